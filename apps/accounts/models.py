@@ -1,0 +1,196 @@
+"""Who uses the platform: people, teams, and the one-time links that let them in."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import secrets
+from typing import Any, ClassVar, Self
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.sessions.models import Session
+from django.db import models
+from django.utils import timezone
+from django.utils.text import slugify
+
+from apps.accounts.roles import Role
+
+RESERVED_SLUGS = frozenset({"new"})
+
+
+def digest(token: str) -> str:
+    """What is stored of a token: it has 256 random bits, so a plain hash cannot be searched backwards."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, **(fields | {"is_staff": True, "is_superuser": True}))
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. `email` is kept in lower case; `is_staff` opens the operators' pages."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", "System"
+        LIGHT = "light", "Light"
+        DARK = "dark", "Dark"
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=80)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField("operator", default=False)
+    theme = models.CharField(max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        ordering = ["email"]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        return self.name
+
+
+class TeamQuerySet(models.QuerySet["Team"]):
+    def of(self, user: Any) -> Self:
+        """The teams `user` is a member of; none for the anonymous and the inactive."""
+        if not user.is_authenticated or not user.is_active:
+            return self.none()
+        return self.filter(memberships__user=user)
+
+
+class Team(models.Model):
+    """Who owns pods. `slug` stands in addresses and never changes; `name` is free text."""
+
+    name = models.CharField(max_length=80)
+    slug = models.SlugField(max_length=50, unique=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    members = models.ManyToManyField(User, through="Membership", related_name="teams")
+
+    objects = TeamQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def free_slug(cls, name: str) -> str:
+        """A slug made of `name` that no team has yet."""
+        base = slugify(name)[:40].strip("-_") or "team"
+        taken = set(cls.objects.filter(slug__startswith=base).values_list("slug", flat=True)) | RESERVED_SLUGS
+        number = 1
+        while (slug := base if number == 1 else f"{base}-{number}") in taken:
+            number += 1
+        return slug
+
+    def role_of(self, user: Any) -> Role | None:
+        role = self.memberships.filter(user_id=user.pk, user__is_active=True).values_list("role", flat=True).first()
+        return Role(role) if role else None
+
+
+class Membership(models.Model):
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=9, choices=Role.choices)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "user"], name="one_membership_per_team")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.team} ({self.role})"
+
+
+class OneTimeQuerySet(models.QuerySet[Any]):
+    def open(self) -> Self:
+        return self.filter(used_at__isnull=True, expires_at__gt=timezone.now())
+
+    def holding(self, token: str) -> Any | None:
+        """The open row that `token` belongs to."""
+        return self.open().filter(digest=digest(token)).first()
+
+    def use_up(self, row: models.Model) -> bool:
+        """Mark `row` used; False if somebody else was faster or it expired."""
+        return bool(self.open().filter(pk=row.pk).update(used_at=timezone.now()))
+
+
+class OneTime(models.Model):
+    """Something a token opens once. Only the token's hash is kept."""
+
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = OneTimeQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def issue(cls, *, lasts: datetime.timedelta, **fields: Any) -> tuple[Self, str]:
+        """A new row and its token, which exists nowhere else."""
+        token = secrets.token_urlsafe(32)
+        return cls._default_manager.create(digest=digest(token), expires_at=timezone.now() + lasts, **fields), token
+
+
+class SignInLink(OneTime):
+    """A link made on the console; without a user it makes the first one."""
+
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="sign_in_links")
+
+    def __str__(self) -> str:
+        return f"sign-in link for {self.user or 'the first user'}"
+
+
+class Invitation(OneTime):
+    """`email` says whom it was meant for; whoever has the link and an account with that address may accept it."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=9, choices=Role.choices)
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.team} as {self.role}"
+
+
+class SignIn(models.Model):
+    """One session of a person: what the account page lists and ends."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
+    session_key = models.CharField(max_length=40, unique=True, editable=False)
+    address = models.GenericIPAddressField(null=True)
+    agent = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.user} from {self.address or 'an unknown address'}"
+
+    def end(self) -> None:
+        """Sign that browser out at its next request."""
+        Session.objects.filter(session_key=self.session_key).delete()
+        self.delete()

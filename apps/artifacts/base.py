@@ -1,0 +1,39 @@
+"""Content-addressed, immutable directory trees: artifacts and their layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One stored tree. `digest` is `sha256:<hex>` over names, modes, symlinks and contents; `size` in bytes."""
+
+    digest: str
+    size: int
+    files: int
+
+
+class Artifacts(Protocol):
+    def adopt(self, directory: Path) -> Tree:
+        """Move `directory` in as an immutable tree (a rename: same file system); if it is there already, drop it.
+
+        Raises Invalid("artifact_escape") for links that lead out, devices, sockets, FIFOs; setuid bits are cleared.
+        """
+        ...
+
+    def path(self, digest: str) -> Path:
+        """Where the tree is on this host. Raises PlatformError("artifact_missing")."""
+        ...
+
+    def has(self, digest: str) -> bool: ...
+
+    def keep_only(self, digests: set[str], *, older_than: float) -> int:
+        """Drop every tree not in `digests` and untouched for `older_than` seconds; bytes freed. Low priority."""
+        ...
+
+    def scratch(self, name: str) -> Path:
+        """A new empty directory on the store's file system, from which `adopt` is a rename."""
+        ...

@@ -1,0 +1,104 @@
+"""Artifacts in a directory of this host: `<root>/<hex>` is a tree, `<root>/.scratch` where trees are made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from apps.artifacts.base import Tree
+from apps.artifacts.trees import seal
+from apps.core.errors import PlatformError
+
+_BATCH = 20  # trees removed between two pauses
+_PAUSE = 0.2
+
+
+class LocalArtifacts:
+    """`outside`: what absolute links in a tree may point beneath: directories that are inside every sandbox."""
+
+    def __init__(self, root: Path, *, outside: Sequence[str] = ("/app", "/layers", "/usr")) -> None:
+        self.root = root
+        self.outside = tuple(outside)
+        root.mkdir(parents=True, exist_ok=True)
+        root.chmod(0o711)  # whoever knows a digest may read it; nobody may look around
+        self._scratch = root / ".scratch"
+        self._scratch.mkdir(exist_ok=True)
+        self._scratch.chmod(0o711)
+
+    def adopt(self, directory: Path) -> Tree:
+        tree = seal(directory, self.outside)
+        target = self._target(tree.digest)
+        try:
+            directory.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+            self._touch(target)
+            self._remove(directory)
+        else:
+            self._touch(target)
+        return tree
+
+    def path(self, digest: str) -> Path:
+        target = self._target(digest)
+        if not target.is_dir():
+            raise PlatformError("artifact_missing", f"The artifact {digest[:19]} is not in the store.", "Deploy again.")
+        return target
+
+    def has(self, digest: str) -> bool:
+        target = self._target(digest)
+        if not target.is_dir():
+            return False
+        self._touch(target)
+        return True
+
+    def keep_only(self, digests: set[str], *, older_than: float) -> int:
+        """Drop every tree not in `digests` and untouched for `older_than` seconds; bytes freed."""
+        kept = {self._target(digest).name for digest in digests} | {self._scratch.name}
+        limit = time.time() - older_than
+        freed = 0
+        old = [
+            e for e in os.scandir(self.root) if e.name not in kept and e.stat(follow_symlinks=False).st_mtime < limit
+        ]
+        unfinished = [e for e in os.scandir(self._scratch) if e.stat(follow_symlinks=False).st_mtime < limit]
+        for number, entry in enumerate([*old, *unfinished], start=1):
+            freed += self._remove(Path(entry.path))
+            if number % _BATCH == 0:
+                time.sleep(_PAUSE)
+        return freed
+
+    def scratch(self, name: str) -> Path:
+        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:60]
+        made = Path(tempfile.mkdtemp(prefix=f"{safe}-", dir=self._scratch))
+        made.chmod(0o711)
+        return made
+
+    def _target(self, digest: str) -> Path:
+        algorithm, _, name = digest.partition(":")
+        if algorithm != "sha256" or len(name) != 64 or not set(name) <= set("0123456789abcdef"):
+            raise PlatformError("artifact_missing", f"{digest[:80]!r} is not the digest of an artifact.")
+        return self.root / name
+
+    @staticmethod
+    def _touch(target: Path) -> None:
+        """The time of last use is the directory's own: `keep_only` spares what was asked for lately."""
+        try:
+            os.utime(target)
+        except FileNotFoundError:
+            pass  # dropped a moment ago by keep_only; the next look finds it missing
+
+    def _remove(self, directory: Path) -> int:
+        """Renamed aside first, so that a tree is there whole or not at all; the bytes freed."""
+        grave = Path(tempfile.mkdtemp(prefix=".gone-", dir=self._scratch))
+        try:
+            directory.rename(grave / "tree")
+        except FileNotFoundError:
+            grave.rmdir()
+            return 0  # another remover was first
+        freed = sum(os.lstat(os.path.join(base, name)).st_size for base, _, names in os.walk(grave) for name in names)
+        shutil.rmtree(grave, ignore_errors=True)
+        return freed

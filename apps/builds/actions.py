@@ -1,0 +1,98 @@
+"""Which stored artifact serves which app of a revision."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.builds.models import Artifact, Build
+from apps.core.leases import Lease, LeaseLost
+from apps.pods.models import Resource, Revision, Snapshot
+
+# Variables that frontend toolchains write into what they build; changing one makes another artifact.
+BUILT_IN_PREFIXES = (
+    "VITE_", "NEXT_PUBLIC_", "NUXT_PUBLIC_", "PUBLIC_", "REACT_APP_", "GATSBY_", "VUE_APP_", "ASTRO_",
+)  # fmt: skip
+
+
+def has_source(resource: Resource) -> bool:
+    """Whether the resource is an app built from a repository."""
+    return resource.kind == "App" and bool(resource.spec.get("source", {}).get("repo"))
+
+
+def inputs(snapshot: Snapshot, app: str) -> str:
+    """The digest of everything in a revision that the build of `app` depends on, its commit left out."""
+    spec = snapshot[app].spec
+    source = {key: spec["source"].get(key) for key in ("repo", "branch", "rootDir", "submodules")}
+    build = {key: value for key, value in spec.get("build", {}).items() if key != "cache"}
+    static = spec.get("type") == "static"
+    env = {
+        entry["name"]: entry["value"]
+        for entry in spec.get("env", [])
+        if static or entry["name"].startswith(BUILT_IN_PREFIXES)
+    }
+    configs: dict[str, Any] = {}
+    for name in spec.get("configs", []):
+        config = snapshot[name].spec if name in snapshot else {}
+        chosen = {e["name"]: e["value"] for e in config.get("variables", [])} | dict(config.get("secrets", {}))
+        configs[name] = {k: v for k, v in chosen.items() if static or k.startswith(BUILT_IN_PREFIXES)}
+    whole = {"source": source, "build": build, "static": static, "env": env, "configs": configs}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def find(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
+    """A build with an artifact that serves `app` of `revision`, sealed or draft; None: it has to be built.
+
+    A pinned commit is served by any build of the pod with equal inputs. Without one the app follows its branch: it
+    keeps what its parent was built from until somebody deploys the latest.
+    """
+    own = revision.builds.filter(app=app, artifact__isnull=False).select_related("artifact").first()
+    if own:
+        return own
+    same = Build.objects.filter(app=app, inputs=inputs(snapshot, app), artifact__isnull=False).select_related("artifact")
+    commit = snapshot[app].spec["source"].get("commit", "")
+    if commit:
+        return same.filter(revision__pod_id=revision.pod_id, commit=commit).order_by("-id").first()
+    return same.filter(revision=revision.parent_id).first() if revision.parent_id else None
+
+
+def stored_apps(revision: Revision) -> frozenset[str]:
+    """The apps of `revision` that need no build."""
+    snapshot = revision.snapshot()
+    return frozenset(name for name, r in snapshot.items() if has_source(r) and find(revision, name, snapshot))
+
+
+@transaction.atomic
+def carry_builds(*, revision: Revision) -> None:
+    """Give every app of a sealed revision its Build, with the artifact of an earlier one where that serves."""
+    snapshot = revision.snapshot()
+    for name, resource in snapshot.items():
+        if not has_source(resource):
+            continue
+        found = find(revision, name, snapshot)
+        commit = resource.spec["source"].get("commit", "")
+        build, created = Build.objects.get_or_create(
+            revision=revision,
+            app=name,
+            defaults={"inputs": inputs(snapshot, name), "commit": found.commit if found else commit},
+        )
+        if found and build.artifact_id is None:
+            build.commit, build.author, build.message = found.commit, found.author, found.message
+            build.plan, build.artifact, build.built_at = found.plan, found.artifact, found.built_at
+            build.save()
+
+
+def record_artifact(*, build: Build, manifest: dict[str, Any], kind: str, size: int, lease: Lease) -> Artifact:
+    """Keep what a build made, if its deployment is still ours. Raises LeaseLost."""
+    with transaction.atomic():
+        lease.renew()
+        artifact = Artifact.objects.create(team=build.revision.pod.team, kind=kind, manifest=manifest, size=size)
+        won = Build.objects.filter(pk=build.pk, artifact=None).update(artifact=artifact, built_at=timezone.now())
+        if not won:
+            raise LeaseLost
+    build.refresh_from_db()
+    return artifact

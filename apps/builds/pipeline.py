@@ -1,0 +1,119 @@
+"""From a commit to an artifact: the six build stages of one app."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from typing import Any, Protocol, TypeVar
+
+from django.conf import settings
+
+from apps import artifacts, sources
+from apps.builds.actions import record_artifact
+from apps.builds.detect.plan import Overrides
+from apps.builds.models import Artifact, Build
+from apps.builds.stages import build as build_stage
+from apps.builds.stages import clone, detect, install, push
+from apps.builds.stages import secrets as secrets_stage
+from apps.builds.stages.room import Room
+from apps.core.leases import Lease
+from apps.pods.environment import environment, secret_references
+from apps.pods.models import Resource
+
+T = TypeVar("T")
+SHORT = 7  # characters of a commit that people read
+
+
+class Note(Protocol):
+    text: str
+
+
+class Ledger(Protocol):
+    """What the pipeline tells what happens (apps.deployments.recorder.Recorder)."""
+
+    lease: Lease
+
+    def write(self, text: str) -> None: ...
+    def cancelled(self) -> bool: ...
+    def stage(self, stage: str, app: str) -> AbstractContextManager[Note]: ...
+    def patiently(self, action: Callable[[], T], what: str) -> T: ...
+
+
+def build(build: Build, ledger: Ledger) -> Artifact:
+    """Build one app of a sealed revision and store what came out.
+
+    Raises UserError with the failure's name for what the repository or its settings are to blame for.
+    """
+    app, revision = build.app, build.revision
+    resource = revision.resources.get(kind="App", name=app)
+    scratch = artifacts.artifacts().scratch(f"build-{build.pk}")
+    room = Room(
+        workspace=scratch,
+        cache=settings.BRAINPOD.state / "cache" / str(revision.pod.team_id) / f"{revision.pod_id}-{app}",
+        pod=revision.pod_id,
+        write=ledger.write,
+        cancelled=ledger.cancelled,
+    )
+    try:
+        manifest = _stages(build, resource, room, ledger)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return record_artifact(
+        build=build, manifest=manifest.as_json(), kind=manifest.kind, size=manifest.size, lease=ledger.lease
+    )
+
+
+def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> push.Manifest:
+    app, spec, revision = build.app, resource.spec, build.revision
+    source, wanted = spec["source"], spec.get("build", {})
+    with ledger.stage("clone", app) as note:
+        _pin(build, source)
+        commit = clone.run(
+            room, repo=source["repo"], commit=build.commit, branch=source.get("branch", ""),
+            submodules=bool(source.get("submodules")),
+        )  # fmt: skip
+        Build.objects.filter(pk=build.pk).update(author=commit.author[:200], message=commit.message[:200])
+        note.text = f"{commit.sha[:SHORT]} {commit.message}"
+    with ledger.stage("detect", app) as note:
+        plan = detect.run(room, root_dir=source.get("rootDir", ""), overrides=_overrides(spec))
+        Build.objects.filter(pk=build.pk).update(plan=asdict(plan))
+        note.text = plan.title
+    with ledger.stage("secrets", app) as note:
+        references = secret_references(revision, app)
+        values = ledger.patiently(lambda: secrets_stage.run(room, references=references), "the secret store")
+        env = environment(revision, app, secrets=values)
+        for warning in env.warnings:
+            ledger.write(f"Warning: {warning}")
+        note.text = f"{len(env.values)} variables, {len(values)} of them secret"
+    with ledger.stage("install", app) as note:
+        layer = install.run(room, plan, env.values, use_cache=wanted.get("cache", True))
+        note.text = "nothing to install" if layer is None else ("reused" if layer.reused else "installed")
+    with ledger.stage("build", app) as note:
+        build_stage.run(room, plan, env.values, layer)
+        note.text = ", ".join(plan.build) or "nothing to build"
+    with ledger.stage("push", app) as note:
+        manifest = push.run(room, plan, layer)
+        note.text = f"{manifest.app.removeprefix('sha256:')[:12]}, {manifest.size / 1e6:.1f} MB"
+    return manifest
+
+
+def _pin(build: Build, source: dict[str, Any]) -> None:
+    """Fix the commit for good the first time anybody asks: a second try builds the same."""
+    if not build.commit:
+        commit = sources.source().resolve(source["repo"], source.get("branch", ""))
+        Build.objects.filter(pk=build.pk, commit="").update(commit=commit)
+        build.refresh_from_db(fields=["commit"])
+
+
+def _overrides(spec: dict[str, Any]) -> Overrides:
+    wanted = spec.get("build", {})
+    return Overrides(
+        kind=spec.get("type", ""),
+        framework=wanted.get("framework", ""),
+        install=wanted.get("installCommand", ""),
+        build=wanted.get("buildCommand", ""),
+        output=wanted.get("outputDir", ""),
+        start=spec.get("startCommand", ""),
+    )

@@ -1,0 +1,107 @@
+"""Leases with fencing tokens: a worker owns a row for a while, and one that lost it can write nothing.
+
+Taking a lease raises the row's `fence`; every write of the holder is conditional on the fence it was given, so a
+worker that slept through its lease finds its updates matching no row.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections, connection, models
+from django.db.models import F, Q
+from django.utils import timezone
+
+
+class LeaseLost(Exception):
+    """Another worker took the row over; whatever this one was doing is no longer wanted."""
+
+
+class Leased(models.Model):
+    """A row that one worker at a time works on."""
+
+    fence = models.BigIntegerField(default=0, editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def held(self) -> bool:
+        return self.leased_until is not None and self.leased_until > timezone.now()
+
+
+def _term() -> datetime.timedelta:
+    return datetime.timedelta(seconds=settings.BRAINPOD.lease_seconds)
+
+
+class Lease:
+    """One holding of one row. `where` is the condition every write of the holder must carry."""
+
+    def __init__(self, row: Leased, fence: int) -> None:
+        self._rows = type(row)._default_manager.filter(pk=row.pk, fence=fence)
+        self.fence = fence
+        self._lost = threading.Event()
+
+    @property
+    def where(self) -> dict[str, Any]:
+        return {"fence": self.fence}
+
+    def check(self) -> None:
+        """Raise LeaseLost once a renewal found the row taken over."""
+        if self._lost.is_set():
+            raise LeaseLost
+
+    def renew(self) -> None:
+        """Hold the row for another term. Raises LeaseLost."""
+        if not self._rows.update(leased_until=timezone.now() + _term()):
+            self._lost.set()
+            raise LeaseLost
+
+    def release(self) -> None:
+        self._rows.update(leased_until=None)
+
+    def _keep(self, stop: threading.Event) -> None:
+        try:
+            while not stop.wait(_term().total_seconds() / 3):
+                close_old_connections()
+                try:
+                    self.renew()
+                except LeaseLost:
+                    return
+                except Exception:  # noqa: BLE001 - the database is away: try again, the lease's end decides
+                    continue
+        finally:
+            connection.close()
+
+
+def acquire(row: Leased, **where: Any) -> Lease | None:
+    """Take `row` if nobody holds it (and `where` holds); None if somebody does. `row` is reloaded."""
+    now = timezone.now()
+    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
+    taken = (
+        type(row)
+        ._default_manager.filter(free, pk=row.pk, **where)
+        .update(fence=F("fence") + 1, leased_until=now + _term())
+    )
+    row.refresh_from_db()
+    return Lease(row, row.fence) if taken else None
+
+
+@contextmanager
+def kept(lease: Lease) -> Iterator[Lease]:
+    """Renew `lease` from a thread of its own while the body runs, then release it."""
+    stop = threading.Event()
+    thread = threading.Thread(target=lease._keep, args=(stop,), daemon=True, name="lease")
+    thread.start()
+    try:
+        yield lease
+    finally:
+        stop.set()
+        thread.join(timeout=10)
+        lease.release()

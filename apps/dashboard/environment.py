@@ -1,0 +1,82 @@
+"""The templates' environment: what every page may use without being given it."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import jinja2
+from django.conf import settings
+from django.contrib.messages import get_messages
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import timezone
+from markupsafe import Markup
+
+from apps.dashboard.states import look
+
+_STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (30 * 86400, 86400, "day"))
+
+
+def url(name: str, *args: Any, **kwargs: Any) -> str:
+    return reverse(name, args=args or None, kwargs=kwargs or None)
+
+
+def icon(name: str, label: str = "") -> Markup:
+    """A symbol of static/icons.svg; silent to screen readers unless it has a label."""
+    aria = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
+    return Markup('<svg class="icon" {}><use href="{}#{}"></use></svg>').format(aria, static("icons.svg"), name)
+
+
+def in_words(moment: datetime.datetime, now: datetime.datetime) -> str:
+    """`3 minutes ago`, `in 2 hours`; a date once it is a month away."""
+    seconds = (now - moment).total_seconds()
+    size = abs(seconds)
+    if size < 5:
+        return "just now"
+    for limit, unit, word in _STEPS:
+        if size < limit:
+            count = int(size // unit)
+            text = f"{count} {word}{'' if count == 1 else 's'}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return moment.strftime("%-d %b %Y")
+
+
+def ago(moment: datetime.datetime | None, missing: str = "never") -> Markup:
+    """The time in words, the exact one on hover; app.js keeps the words fresh."""
+    if moment is None:
+        return Markup("<span>{}</span>").format(missing)
+    exact = moment.astimezone(datetime.UTC)
+    return Markup('<time datetime="{}" title="{} UTC" data-ago>{}</time>').format(
+        exact.isoformat(timespec="seconds"), exact.strftime("%Y-%m-%d %H:%M:%S"), in_words(moment, timezone.now())
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`; a dash for what has not happened."""
+    if seconds is None:
+        return "–"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def environment(**options: Any) -> jinja2.Environment:
+    env = jinja2.Environment(**(options | {"autoescape": True}), trim_blocks=True, lstrip_blocks=True)
+    env.globals.update(
+        url=url,
+        static=static,
+        icon=icon,
+        ago=ago,
+        duration=duration,
+        get_messages=get_messages,
+        look=look,
+        config=settings.BRAINPOD,
+    )
+    env.filters.update(ago=ago, duration=duration)
+    return env

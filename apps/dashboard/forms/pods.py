@@ -1,0 +1,46 @@
+"""What is asked about pods and their deployments."""
+
+from __future__ import annotations
+
+from django import forms
+
+
+class PodForm(forms.Form):
+    name = forms.CharField(
+        label="Name",
+        max_length=40,
+        help_text="Lower-case letters, digits and hyphens. It becomes part of the pod's addresses and never changes.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True, "spellcheck": "false"}),
+    )
+    team = forms.ChoiceField(label="Team")
+
+    def __init__(self, *args: object, teams: list[tuple[str, str]], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["team"].choices = teams  # type: ignore[attr-defined]
+        if len(teams) == 1:
+            self.fields["team"].widget = forms.HiddenInput()
+            self.fields["team"].initial = teams[0][0]
+
+
+class DeployForm(forms.Form):
+    """`token` is that of the plan that was read; `confirmed` is asked for when the plan destroys something."""
+
+    summary = forms.CharField(
+        label="Message",
+        max_length=200,
+        required=False,
+        help_text="What this changes, for those who read the history.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    token = forms.CharField(max_length=200, required=False, widget=forms.HiddenInput())
+    confirmed = forms.BooleanField(required=False, label="I have read what is destroyed, and agree")
+
+
+class DeletionForm(forms.Form):
+    confirmation = forms.CharField(
+        label="Name of the pod",
+        max_length=100,
+        required=False,
+        help_text="Type it to delete the pod.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )

@@ -1,0 +1,99 @@
+"""The pods of a person as cards, in four queries whatever their number."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q
+
+from apps.accounts.models import Team, User
+from apps.dashboard.pod_states import Running, pod_state
+from apps.deployments.models import Deployment, Workload
+from apps.pods.models import HostName, Pod, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The newest deployment of a pod."""
+
+    id: str
+    state: str
+    version: int | None
+    summary: str
+    at: datetime.datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """`seen` is given only when the state is older than it should be; `last` is None before the first deployment."""
+
+    name: str
+    team: str
+    team_slug: str
+    state: str
+    version: int | None
+    has_draft: bool
+    hosts: tuple[str, ...]
+    running: int
+    wanted: int
+    last: Last | None
+    seen: datetime.datetime | None
+
+
+def cards(user: User, team: Team | None = None) -> list[Card]:
+    """The pods of the teams `user` is in, or of `team` alone (of which `user` must be a member), by name."""
+    pods = Pod.objects.filter(team__memberships__user_id=user.pk, deleting_at=None)
+    if team:
+        pods = pods.filter(team=team)
+    drafts = Exists(Revision.objects.filter(pod=OuterRef("pk"), sealed_at=None))
+    rows = list(
+        pods.annotate(has_draft=drafts)
+        .order_by("name")
+        .values_list("id", "name", "team__name", "team__slug", "live__version", "has_draft")
+    )
+    ids = [row[0] for row in rows]
+    if not ids:
+        return []
+    last, running, hosts = _last(ids), _running(ids), _hosts(ids)
+    return [
+        _card(row, last.get(row[0]), running.get(row[0], Running()), tuple(hosts.get(row[0], ()))) for row in rows
+    ]
+
+
+def _card(
+    row: tuple[str, str, str, str, int | None, bool], last: Last | None, instances: Running, hosts: tuple[str, ...]
+) -> Card:
+    _, name, team, slug, version, has_draft = row
+    state = pod_state(live=version is not None, last=last.state if last else "", instances=instances)
+    seen = instances.seen if state == "unknown" else None
+    return Card(
+        name, team, slug, state, version, has_draft, hosts, instances.healthy, instances.total, last, seen
+    )
+
+
+def _last(ids: list[str]) -> dict[str, Last]:
+    newest = Deployment.objects.filter(pod__in=ids).order_by().values("pod").annotate(newest=Max("id"))
+    rows = Deployment.objects.filter(id__in=newest.values("newest")).order_by().values_list(
+        "pod_id", "id", "state", "revision__version", "revision__summary", "created_at", "actor__name"
+    )
+    return {pod: Last(id, state, version, summary, at, by or "") for pod, id, state, version, summary, at, by in rows}
+
+
+def _running(ids: list[str]) -> dict[str, Running]:
+    rows = (
+        Workload.objects.filter(pod__in=ids, serving=True, stopped_at=None)
+        .order_by()
+        .values_list("pod_id")
+        .annotate(Count("id"), Count("id", filter=Q(state="healthy")), Min("observed_at"))
+    )
+    return {pod: Running(total, healthy, seen) for pod, total, healthy, seen in rows}
+
+
+def _hosts(ids: list[str]) -> dict[str, list[str]]:
+    hosts = defaultdict(list)
+    for pod, host in HostName.objects.filter(pod__in=ids).order_by("host").values_list("pod_id", "host"):
+        hosts[pod].append(host)
+    return hosts

@@ -1,0 +1,58 @@
+"""What stands around every page of a pod: its state, its addresses, and the bar of the draft."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from apps.accounts.gate import Access, Role
+from apps.dashboard.changes import changes_of
+from apps.dashboard.pod_states import pod_state, running
+from apps.deployments.models import OPEN_STATES, Deployment
+from apps.pods.models import Pod, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """`seen` is given when the state is older than it should be; `under_way` when a deployment is."""
+
+    state: str
+    seen: datetime.datetime | None
+    version: int | None
+    addresses: tuple[tuple[str, str], ...]
+    under_way: Deployment | None
+    last: Deployment | None
+    draft: Revision | None
+    changes: int
+
+
+def bar(pod: Pod) -> Bar:
+    last = pod.deployments.select_related("revision").order_by("-id").first()
+    under_way = pod.deployments.select_related("revision").filter(state__in=OPEN_STATES).order_by("id").first()
+    instances = running(pod.workloads.filter(serving=True, stopped_at=None))
+    state = pod_state(live=pod.live_id is not None, last=last.state if last else "", instances=instances)
+    draft = pod.draft
+    return Bar(
+        state="deleting" if pod.deleting_at else state,
+        seen=instances.seen if state == "unknown" else None,
+        version=pod.live.version if pod.live else None,
+        addresses=tuple((host, settings.BRAINPOD.url(host)) for host in pod.hosts.values_list("host", flat=True)),
+        under_way=under_way,
+        last=last,
+        draft=draft,
+        changes=len(changes_of(pod, draft)) if draft else 0,
+    )
+
+
+def frame(pod: Pod, access: Access) -> dict[str, Any]:
+    """The context every page of `pod` has."""
+    return {
+        "pod": pod,
+        "access": access,
+        "may_change": access.may(Role.DEVELOPER) and not pod.deleting_at,
+        "may_delete": access.may(Role.ADMIN) and not pod.deleting_at,
+        "bar": bar(pod),
+    }

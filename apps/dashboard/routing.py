@@ -1,0 +1,9 @@
+"""The websockets of the dashboard, for brainpod/asgi.py."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.dashboard.consumers import PodConsumer
+
+websocket_urlpatterns = [path("ws/pods/<slug:pod>/", PodConsumer.as_asgi(), name="pod-socket")]

@@ -1,0 +1,32 @@
+"""What people see. One line per page; each view says itself who may see it (apps/dashboard/access.py)."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path
+
+from apps.dashboard.views import account, frame, home, session, teams
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home.home, name="home"),
+    path("search/", frame.search, name="search"),
+    path("gallery/", frame.gallery, name="gallery"),
+    path("healthz", frame.healthz, name="healthz"),
+    path("readyz", frame.readyz, name="readyz"),
+    path("operators/login/", frame.operators_login, name="operators-login"),
+    path("sign-in/", session.sign_in, name="sign-in"),
+    path("sign-in/<str:token>/", session.sign_in_link, name="sign-in-link"),
+    path("sign-out/", session.sign_out, name="sign-out"),
+    path("welcome/<str:token>/", session.welcome, name="welcome"),
+    path("invitations/<str:token>/", teams.invitation, name="invitation"),
+    path("account/", account.account, name="account"),
+    path("account/name/", account.account_name, name="account-name"),
+    path("account/password/", account.account_password, name="account-password"),
+    path("account/theme/", account.account_theme, name="account-theme"),
+    path("account/sessions/<int:pk>/", account.account_session, name="account-session"),
+    path("teams/", teams.teams, name="teams"),
+    path("teams/<slug:team>/", teams.team, name="team"),
+    path("teams/<slug:team>/name/", teams.team_name, name="team-name"),
+    path("teams/<slug:team>/invitations/", teams.team_invitations, name="team-invitations"),
+    path("teams/<slug:team>/invitations/<int:pk>/", teams.team_invitation, name="team-invitation"),
+    path("teams/<slug:team>/members/<int:pk>/", teams.team_member, name="team-member"),
+]

@@ -1,0 +1,81 @@
+"""One's own account: name, password, theme, sessions."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.sessions.models import Session
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apps.accounts import actions
+from apps.core.errors import NotFound
+from apps.dashboard.access import Request, signed_in
+from apps.dashboard.forms import errors_into
+from apps.dashboard.forms.people import NameForm, PasswordForm, ThemeForm
+from apps.dashboard.render import render
+
+
+def _page(request: Request, *, name: NameForm | None = None, password: PasswordForm | None = None) -> HttpResponse:
+    open_keys = Session.objects.filter(
+        session_key__in=request.user.sign_ins.values("session_key"), expire_date__gt=timezone.now()
+    ).values("session_key")
+    context = {
+        "name_form": name or NameForm(initial={"name": request.user.name}),
+        "password_form": password or PasswordForm(),
+        "sessions": request.user.sign_ins.filter(session_key__in=open_keys),
+        "current": request.session.session_key,
+    }
+    return render(request, "accounts/account.html", context, status=422 if name or password else 200)
+
+
+@signed_in
+@require_GET
+def account(request: Request) -> HttpResponse:
+    return _page(request)
+
+
+@signed_in
+@require_POST
+def account_name(request: Request) -> HttpResponse:
+    form = NameForm(request.POST)
+    if not form.is_valid():
+        return _page(request, name=form)
+    actions.rename_user(user=request.user, name=form.cleaned_data["name"])
+    messages.success(request, "Your name was changed.")
+    return redirect("account")
+
+
+@signed_in
+@require_POST
+def account_password(request: Request) -> HttpResponse:
+    form = PasswordForm(request.POST)
+    if form.is_valid():
+        with errors_into(form):
+            actions.change_password(user=request.user, **form.cleaned_data, request=request)
+            messages.success(request, "Your password was changed and your other sessions were ended.")
+            return redirect("account")
+    return _page(request, password=form)
+
+
+@signed_in
+@require_POST
+def account_theme(request: Request) -> HttpResponse:
+    """The browser has switched already; this makes it last."""
+    form = ThemeForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse("theme: must be one of system, light, dark.", status=422, content_type="text/plain")
+    actions.choose_theme(user=request.user, theme=form.cleaned_data["theme"])
+    return HttpResponse(status=204)
+
+
+@signed_in
+@require_http_methods(["DELETE"])
+def account_session(request: Request, pk: int) -> HttpResponse:
+    sign_in = request.user.sign_ins.filter(pk=pk).first()
+    if sign_in is None:
+        raise NotFound("such session")
+    sign_in.end()
+    messages.success(request, "That browser is signed out.")
+    return redirect("account")

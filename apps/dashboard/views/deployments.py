@@ -1,0 +1,85 @@
+"""Deployments: posting one deploys the draft, a revision, or the newest commit of an app."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apps.accounts.roles import Role
+from apps.core.errors import Conflict, NotFound, UserError
+from apps.dashboard.access import Request, pod_page
+from apps.dashboard.deployment_pages import deployment_context, page_of_deployments
+from apps.dashboard.forms import errors_into
+from apps.dashboard.forms.pods import DeployForm
+from apps.dashboard.pod_frame import frame
+from apps.dashboard.render import render
+from apps.dashboard.views.draft import review_page
+from apps.dashboard.views.revisions import revision_of
+from apps.deployments import actions
+from apps.deployments.models import Deployment
+from apps.pods.models import Pod
+
+
+def deployment_of(pod: Pod, id: str) -> Deployment:
+    found = pod.deployments.select_related("revision", "actor", "pod").filter(pk=id).first()
+    if found is None:
+        raise NotFound("such deployment of this pod")
+    return found
+
+
+def deployments(request: Request, pod: str) -> HttpResponse:
+    """Reading is for everybody in the team, posting for those who may change."""
+    view = _post if request.method == "POST" else _list
+    return view(request, pod=pod)  # type: ignore[return-value]
+
+
+@pod_page()
+@require_http_methods(["GET", "HEAD"])
+def _list(request: Request, pod: Pod) -> HttpResponse:
+    context = frame(pod, request.access) | page_of_deployments(pod, request.GET)
+    return render(request, "deployments/deployments.html", context, fragment="deployments/_deployments.html")
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def _post(request: Request, pod: Pod) -> HttpResponse:
+    if "draft" in request.POST:
+        return _deploy_draft(request, pod)
+    if "revision" in request.POST:
+        revision = revision_of(pod, request.POST["revision"])
+        made = actions.deploy_revision(pod=pod, revision=revision, by=request.user)
+    elif "latest" in request.POST:
+        made = actions.deploy_latest(pod=pod, app=request.POST["latest"], by=request.user)
+    else:
+        raise UserError("nothing_chosen", "Say what to deploy: draft, revision or latest.", "Go back and choose one.")
+    return redirect("deployment", pod=pod.name, deployment=made.pk)
+
+
+def _deploy_draft(request: Request, pod: Pod) -> HttpResponse:
+    form = DeployForm(request.POST)
+    if not form.is_valid():
+        return review_page(request, pod, form, status=422)
+    try:
+        with errors_into(form):
+            made = actions.deploy_draft(pod=pod, by=request.user, **form.cleaned_data)
+            return redirect("deployment", pod=pod.name, deployment=made.pk)
+    except Conflict as error:
+        messages.warning(request, str(error))
+        return review_page(request, pod, form, status=error.status)
+    return review_page(request, pod, form, status=422)
+
+
+@pod_page()
+@require_GET
+def deployment(request: Request, pod: Pod, deployment: str) -> HttpResponse:
+    context = frame(pod, request.access) | deployment_context(pod, deployment_of(pod, deployment))
+    return render(request, "deployments/deployment.html", context, fragment="deployments/_deployment.html")
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def cancellation(request: Request, pod: Pod, deployment: str) -> HttpResponse:
+    actions.cancel(deployment=deployment_of(pod, deployment), by=request.user)
+    return redirect("deployment", pod=pod.name, deployment=deployment)

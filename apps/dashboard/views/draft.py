@@ -1,0 +1,40 @@
+"""The review of a draft: what it changes, what deploying it will do, and Deploy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.accounts.roles import Role
+from apps.dashboard.access import Request, pod_page
+from apps.dashboard.changes import review
+from apps.dashboard.forms.pods import DeployForm
+from apps.dashboard.pod_frame import frame
+from apps.dashboard.render import render
+from apps.pods import actions
+from apps.pods.models import Pod
+
+
+def review_page(request: Request, pod: Pod, form: DeployForm | None = None, *, status: int = 200) -> HttpResponse:
+    """The review with a fresh plan; `form` keeps the message that was typed."""
+    found = review(pod, pod.draft)
+    context: dict[str, Any] = frame(pod, request.access) | {"review": found, "form": form or DeployForm()}
+    return render(request, "draft/draft.html", context, fragment="draft/_draft.html", status=status)
+
+
+@pod_page()
+@require_GET
+def draft(request: Request, pod: Pod) -> HttpResponse:
+    return review_page(request, pod)
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def draft_discard(request: Request, pod: Pod) -> HttpResponse:
+    actions.discard_draft(pod=pod, by=request.user)
+    messages.success(request, "The draft was discarded.")
+    return redirect("pod", pod=pod.name)

@@ -1,0 +1,93 @@
+"""The palette, the gallery, the operators' door and what monitoring asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import redis
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from apps.core.components import component
+from apps.dashboard.access import Request, public, signed_in
+from apps.dashboard.forms.people import InviteForm
+from apps.dashboard.render import render
+from apps.dashboard.search import find
+from apps.dashboard.states import STATES
+
+
+@signed_in
+@require_GET
+def search(request: Request) -> HttpResponse:
+    hits = find(request.user, request.GET.get("q", ""))
+    return render(request, "search.html", {"hits": hits, "q": request.GET.get("q", "")}, fragment="_search.html")
+
+
+@public
+@require_GET
+def gallery(request: HttpRequest) -> HttpResponse:
+    """Every component of the pages in one place, for developers."""
+    if not settings.DEBUG:
+        raise Http404
+    form = InviteForm({"email": "not an address", "role": "developer"})
+    for level in (messages.success, messages.error):
+        level(request, "A toast looks like this.")
+    return render(request, "gallery.html", {"form": form, "fresh": InviteForm(), "states": STATES})
+
+
+@public
+@require_http_methods(["GET", "POST"])
+def operators_login(request: HttpRequest) -> HttpResponse:
+    """The admin's own sign-in page knows no throttle: ours is used instead."""
+    if request.user.is_authenticated:
+        raise PermissionDenied
+    query = urlencode({"next": request.GET.get("next") or reverse("admin:index")})
+    return redirect(f"{reverse('sign-in')}?{query}")
+
+
+@public
+@require_GET
+def healthz(request: HttpRequest) -> HttpResponse:
+    """This process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@public
+@require_GET
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 with every component "ok", else 503; names only, as anybody may ask."""
+    parts = {name: _answers(probe) for name, probe in PROBES.items()}
+    return JsonResponse(parts, status=200 if set(parts.values()) == {"ok"} else 503)
+
+
+def _answers(probe: Callable[[], object]) -> str:
+    try:
+        probe()
+    except Exception:  # noqa: BLE001 - whatever it is, the component does not answer
+        return "unreachable"
+    return "ok"
+
+
+def _database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _valkey() -> None:
+    with redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+        client.ping()
+
+
+PROBES: dict[str, Callable[[], object]] = {
+    "database": _database,
+    "valkey": _valkey,
+    "engine": lambda: component("engine").check(),
+    "edge": lambda: component("edge").generation(),
+}

@@ -1,0 +1,79 @@
+"""A pod: its map, its bar, its settings; and making and deleting one."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.accounts import gate
+from apps.accounts.models import Team
+from apps.accounts.roles import Role
+from apps.dashboard.access import Request, pod_page, signed_in
+from apps.dashboard.forms import errors_into
+from apps.dashboard.forms.pods import DeletionForm, PodForm
+from apps.dashboard.pod_frame import frame
+from apps.dashboard.pod_map import pod_map
+from apps.dashboard.render import render
+from apps.deployments import actions as deployments
+from apps.pods import actions
+from apps.pods.models import Pod
+
+
+def _own_teams(request: Request) -> list[tuple[str, str]]:
+    """The teams in which the person may make a pod, for a choice."""
+    able = [role for role in Role if role >= Role.DEVELOPER]
+    found = request.user.memberships.filter(role__in=able).select_related("team").order_by("team__name")
+    return [(membership.team.slug, membership.team.name) for membership in found]
+
+
+@signed_in
+@require_GET
+def pod_new(request: Request) -> HttpResponse:
+    form = PodForm(teams=_own_teams(request), initial={"team": request.GET.get("team", "")})
+    return render(request, "pods/new.html", {"form": form})
+
+
+@signed_in
+@require_POST
+def pods(request: Request) -> HttpResponse:
+    form = PodForm(request.POST, teams=_own_teams(request))
+    if form.is_valid():
+        team = Team.objects.of(request.user).get(slug=form.cleaned_data["team"])
+        gate.access(request.user, team, Role.DEVELOPER)
+        with errors_into(form):
+            made = actions.create_pod(team=team, name=form.cleaned_data["name"], by=request.user)
+            return redirect("pod", pod=made.name)
+    return render(request, "pods/new.html", {"form": form}, status=422)
+
+
+@pod_page()
+@require_GET
+def pod(request: Request, pod: Pod) -> HttpResponse:
+    context = frame(pod, request.access) | {"map": pod_map(pod)}
+    return render(request, "pods/pod.html", context, fragment="pods/_pod_map.html")
+
+
+@pod_page()
+@require_GET
+def pod_bar(request: Request, pod: Pod) -> HttpResponse:
+    return render(request, "pods/_pod_bar.html", frame(pod, request.access))
+
+
+@pod_page()
+@require_GET
+def pod_settings(request: Request, pod: Pod) -> HttpResponse:
+    return render(request, "pods/settings.html", frame(pod, request.access) | {"form": DeletionForm()})
+
+
+@pod_page(needs=Role.ADMIN)
+@require_POST
+def pod_deletion(request: Request, pod: Pod) -> HttpResponse:
+    form = DeletionForm(request.POST)
+    if form.is_valid():
+        with errors_into(form):
+            deployments.delete_pod(pod=pod, confirmation=form.cleaned_data["confirmation"], by=request.user)
+            messages.success(request, f"{pod.name} is being deleted.")
+            return redirect("home")
+    return render(request, "pods/settings.html", frame(pod, request.access) | {"form": form}, status=422)

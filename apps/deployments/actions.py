@@ -1,0 +1,137 @@
+"""What people and hooks do with deployments. Every action inserts or moves rows; workers do the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps import sources
+from apps.builds.actions import carry_builds, has_source, stored_apps
+from apps.core.errors import Conflict, Detail, Invalid, NotFound
+from apps.core.states import move
+from apps.deployments import wake as workers
+from apps.deployments.events import changed
+from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, Deployment, Trigger
+from apps.pods import actions as pods
+from apps.pods import plan as plans
+from apps.pods.models import Pod, Revision
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
+
+@transaction.atomic
+def deploy_draft(*, pod: Pod, summary: str, token: str, confirmed: bool, by: User | None) -> Deployment:
+    """Seal the draft and deploy it, exactly as the plan with `token` said.
+
+    Raises Conflict("nothing_to_deploy" | "stale_plan"), Invalid naming `confirmed` when something would be destroyed
+    and nobody agreed, Invalid with the draft's problems.
+    """
+    pod = _locked(pod)
+    draft = pod.draft
+    if draft is None:
+        raise Conflict("nothing_to_deploy", "The draft has no changes.", "Change a resource first.")
+    stored = stored_apps(draft)
+    plans.check_token(pod, draft, token, stored=stored)
+    if any(line.destructive for line in plans.make_plan(pod, draft, stored=stored).lines) and not confirmed:
+        raise Invalid([Detail("confirmed", "This deployment destroys data: tick the box to agree.")])
+    revision = pods.seal(pod=pod, summary=summary, by=by)
+    return start(pod=pod, revision=revision, trigger=Trigger.MANUAL, by=by)
+
+
+@transaction.atomic
+def deploy_revision(*, pod: Pod, revision: Revision, by: User | None) -> Deployment:
+    """Deploy a sealed revision again: a rollback if another one is live, else a redeploy."""
+    pod = _locked(pod)
+    if revision.pod_id != pod.pk or revision.is_draft:
+        raise NotFound("such revision of this pod")
+    rollback = pod.live_id is not None and pod.live.version > revision.version  # type: ignore[union-attr]
+    return start(pod=pod, revision=revision, trigger=Trigger.ROLLBACK if rollback else Trigger.REDEPLOY, by=by)
+
+
+def deploy_latest(*, pod: Pod, app: str, by: User | None) -> Deployment:
+    """Deploy the newest commit of the app's branch. Raises what apps.sources.base.Source.resolve raises."""
+    base = pod.live or pod.head
+    resource = base.snapshot().get(app) if base else None
+    if resource is None or not has_source(resource):
+        raise NotFound(f"app {app} with a repository in what is deployed")
+    source = resource.spec["source"]
+    commit = sources.source().resolve(source["repo"], source.get("branch", ""))
+    return deploy_commits(pod=pod, commits={app: commit}, trigger=Trigger.MANUAL, by=by, summary="")
+
+
+@transaction.atomic
+def deploy_commits(
+    *, pod: Pod, commits: Mapping[str, str], trigger: Trigger, by: User | None, summary: str
+) -> Deployment:
+    """Deploy the live revision with other commits; nobody's draft ships by accident."""
+    pod = _locked(pod)
+    summary = summary or ", ".join(f"{app} at {sha[:7]}" for app, sha in commits.items())
+    revision = pods.pin_commit(pod=pod, commits=commits, by=by, summary=summary[:200])
+    return start(pod=pod, revision=revision, trigger=trigger, by=by)
+
+
+@transaction.atomic
+def start(*, pod: Pod, revision: Revision, trigger: Trigger, by: User | None) -> Deployment:
+    """Queue a deployment; one that was still waiting is replaced by it."""
+    if pod.deleting_at:
+        raise Conflict("pod_is_being_deleted", f"{pod.name} is being deleted.")
+    carry_builds(revision=revision)
+    for waiting in pod.deployments.filter(state="waiting"):
+        _end_waiting(waiting, "Replaced by a newer deployment before it began.")
+    deployment = Deployment.objects.create(pod=pod, revision=revision, trigger=trigger, actor=by)
+    Pod.objects.filter(pk=pod.pk).update(head=revision)
+    changed(pod.pk, deployment.pk)
+    workers.wake(workers.RUN, deployment.pk)
+    return deployment
+
+
+@transaction.atomic
+def cancel(*, deployment: Deployment, by: User | None) -> None:
+    """Ask for a deployment to be cancelled; one under way stops within seconds and only its own work is undone.
+
+    Raises Conflict("too_late_to_cancel") once traffic has moved or it has ended.
+    """
+    now = timezone.now()
+    if deployment.state == "waiting":
+        Deployment.objects.filter(pk=deployment.pk).update(cancelled_by=by, cancel_at=now)
+        if _end_waiting(deployment, ""):
+            return
+    asked = Deployment.objects.filter(pk=deployment.pk, state__in=OPEN_STATES, switched_at=None).update(
+        cancel_at=now, cancelled_by=by
+    )
+    if not asked:
+        raise Conflict("too_late_to_cancel", "This deployment has already gone live or ended.", "Roll back instead.")
+    changed(deployment.pod_id, deployment.pk)
+
+
+@transaction.atomic
+def delete_pod(*, pod: Pod, confirmation: str, by: User | None) -> None:
+    """Delete a pod and everything it has: workloads, disks, secrets, logs. Raises Invalid naming `confirmation`."""
+    if confirmation.strip() != pod.name:
+        raise Invalid([Detail("confirmation", f"Type the pod's name, {pod.name}, to delete it and its data.")])
+    pod = _locked(pod)
+    Pod.objects.filter(pk=pod.pk, deleting_at=None).update(deleting_at=timezone.now())
+    for deployment in pod.deployments.filter(state__in=OPEN_STATES):
+        if deployment.state != "waiting" or not _end_waiting(deployment, "The pod was deleted."):
+            Deployment.objects.filter(pk=deployment.pk).update(cancel_at=timezone.now(), cancelled_by=by)
+    changed(pod.pk)
+    workers.wake(workers.TEAR_DOWN, pod.pk)
+
+
+def _end_waiting(deployment: Deployment, why: str) -> bool:
+    changed(deployment.pod_id, deployment.pk)
+    return move(
+        deployment, "cancelled", table=DEPLOYMENT_MOVES, where={"state": "waiting"}, error=why, finished_at=timezone.now()
+    )
+
+
+def _locked(pod: Pod) -> Pod:
+    """The pod, read again under its lock. Raises NotFound when it has gone meanwhile."""
+    locked = Pod.objects.select_for_update().filter(pk=pod.pk).first()
+    if locked is None:
+        raise NotFound(f"pod {pod.name}")
+    return locked

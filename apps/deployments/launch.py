@@ -1,0 +1,102 @@
+"""Starting what a release wants beside what serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from apps import engines, secretstore
+from apps.builds import bundle
+from apps.builds.stages import secrets as secrets_stage
+from apps.core.errors import PlatformError
+from apps.core.states import move
+from apps.deployments.models import WORKLOAD_MOVES, Workload
+from apps.deployments.release import Release
+from apps.engines.base import LaunchSpec, Limits, Mount
+from apps.pods.environment import environment, secret_references
+from apps.pods.sizes import SIZES
+
+PORT = 8080
+
+
+def disk_path(pod_id: str, disk: str) -> Path:
+    """Where the content of a disk is on this host."""
+    return Path(settings.BRAINPOD.state) / "pods" / pod_id / "disks" / disk
+
+
+def spec_of(release: Release, workload: Workload) -> LaunchSpec:
+    """Everything `workload` is started with, secret values included: never to be stored or logged.
+
+    Raises Unavailable while the secret store does not answer: nothing is started with half an environment.
+    """
+    app = workload.app
+    spec = release.snapshot[app].spec
+    artifact = release.artifacts.get(app)
+    if artifact is None:
+        raise PlatformError("artifact_missing", f"{app} of {release.revision} has no artifact.")
+    manifest = bundle.Manifest.from_json(artifact.manifest)
+    mounts, links, path = bundle.mounts(manifest)
+    values = secrets_stage.read(
+        secretstore.secrets(), release.revision.pod_id, secret_references(release.revision, app)
+    )
+    env = environment(release.revision, app, secrets=values)
+    size = SIZES[spec["instance"]]
+    listens = spec.get("type", "web") == "web"
+    return LaunchSpec(
+        id=workload.id,
+        pod=release.revision.pod_id,
+        command=("sh", "-c", spec.get("startCommand") or manifest.start),
+        env={
+            **env.values,
+            "BRAINPOD_POD": release.revision.pod.name,
+            "BRAINPOD_APP": app,
+            "BRAINPOD_REVISION": str(release.revision.version),
+            "BRAINPOD_REPLICA": str(workload.replica),
+        },
+        mounts=(*mounts, *_disks(release, spec)),
+        links=links,
+        path=path,
+        files=_files(release, spec),
+        limits=Limits(cpu=size.cpu, memory=size.memory),
+        port=PORT if listens else None,
+    )
+
+
+def start(release: Release, workload: Workload) -> None:
+    """Start `workload` (again). Raises Unavailable when the engine or the secret store does not answer."""
+    handle = engines.engine().launch(spec_of(release, workload))
+    Workload.objects.filter(pk=workload.pk).update(handle=handle, observed_at=timezone.now())
+    workload.refresh_from_db()
+
+
+def stop(workload: Workload, grace: float) -> None:
+    """End `workload` for good. Raises Unavailable when the engine does not answer; it is then tried again later."""
+    move(workload, "draining", table=WORKLOAD_MOVES, serving=False)
+    engines.engine().stop(workload.handle or {"id": workload.id}, grace)
+    move(workload, "stopped", table=WORKLOAD_MOVES, stopped_at=timezone.now(), reason="")
+
+
+def pause(workload: Workload, grace: float) -> None:
+    """End the process of `workload` and keep its row: it is started again if what it yields to fails."""
+    engines.engine().stop(workload.handle or {"id": workload.id}, grace)
+
+
+def _disks(release: Release, spec: dict[str, Any]) -> tuple[Mount, ...]:
+    mounts = []
+    for mount in spec.get("mounts", []):
+        if disk := mount.get("disk"):
+            path = disk_path(release.revision.pod_id, disk)
+            path.mkdir(parents=True, exist_ok=True)
+            mounts.append(Mount(str(path), mount["path"], "write"))
+    return tuple(mounts)
+
+
+def _files(release: Release, spec: dict[str, Any]) -> dict[str, bytes]:
+    return {
+        mount["path"]: release.snapshot[mount["config"]].spec["files"][mount["file"]].encode()
+        for mount in spec.get("mounts", [])
+        if mount.get("config")
+    }

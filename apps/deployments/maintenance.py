@@ -1,0 +1,62 @@
+"""What nobody needs any more, removed in batches at low priority."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import time
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db.models import Window
+from django.db.models.functions import RowNumber
+from django.utils import timezone
+
+from apps import artifacts
+from apps.builds.models import Artifact, Build
+from apps.deployments.duties import duty
+from apps.deployments.models import Workload
+from apps.logs.retention import apply as apply_log_retention
+from apps.pods.models import Pod, Revision
+
+DAY = 86400.0
+
+
+def maintain() -> None:
+    """Old log lines, sessions, artifacts of revisions past the kept ones, idle caches."""
+    with duty("maintain") as lease:
+        if lease is None:
+            return
+        apply_log_retention()
+        Session.objects.filter(expire_date__lt=timezone.now()).delete()
+        _artifacts()
+        _caches()
+
+
+def _artifacts() -> None:
+    """Keep what is live, what runs, and the last revisions of every pod; the rest is built again if asked for."""
+    numbered = Revision.objects.filter(sealed_at__isnull=False).annotate(
+        age=Window(RowNumber(), partition_by="pod_id", order_by="-version")
+    )
+    recent = numbered.filter(age__lte=settings.BRAINPOD.revisions_kept).values_list("pk", flat=True)
+    needed = {
+        *recent,
+        *Pod.objects.exclude(live=None).values_list("live_id", flat=True),
+        *Workload.objects.exclude(state="stopped").values_list("revision_id", flat=True),
+    }
+    old = Build.objects.filter(artifact__isnull=False).exclude(revision_id__in=needed)
+    old.update(artifact=None, built_at=None)
+    Artifact.objects.filter(builds=None, created_at__lt=timezone.now() - datetime.timedelta(hours=1)).delete()
+    digests: set[str] = set()
+    for manifest in Artifact.objects.values_list("manifest", flat=True):
+        digests |= {value for value in (manifest.get("app"), manifest.get("deps")) if value}
+    artifacts.artifacts().keep_only(digests, older_than=settings.BRAINPOD.cache_days * DAY)
+
+
+def _caches() -> None:
+    """Caches of apps that were not built for a while."""
+    limit = time.time() - settings.BRAINPOD.cache_days * DAY
+    for directory in (settings.BRAINPOD.state / "cache").glob("*/*"):
+        if os.stat(directory).st_mtime < limit:
+            shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,186 @@
+"""How a revision comes to run: read `deploy`, it is the whole story."""
+
+from __future__ import annotations
+
+import datetime
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps import secretstore
+from apps.builds import pipeline as builds
+from apps.builds.models import Build
+from apps.builds.stages import secrets as secrets_stage
+from apps.core.errors import PlatformError, UserError
+from apps.core.leases import Lease, LeaseLost, acquire, kept
+from apps.core.masking import Mask
+from apps.core.states import move
+from apps.deployments import health, retire, wake
+from apps.deployments.events import changed
+from apps.deployments.models import DEPLOYMENT_MOVES, STAGES, Deployment, StageRun, Workload
+from apps.deployments.recorder import Cancelled, Recorder
+from apps.deployments.release import Release
+from apps.deployments.rollout import launch_all, undo
+from apps.deployments.switch import switch
+from apps.logs.writer import LogWriter
+from apps.pods.environment import secret_references
+
+log = structlog.get_logger(__name__)
+
+
+def deploy(recorder: Recorder) -> None:
+    """Build what changed, launch it beside the old, wait until it is healthy, move the traffic."""
+    revision = recorder.deployment.revision
+    for build in revision.builds.order_by("app"):
+        if build.artifact_id:
+            _skip_build(recorder, build)
+        else:
+            builds.build(build, recorder)
+    release = Release.of(revision)
+    workloads = launch_all(recorder, release)
+    for workload in workloads:
+        _check_health(recorder, release, workload)
+    recorder.check()
+    recorder.log.section("Switch")
+    recorder.patiently(lambda: switch(recorder.deployment, workloads, recorder.lease), "the edge")
+    recorder.write(f"{revision} is live.")
+
+
+def run(deployment_id: str) -> None:
+    """Work on a deployment until it has ended, if it is its turn and nobody else does. Safe to call at any time."""
+    deployment = Deployment.objects.select_related("pod", "revision").filter(pk=deployment_id).first()
+    if deployment is None or not deployment.is_open or deployment.pod.deleting_at:
+        return
+    lease = acquire(deployment)
+    if lease is None:
+        return
+    with kept(lease):
+        if deployment.is_open and _begin(deployment):
+            _work(deployment, lease)
+    retire.retire(deployment.pod_id)
+    _next(deployment.pod_id)
+
+
+def _begin(deployment: Deployment) -> bool:
+    """Make a waiting deployment the one under way; False while another one is."""
+    if deployment.state != "waiting":
+        return True  # taken over from a worker that is gone
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            limit = now + datetime.timedelta(seconds=_longest(deployment))
+            if not move(deployment, "pending", table=DEPLOYMENT_MOVES, started_at=now, deadline=limit):
+                return False
+            apps = deployment.revision.resources.filter(kind="App").values_list("name", flat=True)
+            StageRun.objects.bulk_create(
+                [StageRun(deployment=deployment, stage=stage, app=app) for app in apps for stage in STAGES],
+                ignore_conflicts=True,
+            )
+    except IntegrityError:
+        deployment.refresh_from_db()
+        return False
+    changed(deployment.pod_id, deployment.pk)
+    return True
+
+
+def _longest(deployment: Deployment) -> float:
+    config = settings.BRAINPOD
+    apps = deployment.revision.resources.filter(kind="App").count()
+    return 600 + apps * (config.clone_seconds + 2 * config.build_seconds + 1200)
+
+
+def _work(deployment: Deployment, lease: Lease) -> None:
+    """Run the story and record how it ended. Writes nothing once the lease is lost."""
+    try:
+        with LogWriter.open(deployment.stream, mask=Mask([])) as writer:
+            recorder = Recorder(deployment, lease, writer)
+            try:
+                writer.mask = recorder.patiently(lambda: _mask(deployment), "the secret store")
+                deploy(recorder)
+            except Cancelled:
+                _end(recorder, "cancelled", "Cancelled.")
+            except UserError as error:
+                _end(recorder, "failed", error.message, code=error.code, hint=error.hint)
+            except PlatformError as error:
+                log.exception("deployment_failed", deployment=deployment.pk, error_id=error.id)
+                _end(recorder, "failed", f"{error.message} ({error.id})", code=error.code, hint=error.hint)
+            except LeaseLost:
+                raise
+            except Exception:
+                error = PlatformError("internal_error", "The platform failed while deploying.")
+                log.exception("deployment_failed", deployment=deployment.pk, error_id=error.id)
+                _end(recorder, "failed", f"{error.message} ({error.id})", code=error.code, hint="Try again.")
+            else:
+                _end(recorder, "ready", "")
+    except LeaseLost:
+        log.info("lease_lost", deployment=deployment.pk)
+
+
+def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: str = "") -> None:
+    """Record the end; anything but success stops what was started for it and brings back what made room."""
+    deployment, lease = recorder.deployment, recorder.lease
+    deployment.refresh_from_db()
+    if state != "ready" and deployment.switched_at is None:
+        undo(deployment, recorder.write)
+    recorder.lease.check()
+    if error:
+        recorder.log.write(" ".join(filter(None, (error, hint))), level="error" if state == "failed" else "warn")
+    left = StageRun.objects.filter(deployment=deployment, state__in=("pending", "running"))
+    left.update(state="skipped", note="" if state == "ready" else "Not reached.")
+    won = move(
+        deployment, state, table=DEPLOYMENT_MOVES, where=lease.where,
+        finished_at=timezone.now(), error=error, error_code=code, hint=hint,
+    )  # fmt: skip
+    if not won:
+        raise LeaseLost
+    changed(deployment.pod_id, deployment.pk)
+
+
+def _mask(deployment: Deployment) -> Mask:
+    """Every secret value of the revision, so that none passes into the log whichever stage prints it."""
+    store, revision = secretstore.secrets(), deployment.revision
+    values: list[str] = []
+    for app in revision.resources.filter(kind="App").values_list("name", flat=True):
+        values += secrets_stage.read(store, deployment.pod_id, secret_references(revision, app)).values()
+    return Mask(values)
+
+
+def _skip_build(recorder: Recorder, build: Build) -> None:
+    commit = f" ({build.commit[:7]})" if build.commit else ""
+    for stage in STAGES[:6]:
+        recorder.skip(stage, build.app, f"The stored artifact serves{commit}.")
+
+
+def _check_health(recorder: Recorder, release: Release, workload: Workload) -> None:
+    """Wait for one instance. One that serves already is healthy by definition: it is kept, not checked again."""
+    spec = release.snapshot[workload.app].spec
+    deployment = recorder.deployment
+    if workload.serving:
+        recorder.skip("health", workload.app, "Unchanged: it keeps running.")
+        return
+
+    def degraded(words: str) -> None:
+        recorder.log.write(f"Not healthy within its window: {words}. Still trying.", level="warn")
+        move(deployment, "degraded", table=DEPLOYMENT_MOVES, where=recorder.lease.where)
+        changed(deployment.pod_id, deployment.pk)
+
+    with recorder.stage("health", workload.app) as note:
+        host = f"{deployment.pod.name}.{settings.BRAINPOD.domain}"
+        check = health.Check(
+            path=spec.get("healthCheckPath", "/") if spec.get("type", "web") == "web" else None,
+            window=float(spec.get("healthCheckTimeout", 60)),
+            host=host,
+        )
+        note.text = health.wait(workload, check, tick=recorder.check, degraded=degraded)
+        recorder.write(f"{workload}: {note.text}")
+        Workload.objects.filter(pk=workload.pk).update(state="healthy", observed_at=timezone.now())
+
+
+def _next(pod_id: str) -> None:
+    """Wake the pod's next deployment: it could not begin while this one was under way."""
+    for pk in Deployment.objects.filter(pod_id=pod_id, state="waiting").values_list("pk", flat=True):
+        wake.wake(wake.RUN, pk)
+
+

@@ -1,0 +1,119 @@
+"""What is, brought to what should be: every few seconds, and first thing at start.
+
+The database says what should be. Whatever died (a worker, the engine, the broker, the machine), the next pass finds
+the difference and mends it; a pass that finds none costs a handful of queries.
+"""
+
+from __future__ import annotations
+
+import structlog
+from django.db.models import F, Q
+from django.utils import timezone
+
+from apps import edge, engines
+from apps.core.errors import PlatformError, UserError
+from apps.core.states import move
+from apps.deployments import launch, wake
+from apps.deployments.desired import edge_state
+from apps.deployments.duties import duty
+from apps.deployments.events import changed
+from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, WORKLOAD_MOVES, Deployment, Workload
+from apps.deployments.release import Release
+from apps.deployments.retire import retire
+from apps.deployments.rollout import undo
+from apps.engines.base import State, Status
+from apps.pods.models import Pod
+
+log = structlog.get_logger(__name__)
+
+
+def reconcile() -> None:
+    """One pass. Every part is tried though another fails."""
+    with duty("reconcile") as lease:
+        if lease is None:
+            return
+        for part in (_jobs, _workloads, _leftovers, _edge, _deletions):
+            try:
+                part()
+            except PlatformError as error:
+                log.info("reconcile_waits", part=part.__name__, error=str(error))
+
+
+def _jobs() -> None:
+    """Wake workers for deployments nobody works on, and end those past their deadline."""
+    now = timezone.now()
+    for deployment in Deployment.objects.filter(state__in=("pending", "degraded"), deadline__lt=now):
+        Deployment.objects.filter(pk=deployment.pk).update(fence=F("fence") + 1, leased_until=None)
+        undo(deployment, lambda _: None)
+        words = "It took longer than a deployment may take."
+        move(
+            deployment, "failed", table=DEPLOYMENT_MOVES, where={"switched_at": None},
+            finished_at=now, error=words, error_code="deadline_passed", hint="Deploy again; the log says where it hung.",
+        )  # fmt: skip
+        changed(deployment.pod_id, deployment.pk)
+    free = Q(leased_until=None) | Q(leased_until__lte=now)
+    unattended = Deployment.objects.filter(free, state__in=OPEN_STATES, pod__deleting_at=None)
+    busy = set(Deployment.objects.filter(state__in=("pending", "degraded")).values_list("pod_id", flat=True))
+    for pk, pod_id, state in unattended.values_list("pk", "pod_id", "state"):
+        if state != "waiting" or pod_id not in busy:
+            wake.wake(wake.RUN, pk)
+
+
+def _workloads() -> None:
+    """Compare what the engine runs with the rows: note it, start again what is gone, stop what nobody knows."""
+    seen = engines.engine().workloads()
+    rows = {w.pk: w for w in Workload.objects.exclude(state="stopped").select_related("revision", "revision__pod")}
+    for pk, workload in rows.items():
+        status = seen.get(pk, Status(State.GONE))
+        if status.state is not State.GONE:
+            _note(workload, status)
+        elif workload.serving and not workload.yielded_to_id:
+            _start_again(workload)
+    for stranger in seen.keys() - rows.keys():
+        if not Workload.objects.filter(pk=stranger).exclude(state="stopped").exists():
+            log.warning("orphan_stopped", workload=stranger)
+            engines.engine().stop({"id": stranger}, 5.0)
+
+
+def _note(workload: Workload, status: Status) -> None:
+    """Write down what was observed, if it differs from what stands there."""
+    state = {State.RUNNING: "healthy", State.RESTARTING: "unhealthy", State.EXITED: "unhealthy"}.get(status.state)
+    if state is None or (not workload.serving and state == "healthy"):
+        return  # what does not serve yet is judged by its health check
+    if (workload.state, workload.reason, workload.restarts) == (state, status.reason[:300], status.restarts):
+        return
+    fields = {"reason": status.reason[:300], "restarts": status.restarts, "observed_at": timezone.now()}
+    if workload.state == state:
+        Workload.objects.filter(pk=workload.pk).update(**fields)
+    else:
+        move(workload, state, table=WORKLOAD_MOVES, **fields)
+    changed(workload.pod_id)
+
+
+def _start_again(workload: Workload) -> None:
+    """Bring back what should serve and is gone: after a reboot, or the engine's own end."""
+    log.info("starting_again", workload=workload.pk, app=workload.app, pod=workload.pod_id)
+    try:
+        launch.start(Release.of(workload.revision), workload)
+    except UserError as error:
+        Workload.objects.filter(pk=workload.pk).update(reason=error.message[:300])
+        return
+    move(workload, "starting", table=WORKLOAD_MOVES, reason="Started again: it was gone.")
+    changed(workload.pod_id)
+
+
+def _leftovers() -> None:
+    """Finish the retiring that a worker began and did not end."""
+    rows = Workload.objects.filter(serving=False).exclude(state="stopped").exclude(deployment__state__in=OPEN_STATES)
+    yielded = Workload.objects.filter(serving=True, yielded_to__isnull=False).exclude(yielded_to__state__in=OPEN_STATES)
+    for pod_id in {*rows.values_list("pod_id", flat=True), *yielded.values_list("pod_id", flat=True)}:
+        retire(pod_id)
+
+
+def _edge() -> None:
+    edge.edge().apply(edge_state)
+
+
+def _deletions() -> None:
+    for pod_id in Pod.objects.filter(deleting_at__isnull=False).values_list("pk", flat=True):
+        wake.wake(wake.TEAR_DOWN, pod_id)

@@ -1,0 +1,122 @@
+"""The ledger of one deployment: every stage timed, logged, cancellable, and its error recorded where it happened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from django.utils import timezone
+
+from apps.core.errors import PlatformError, Unavailable, UserError
+from apps.core.failpoints import failpoint
+from apps.core.leases import Lease, LeaseLost
+from apps.deployments.events import changed
+from apps.deployments.models import STAGE_TITLES, Deployment, StageRun
+from apps.logs.writer import LogWriter
+
+T = TypeVar("T")
+PATIENCE = 600.0  # seconds a deployment waits for a component that does not answer
+ASK_EVERY = 0.4  # seconds between two looks at the row for a cancellation
+
+
+class Cancelled(Exception):
+    """Somebody asked for the deployment to be cancelled."""
+
+
+@dataclass(slots=True)
+class Note:
+    """What is worth saying of a stage, once it is known."""
+
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Recorder:
+    """`lease` fences every write; `log` is the deployment's stream."""
+
+    deployment: Deployment
+    lease: Lease
+    log: LogWriter
+    _asked: float = field(default=0.0)
+    _cancelled: bool = field(default=False)
+
+    def write(self, text: str) -> None:
+        self.log.write(text)
+
+    def cancelled(self) -> bool:
+        """Whether to stop what is being done: cancelled by somebody, or the lease is lost. Cheap enough to poll."""
+        try:
+            self.lease.check()
+        except LeaseLost:
+            return True
+        now = time.monotonic()
+        if not self._cancelled and now - self._asked > ASK_EVERY:
+            self._asked = now
+            row = Deployment.objects.filter(pk=self.deployment.pk).values_list("cancel_at", "switched_at").first()
+            self._cancelled = row is None or (row[0] is not None and row[1] is None)
+        return self._cancelled
+
+    def check(self) -> None:
+        """Raise LeaseLost or Cancelled if this worker is to stop here."""
+        self._asked = 0.0
+        cancelled = self.cancelled()
+        self.lease.check()
+        if cancelled:
+            raise Cancelled
+
+    @contextmanager
+    def stage(self, stage: str, app: str) -> Iterator[Note]:
+        """Run one stage: times it, opens its section of the log, and records how it ended."""
+        self.check()
+        self.log.section(f"{STAGE_TITLES[stage]} · {app}")
+        self._set(stage, app, state="running", started_at=timezone.now(), finished_at=None, note="")
+        failpoint(f"before-{stage}")
+        note = Note()
+        try:
+            yield note
+            self.lease.check()
+        except LeaseLost:
+            raise
+        except Exception as error:
+            self._ended(stage, app, error)
+            raise
+        failpoint(f"after-{stage}")
+        self._set(stage, app, state="passed", finished_at=timezone.now(), note=note.text[:300])
+
+    def skip(self, stage: str, app: str, why: str) -> None:
+        self._set(stage, app, state="skipped", note=why[:300])
+
+    def patiently(self, action: Callable[[], T], what: str) -> T:
+        """`action()`, tried again while a component does not answer; raises its Unavailable after PATIENCE."""
+        until = time.monotonic() + PATIENCE
+        told = False
+        while True:
+            self.check()
+            try:
+                return action()
+            except Unavailable as error:
+                if time.monotonic() > until:
+                    raise
+                if not told:
+                    self.log.write(f"Waiting for {what}: {error.message}", level="warn")
+                    told = True
+                time.sleep(1)
+
+    def _ended(self, stage: str, app: str, error: Exception) -> None:
+        if self.cancelled() and not isinstance(error, UserError):
+            error = Cancelled()
+        if isinstance(error, Cancelled):
+            self._set(stage, app, state="skipped", finished_at=timezone.now(), note="Cancelled.")
+            return
+        told = str(error) if isinstance(error, UserError | PlatformError) else "The platform failed here."
+        self.log.write(told, level="error")
+        self._set(stage, app, state="failed", finished_at=timezone.now(), note=told[:300])
+
+    def _set(self, stage: str, app: str, **fields: object) -> None:
+        self.lease.check()
+        rows = StageRun.objects.filter(deployment=self.deployment, stage=stage, app=app)
+        rows.filter(deployment__fence=self.lease.fence).update(**fields)
+        changed(self.deployment.pod_id, self.deployment.pk)

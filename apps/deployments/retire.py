@@ -1,0 +1,90 @@
+"""Ending what no longer serves: drained, stopped, its disks removed if the live revision has them no more."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from apps import edge
+from apps.core.errors import PlatformError
+from apps.deployments import launch
+from apps.deployments.duties import duty
+from apps.deployments.events import changed
+from apps.deployments.models import OPEN_STATES, Deployment, Workload
+from apps.deployments.rollout import restore_yielded
+from apps.pods.models import Pod
+
+log = structlog.get_logger(__name__)
+GRACE = 30.0  # seconds between TERM and KILL
+
+
+def retire(pod_id: str) -> None:
+    """Stop every workload of the pod that neither serves nor belongs to a deployment under way. Never raises."""
+    with duty(f"retire:{pod_id}") as lease:
+        if lease is None or not Pod.objects.filter(pk=pod_id).exists():
+            return
+        try:
+            leftover = list(_leftover(pod_id))
+            if leftover:
+                _drain(pod_id)
+                with ThreadPoolExecutor(max_workers=8) as pool:
+                    list(pool.map(_stop, [w for w in leftover if not _serves_again(w)]))
+                changed(pod_id)
+            if not Deployment.objects.filter(pod_id=pod_id, state__in=OPEN_STATES).exists():
+                restore_yielded(pod_id)
+                _discard_disks(pod_id)
+        except PlatformError as error:
+            log.info("retiring_later", pod=pod_id, error=str(error))
+
+
+def _leftover(pod_id: str):  # type: ignore[no-untyped-def]
+    rows = Workload.objects.filter(pod_id=pod_id, serving=False).exclude(state="stopped")
+    return rows.exclude(deployment__state__in=OPEN_STATES)
+
+
+def _serves_again(workload: Workload) -> bool:
+    """A rollback may have taken it back while it was drained."""
+    return not _leftover(workload.pod_id).filter(pk=workload.pk).exists()
+
+
+def _drain(pod_id: str) -> None:
+    """Let requests that began before the switch end: old nginx workers first, then the drain window."""
+    edge.edge().settle()
+    switched = (
+        Deployment.objects.filter(pod_id=pod_id, switched_at__isnull=False)
+        .order_by("-switched_at")
+        .values_list("switched_at", flat=True)
+        .first()
+    )
+    if switched:
+        left = settings.BRAINPOD.drain_seconds - (timezone.now() - switched).total_seconds()
+        time.sleep(max(0.0, min(left, settings.BRAINPOD.drain_seconds)))
+
+
+def _stop(workload: Workload) -> None:
+    try:
+        launch.stop(workload, GRACE)
+    finally:
+        connection.close()
+
+
+def _discard_disks(pod_id: str) -> None:
+    """Remove the disks the live revision no longer has; the plan said so and somebody agreed."""
+    pod = Pod.objects.get(pk=pod_id)
+    if pod.live is None:
+        return
+    kept = set(pod.live.resources.filter(kind="Disk").values_list("name", flat=True))
+    root = launch.disk_path(pod_id, "")
+    for path in root.iterdir() if root.is_dir() else ():
+        if path.name not in kept:
+            gone = root.parent / f"discarded-{path.name}-{time.time_ns()}"
+            path.rename(gone)
+            log.info("disk_discarded", pod=pod_id, disk=path.name)
+    for path in root.parent.glob("discarded-*") if root.parent.is_dir() else ():
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,33 @@
+"""Who may read which log, and what is masked in what an app writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from apps import secretstore
+from apps.builds.stages import secrets as secrets_stage
+from apps.core.masking import Mask
+from apps.deployments.models import Deployment, Workload
+from apps.pods.environment import secret_references
+from apps.pods.models import Pod
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
+
+def may_read(user: User, stream: str) -> bool:
+    """Whether `user` is in the team whose deployment or workload writes `stream`."""
+    kind, _, key = stream.partition(":")
+    model = {"deployment": Deployment, "workload": Workload}.get(kind)
+    if model is None or not user.is_authenticated:
+        return False
+    return model._default_manager.filter(pk=key, pod__in=Pod.objects.visible_to(user)).exists()
+
+
+def runtime_mask(workload_id: str) -> Mask:
+    """The secret values `workload_id` was started with. Raises Unavailable with the secret store."""
+    workload = Workload.objects.select_related("revision").filter(pk=workload_id).first()
+    if workload is None:
+        return Mask([])
+    references = secret_references(workload.revision, workload.app)
+    return Mask(secrets_stage.read(secretstore.secrets(), workload.pod_id, references).values())

@@ -1,0 +1,72 @@
+"""Deleting a pod: nothing of it is left, however often the worker dies on the way."""
+
+from __future__ import annotations
+
+import shutil
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from apps import edge, secretstore
+from apps.core.errors import PlatformError
+from apps.core.leases import acquire
+from apps.core.states import move
+from apps.deployments import launch
+from apps.deployments.desired import edge_state
+from apps.deployments.duties import duty
+from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, Deployment, Workload
+from apps.logs.retention import delete_stream
+from apps.pods.models import Pod, Resource
+
+
+def tear_down(pod_id: str) -> None:
+    """Remove everything of a pod marked for deletion; left half done, the reconciler has it done again."""
+    with duty(f"teardown:{pod_id}") as lease:
+        pod = Pod.objects.filter(pk=pod_id, deleting_at__isnull=False).first()
+        if lease is None or pod is None or not _quiet(pod):
+            return
+        try:
+            _remove(pod)
+        except PlatformError:
+            return
+
+
+def _quiet(pod: Pod) -> bool:
+    """End the deployments nobody works on; False while somebody still does."""
+    for deployment in Deployment.objects.filter(pod=pod, state__in=OPEN_STATES):
+        lease = acquire(deployment)
+        if lease is None:
+            return False
+        move(deployment, "cancelled", table=DEPLOYMENT_MOVES, where=lease.where, finished_at=timezone.now())
+        lease.release()
+    return True
+
+
+def _remove(pod: Pod) -> None:
+    edge.edge().apply(edge_state)
+    edge.edge().settle()
+    workloads = list(Workload.objects.filter(pod=pod))
+    for workload in workloads:
+        if workload.state != "stopped":
+            launch.stop(workload, 10.0)
+    store = secretstore.secrets()
+    for path in _secret_paths(pod):
+        store.delete(path)
+    streams = [w.stream for w in workloads] + [d.stream for d in pod.deployments.all()]
+    for stream in streams:
+        delete_stream(stream)
+    shutil.rmtree(settings.BRAINPOD.state / "pods" / pod.pk, ignore_errors=True)
+    for cache in (settings.BRAINPOD.state / "cache" / str(pod.team_id)).glob(f"{pod.pk}-*"):
+        shutil.rmtree(cache, ignore_errors=True)
+    with transaction.atomic():
+        Pod.objects.filter(pk=pod.pk).update(live=None, head=None)
+        pod.delete()
+
+
+def _secret_paths(pod: Pod) -> set[str]:
+    """Every path a revision of the pod ever named, and the webhook's."""
+    paths = {pod.webhook_path} if pod.webhook_path else set()
+    for name, spec in Resource.objects.filter(revision__pod=pod, kind="Config").values_list("name", "spec"):
+        paths |= {f"pods/{pod.pk}/{name}/{secret}" for secret in spec.get("secrets", {})}
+    return paths

@@ -1,0 +1,26 @@
+"""Waking workers. Losing a message loses no work: the reconciler wakes again what the database says is to be done."""
+
+from __future__ import annotations
+
+import structlog
+from celery import current_app
+from django.db import transaction
+
+log = structlog.get_logger(__name__)
+
+RUN = "deployments.run"
+TEAR_DOWN = "deployments.tear_down"
+RECONCILE = "deployments.reconcile"
+MAINTAIN = "deployments.maintain"
+
+
+def wake(task: str, *args: str) -> None:
+    """Have a worker run the task of that name soon after the commit; later, when the broker is away."""
+    transaction.on_commit(lambda: _send(task, *args))
+
+
+def _send(task: str, *args: str) -> None:
+    try:
+        current_app.send_task(task, args, retry=False, ignore_result=True)
+    except Exception as error:  # noqa: BLE001 - kombu's errors differ by transport; the reconciler makes up for it
+        log.warning("broker_away", task=task, error=str(error))

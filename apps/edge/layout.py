@@ -1,0 +1,122 @@
+"""Where the edge keeps its files, and what stays the same while it runs."""
+
+from __future__ import annotations
+
+import grp
+import ipaddress
+import os
+import pwd
+import re
+import resource
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.core.errors import PlatformError
+
+PLAIN = re.compile(r"/[A-Za-z0-9 ._/@+:,=~-]*")
+CONNECTIONS = 4096  # of one worker; each proxied request takes two
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`state/nginx` and `run`, with the addresses of the dashboard. Sockets are paths without `unix:`."""
+
+    state: Path
+    run: Path
+    port: int
+    bind: str
+    dashboard_host: str
+    dashboard_pages: tuple[str, ...]
+    dashboard_sockets: str
+    static_root: Path
+    trusted_proxies: tuple[str, ...] = ()
+    workers: int = 2
+    open_files: int = CONNECTIONS * 2
+    user: str = ""  # "name group" that root's workers become; empty for an ordinary user
+
+    @property
+    def home(self) -> Path:
+        return self.state / "nginx"
+
+    @property
+    def configuration(self) -> Path:
+        return self.home / "conf" / "nginx.conf"
+
+    @property
+    def links(self) -> Path:
+        return self.run / "edge"
+
+    @property
+    def admin(self) -> Path:
+        return self.run / "edge-admin.sock"
+
+    @property
+    def error_log(self) -> Path:
+        return self.home / "logs" / "error.log"
+
+    @property
+    def access_log(self) -> Path:
+        return self.home / "logs" / "access.log"
+
+    @property
+    def listen(self) -> str:
+        return f"[{self.bind}]:{self.port}" if ":" in self.bind else f"{self.bind}:{self.port}"
+
+    def check(self) -> None:
+        """Raise PlatformError("edge_settings") for a setting that cannot stand in a configuration."""
+        paths = (self.state, self.run, self.static_root, *self.dashboard_pages, self.dashboard_sockets)
+        for path in map(str, paths):
+            if not PLAIN.fullmatch(path):
+                raise _settings(f"{path!r} has a character that cannot stand in the edge's configuration.")
+        for socket in (*self.dashboard_pages, self.dashboard_sockets, str(self.admin), f"{self.links}/{'0' * 16}/00.sock"):
+            if len(socket.encode()) > 107:
+                raise _settings(f"The socket path {socket!r} is longer than 107 bytes.")
+        try:
+            ipaddress.ip_address(self.bind)
+            for network in self.trusted_proxies:
+                ipaddress.ip_network(network)
+        except ValueError as error:
+            raise _settings(f"An address of the edge is not one: {error}.") from None
+        if not (self.dashboard_pages and re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", self.dashboard_host)):
+            raise _settings("The dashboard needs a host name and at least one socket.")
+
+    def make(self) -> None:
+        """The directories, with modes that let root's workers, who are nobody, pass through and read pages."""
+        modes = {"": 0o711, "conf": 0o700, "pages": 0o755, "logs": 0o700, "tmp": 0o711}
+        for name, mode in modes.items():
+            _directory(self.home / name, mode)
+        for path in (self.run, self.links):
+            _directory(path, 0o711)
+
+
+def _directory(path: Path, mode: int) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    if path.stat().st_uid == os.geteuid():
+        path.chmod(mode)
+
+
+def _settings(message: str) -> PlatformError:
+    return PlatformError("edge_settings", message)
+
+
+def worker_user(*paths: Path) -> str:
+    """Whom root's workers become: nobody, or root where nobody could not reach `paths` (a state in root's home)."""
+    if os.geteuid() != 0:
+        return ""
+    for path in paths:
+        if any(folder.exists() and not folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents)):
+            return "root root"
+    return _nobody()
+
+
+def _nobody() -> str:
+    entry = pwd.getpwnam("nobody")
+    return f"nobody {grp.getgrgid(entry.pw_gid).gr_name}"
+
+
+def open_files() -> int:
+    """How many files a worker may have open here."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    wanted = CONNECTIONS * 4
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

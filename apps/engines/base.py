@@ -1,0 +1,184 @@
+"""What an engine is: it runs what a pod describes and says how it goes.
+
+The contract suite in tests/engines/contract/ runs on every engine. A handle is what `launch` returned: JSON, kept
+by the caller, enough to find the workload again after every process of the platform was replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+Handle = dict[str, Any]
+"""JSON; always has `id` (the workload's) and, for something that listens, `address` (`unix:/path` or `host:port`)."""
+
+APP = "/app"
+LAYERS = "/layers"
+
+
+class State(StrEnum):
+    STARTING = "starting"  # the process was asked for and has not been seen running yet
+    RUNNING = "running"
+    RESTARTING = "restarting"  # it exited; the restart policy will start it again (`reason` says when)
+    EXITED = "exited"  # it exited and will not be started again (run_once, or stop was asked for)
+    GONE = "gone"  # the engine answers and knows no such workload
+    UNKNOWN = "unknown"  # the engine does not answer: nothing may be concluded
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`reason` is a sentence for people: "restarted 3 of 10 in this window, next try in 20 s"."""
+
+    state: State
+    restarts: int = 0
+    exit_code: int | None = None
+    reason: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A directory of this host seen inside at `target`.
+
+    `read`: as it is. `write`: a disk or a workspace, shared with the host. `scratch`: the content of `source` to
+    begin with, writes are the workload's own and gone with it (an overlay; where the kernel has none: read).
+    """
+
+    source: str
+    target: str
+    mode: Literal["read", "write", "scratch"] = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`cpu` in cores, `memory` in MB."""
+
+    cpu: float = 1.0
+    memory: int = 1024
+    processes: int = 512
+    open_files: int = 65536
+    file_mb: int = 10240
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """What runs. `command` is an argument list; a user's command line is `("sh", "-c", text)`.
+
+    `path` are directories inside, put before the system's in PATH. `links` are symlinks (at → to) made inside
+    before the start, e.g. /app/node_modules → /layers/deps/node_modules. `env` reaches the process byte for byte
+    and never passes through an argument list or a file. Paths in `command`, `env` and `path` are the sandbox's; an
+    engine without a sandbox translates those beneath `/app` and `/layers` in `path`, `links` and `env`.
+    """
+
+    id: str
+    pod: str  # the pod's id: workloads of one pod may share what others may not (an operating-system user)
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    mounts: tuple[Mount, ...] = ()
+    path: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    workdir: str = APP
+    limits: Limits = Limits()
+    network: bool = True  # egress to public addresses through the engine's proxy; never to this host
+    files: Mapping[str, bytes] = field(default_factory=dict)  # Config files, read-only, by absolute path inside
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSpec(RunSpec):
+    """A workload that runs until it is stopped. `port`: it listens there inside ($PORT); None for a worker."""
+
+    port: int | None = None
+    grace: float = 30.0  # seconds between TERM and KILL when the engine itself goes down in order
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line a workload wrote. `seq` grows by one for each line of a workload, across its restarts."""
+
+    seq: int
+    at: datetime
+    stream: Literal["out", "err", "engine"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a `run_once` ended. `killed` says why the engine ended it: "timeout", "memory", "cancelled" or ""."""
+
+    exit_code: int
+    killed: str = ""
+    seconds: float = 0.0
+    max_memory_mb: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """CPU seconds since the start, resident MB and processes now."""
+
+    cpu_seconds: float
+    memory_mb: int
+    processes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine has; `notes` are shown loudly by the doctor and in the dashboard."""
+
+    artifacts: frozenset[str]
+    sandbox: bool
+    disks: bool
+    hosts: int = 1
+    notes: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """Raises Unavailable (apps.core.errors) when the engine does not answer, except where noted."""
+
+    def check(self) -> Capabilities: ...
+
+    def launch(self, spec: LaunchSpec) -> Handle:
+        """Start `spec`, once: a second call with the same id returns the same handle and starts nothing."""
+        ...
+
+    def status(self, handle: Handle) -> Status:
+        """Never raises: State.UNKNOWN is an answer."""
+        ...
+
+    def workloads(self) -> dict[str, Status]:
+        """Everything the engine runs or remembers, by workload id."""
+        ...
+
+    def logs(self, handle: Handle, after: int = 0) -> Iterable[LogLine]:
+        """The lines kept with seq > `after`, oldest first; what was dropped leaves a gap in seq."""
+        ...
+
+    def run_once(
+        self, spec: RunSpec, *, on_line: Callable[[str], None], timeout: float, cancelled: Callable[[], bool]
+    ) -> Finished:
+        """Run to the end, passing every line of output on as it comes (`\\r` progress kept inside a line).
+
+        Everything it started is dead when this returns: at the end, at the timeout, or ≤ 1 s after `cancelled()`
+        turned true (asked about every 0.2 s).
+        """
+        ...
+
+    def exec(self, handle: Handle, command: tuple[str, ...], *, timeout: float = 30.0) -> tuple[int, str]:
+        """Run `command` beside the running workload, inside its sandbox; exit code and output."""
+        ...
+
+    def probe(self, handle: Handle) -> str | None:
+        """What the workload really listens on, in words ("listens on 127.0.0.1:5000, not on $PORT 8080"), or None."""
+        ...
+
+    def stop(self, handle: Handle, grace: float) -> None:
+        """TERM, `grace` seconds, KILL; forget it. A workload that is gone or unknown here is no error."""
+        ...
+
+    def stats(self, handle: Handle) -> Usage | None: ...
+
+    def stream_logs(self) -> Iterator[tuple[str, LogLine]]:
+        """(workload id, line) of everything from now on, until the engine goes away (then Unavailable)."""
+        ...

@@ -1,0 +1,178 @@
+"""`ProcessEngine`: the process engine's contract, answered by its agent over a unix socket. Thread-safe, blocking."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from apps.core.errors import Detail, Invalid, PlatformError, Unavailable
+from apps.engines.base import (
+    Capabilities,
+    Finished,
+    Handle,
+    LaunchSpec,
+    LogLine,
+    RunSpec,
+    State,
+    Status,
+    Usage,
+)
+from apps.engines.process import protocol
+
+ANSWER = 60.0  # seconds an ordinary answer may take
+CANCEL_CHECK = 0.2  # seconds
+
+
+def _raise(error: dict[str, Any]) -> None:
+    code, message, hint = error["code"], error["message"], error.get("hint", "")
+    match error["family"]:
+        case "invalid":
+            raise Invalid([Detail(d["path"], d["message"]) for d in error["details"]], code=code, hint=hint)
+        case "unavailable":
+            raise Unavailable(code, message, hint)
+    raise PlatformError(code, message, hint)
+
+
+class _Conversation:
+    """One request and its answers."""
+
+    def __init__(self, path: Path, request: dict[str, Any], timeout: float) -> None:
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._buffer = bytearray()
+        try:
+            self._sock.settimeout(timeout)
+            self._sock.connect(str(path))
+            self.send(request)
+        except OSError as error:
+            self._sock.close()
+            raise _away(error) from error
+
+    def __enter__(self) -> _Conversation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sock.close()
+
+    def send(self, message: dict[str, Any]) -> None:
+        try:
+            self._sock.sendall(protocol.encode(message))
+        except OSError as error:
+            raise _away(error) from error
+
+    def receive(self) -> dict[str, Any]:
+        """The next answer; raises what the agent raised."""
+        while (answer := self.buffered()) is None:
+            self._fill()
+        return answer
+
+    def ready(self, seconds: float) -> bool:
+        """Whether something arrived within `seconds`; it is in the buffer then."""
+        if not select.select([self._sock], [], [], seconds)[0]:
+            return False
+        self._fill()
+        return True
+
+    def buffered(self) -> dict[str, Any] | None:
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            return None
+        raw = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        answer: dict[str, Any] = json.loads(raw)
+        if "error" in answer:
+            _raise(answer["error"])
+        return answer
+
+    def _fill(self) -> None:
+        try:
+            data = self._sock.recv(262144)
+        except OSError as error:
+            raise _away(error) from error
+        if not data:
+            raise _away("it closed the connection")
+        self._buffer += data
+
+
+def _away(why: object) -> Unavailable:
+    return Unavailable("engine_unavailable", f"The process engine does not answer: {why}.", "Is its agent running?")
+
+
+class ProcessEngine:
+    """Implements apps.engines.base.Engine; `path` is the agent's socket."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def _ask(self, op: str, timeout: float = ANSWER, **fields: Any) -> dict[str, Any]:
+        with _Conversation(self._path, {"op": op, **fields}, timeout) as conversation:
+            return conversation.receive()
+
+    def check(self) -> Capabilities:
+        answer = self._ask("check")
+        return Capabilities(
+            artifacts=frozenset(answer["artifacts"]),
+            sandbox=answer["sandbox"],
+            disks=True,
+            notes=tuple(answer["notes"]),
+        )
+
+    def launch(self, spec: LaunchSpec) -> Handle:
+        handle: Handle = self._ask("launch", spec=protocol.spec_to_json(spec))["handle"]
+        return handle
+
+    def status(self, handle: Handle) -> Status:
+        try:
+            return protocol.status_from_json(self._ask("status", timeout=10, id=handle["id"])["status"])
+        except PlatformError as error:
+            return Status(State.UNKNOWN, reason=error.message)
+
+    def workloads(self) -> dict[str, Status]:
+        answer = self._ask("workloads")
+        return {name: protocol.status_from_json(raw) for name, raw in answer["workloads"].items()}
+
+    def logs(self, handle: Handle, after: int = 0) -> list[LogLine]:
+        answer = self._ask("logs", id=handle["id"], after=after)
+        return [protocol.line_from_json(raw) for raw in answer["lines"]]
+
+    def run_once(
+        self, spec: RunSpec, *, on_line: Callable[[str], None], timeout: float, cancelled: Callable[[], bool]
+    ) -> Finished:
+        request = {"op": "run", "spec": protocol.spec_to_json(spec), "timeout": timeout}
+        asked = False
+        with _Conversation(self._path, request, ANSWER) as conversation:
+            while True:
+                if not asked and cancelled():
+                    asked = True
+                    conversation.send({"op": "cancel"})
+                conversation.ready(CANCEL_CHECK)
+                while (answer := conversation.buffered()) is not None:
+                    if "finished" in answer:
+                        return Finished(**answer["finished"])
+                    for line in answer["lines"]:
+                        on_line(line)
+
+    def exec(self, handle: Handle, command: tuple[str, ...], *, timeout: float = 30.0) -> tuple[int, str]:
+        answer = self._ask("exec", timeout + ANSWER, id=handle["id"], command=list(command), timeout=timeout)
+        return answer["exit_code"], answer["output"]
+
+    def probe(self, handle: Handle) -> str | None:
+        words: str | None = self._ask("probe", id=handle["id"])["words"]
+        return words
+
+    def stop(self, handle: Handle, grace: float) -> None:
+        self._ask("stop", grace + ANSWER, id=handle["id"], grace=grace)
+
+    def stats(self, handle: Handle) -> Usage | None:
+        raw = self._ask("stats", id=handle["id"])["usage"]
+        return None if raw is None else Usage(**raw)
+
+    def stream_logs(self) -> Iterator[tuple[str, LogLine]]:
+        with _Conversation(self._path, {"op": "stream"}, ANSWER) as conversation:
+            while True:
+                answer = conversation.receive()
+                for name, raw in answer["lines"]:
+                    yield name, protocol.line_from_json(raw)

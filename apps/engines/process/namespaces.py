@@ -1,0 +1,95 @@
+"""The few system calls about namespaces and mounts that Python 3.11 has no function for."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWNET = 0x40000000
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+NS_GET_USERNS = 0xB701
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+IP_FREEBIND = 15
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def setns(fd: int, kind: int = 0) -> None:
+    """Move the calling thread into the namespace `fd` refers to."""
+    _checked(_libc.setns(fd, kind), "setns")
+
+
+def unshare(flags: int) -> None:
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def mount(source: str, target: str, kind: str = "none", flags: int = 0, data: str = "") -> None:
+    args = [os.fsencode(text) for text in (source, target, kind)]
+    _checked(_libc.mount(*args, ctypes.c_ulong(flags), os.fsencode(data)), f"mount {target}")
+
+
+def die_with_parent(signal: int) -> None:
+    _checked(_libc.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl")
+
+
+def no_new_privileges() -> None:
+    _checked(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+
+
+def make_umbrella() -> None:
+    """Move this single-threaded process of an ordinary user into a user namespace of its own.
+
+    Sandboxes made beneath it belong to it, so that whoever is in it may enter their network namespaces.
+    """
+    uid, gid = os.getuid(), os.getgid()
+    unshare(CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+
+
+def owner_of(namespace: int) -> int:
+    """A descriptor of the user namespace that owns `namespace`."""
+    return fcntl.ioctl(namespace, NS_GET_USERNS)
+
+
+class SocketMaker:
+    """Makes TCP sockets inside network namespaces; a socket stays in the namespace it was made in.
+
+    Moves the calling thread from namespace to namespace, so only for a process that needs no network itself.
+    """
+
+    def __init__(self) -> None:
+        self._inside: int | None = None  # descriptor of the namespace we are in, or None for the first one
+
+    def make(self, namespace: int | None, count: int = 1) -> list[socket.socket]:
+        """`count` fresh non-blocking sockets in `namespace` (None: no namespaces are used here)."""
+        if namespace is not None and namespace != self._inside:
+            setns(namespace, CLONE_NEWNET)
+            self._inside = namespace
+        return [socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) for _ in range(count)]
+
+    def forget(self, namespace: int) -> None:
+        """`namespace` is about to be closed: its number may come back meaning another one."""
+        if self._inside == namespace:
+            self._inside = -1
+
+    def listener(self, namespace: int, port: int) -> socket.socket:
+        """A listening socket on 127.0.0.1:`port` there, even before the loopback interface is up."""
+        (sock,) = self.make(namespace)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+        sock.bind(("127.0.0.1", port))
+        sock.listen(128)
+        return sock

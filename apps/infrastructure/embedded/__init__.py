@@ -1,0 +1,1 @@
+"""The stack that runs without anything installed: its programs, their configuration, and what keeps them running."""

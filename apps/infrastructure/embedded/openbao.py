@@ -1,0 +1,136 @@
+"""The embedded OpenBao: unsealed by a key file, initialised by its own configuration; no human, no root token."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from apps.infrastructure.embedded import binaries, files
+from apps.secretstore import policies
+
+CONFIG = """\
+ui = false
+cluster_name = "brainpod"
+api_addr = "http://127.0.0.1:{port}"
+cluster_addr = "http://127.0.0.1:{cluster_port}"
+log_level = "warn"
+log_requests_level = "off"
+storage "raft" {{
+  path = {data}
+  node_id = "embedded"
+  performance_multiplier = 1
+}}
+listener "tcp" {{
+  address = "127.0.0.1:{port}"
+  cluster_address = "127.0.0.1:{cluster_port}"
+  tls_disable = true
+}}
+seal "static" {{
+  current_key_id = "1"
+  current_key = {key}
+}}
+initialize "brainpod" {{
+{requests}}}
+"""
+REQUEST = """\
+  request "{name}" {{
+    operation = "update"
+    path = "{path}"
+    data = {data}
+  }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where a store is and who the platform is there."""
+
+    address: str
+    role_id: str
+    secret_id: str
+
+
+def access(state: Path) -> Access:
+    """How the platform reaches the embedded store of `state`. Raises FileNotFoundError before `prepare`."""
+    home = state / "bao"
+    ports = json.loads((home / "ports.json").read_text())
+    return Access(f"http://127.0.0.1:{ports[0]}", (home / "role_id").read_text(), (home / "secret_id").read_text())
+
+
+def prepare(state: Path) -> None:
+    """Write key, identity and configuration, once; the ports stay the same across restarts.
+
+    A store that was never seen ready may have died half-initialised: nothing can be in it, so it begins anew.
+    """
+    home = files.directory(state / "bao")
+    if not (home / "initialised").exists():
+        shutil.rmtree(home / "data", ignore_errors=True)
+    files.directory(home / "data")
+    if not (home / "seal.key").exists():
+        with os.fdopen(os.open(home / "seal.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
+            file.write(secrets.token_bytes(32))
+    files.keep(home / "role_id", secrets.token_urlsafe(24))
+    files.keep(home / "secret_id", secrets.token_urlsafe(48))
+    ports = json.loads(files.keep(home / "ports.json", json.dumps([files.free_port(), files.free_port()])))
+    text = CONFIG.format(
+        port=ports[0],
+        cluster_port=ports[1],
+        data=json.dumps(str(home / "data")),
+        key=json.dumps(f"file://{home / 'seal.key'}"),
+        requests="".join(_requests(home)),
+    )
+    files.write(home / "bao.hcl", text)
+
+
+def _requests(home: Path) -> list[str]:
+    """What the store does to itself when it is new; an object of HCL is written as JSON is, with `=`."""
+    from_file = {
+        name: _object(eval_type="string", eval_source="file", path=str(home / name))
+        for name in ("role_id", "secret_id")
+    }
+    requests = [
+        (path, _object(**data)) for path, data in policies.setup().items()
+    ] + [
+        (f"auth/approle/role/{policies.PLATFORM}/role-id", f"{{ role_id = {from_file['role_id']} }}"),
+        (f"auth/approle/role/{policies.PLATFORM}/custom-secret-id", f"{{ secret_id = {from_file['secret_id']} }}"),
+    ]  # fmt: skip
+    return [REQUEST.format(name=f"step-{n}", path=path, data=data) for n, (path, data) in enumerate(requests)]
+
+
+def _object(**data: object) -> str:
+    return "{ " + ", ".join(f"{key} = {_value(value)}" for key, value in data.items()) + " }"
+
+
+def _value(value: object) -> str:
+    return _object(**value) if isinstance(value, dict) else json.dumps(value)
+
+
+def command(state: Path) -> list[str]:
+    return [str(binaries.resolve("bao").path), "server", f"-config={state / 'bao' / 'bao.hcl'}"]
+
+
+def ready(state: Path) -> bool:
+    """Whether it is unsealed and lets the platform in; what is left of the first start is done and remembered."""
+    way = access(state)
+    marker = state / "bao" / "initialised"
+    try:
+        with httpx.Client(base_url=f"{way.address}/v1/", timeout=3, trust_env=False) as client:
+            identity = {"role_id": way.role_id, "secret_id": way.secret_id}
+            answer = client.post("auth/approle/login", json=identity)
+            if answer.status_code != 200:
+                return False
+            if not marker.exists():
+                path, data = policies.configuration()
+                token = answer.json()["auth"]["client_token"]
+                if client.post(path, json=data, headers={"X-Vault-Token": token}).is_error:
+                    return False
+                files.write(marker, "")
+    except httpx.HTTPError:
+        return False
+    return True

@@ -1,0 +1,44 @@
+"""What a supervisor is told: services in tiers, and the steps between them. Plain data, made by services.py."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process that is kept running.
+
+    `command` is asked before each start and may prepare files; `ready` may block for some seconds (it runs in a
+    thread). `stop` is the signal that ends it in order, within `grace` seconds; `orphan` is what it gets when the
+    supervisor itself is gone. `leftovers` are files (sockets) taken away before each start.
+    """
+
+    name: str
+    command: Callable[[], list[str]]
+    ready: Callable[[], bool]
+    env: Mapping[str, str]
+    stop: signal.Signals = signal.SIGTERM
+    orphan: signal.Signals = signal.SIGTERM
+    grace: float = 10.0
+    leftovers: tuple[Path, ...] = ()
+    start_seconds: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something done once between two tiers; False: there was nothing to do. Runs in a thread."""
+
+    name: str
+    act: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """`steps` one after the other, then every service at once; the next tier begins when all are ready."""
+
+    services: tuple[Service, ...]
+    steps: tuple[Step, ...] = field(default=())

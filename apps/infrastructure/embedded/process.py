@@ -1,0 +1,91 @@
+"""Starting a process that cannot outlive what started it, and ending whole groups of them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def dies_with_parent(how: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """For `preexec_fn`: the kernel sends `how` to the child when the thread that started it ends (Linux only)."""
+    parent = os.getpid()
+
+    def arrange() -> None:
+        if _libc is not None:
+            _libc.prctl(_PR_SET_PDEATHSIG, int(how))
+            if os.getppid() != parent:
+                os._exit(125)
+
+    return arrange
+
+
+def end_group(group: int, how: signal.Signals) -> None:
+    """Signal every process of the group; one that is gone is no error."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, how)
+
+
+def group_alive(group: int) -> bool:
+    """Whether the group has a process that is not merely waiting to be reaped."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    if not Path("/proc/self/stat").exists():
+        return True
+    return any(fields[2] == str(group) and fields[0] not in "ZX" for fields in _stats())
+
+
+def wait_group(group: int, seconds: float) -> bool:
+    """Whether the group is gone within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while group_alive(group):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def identity(pid: int) -> str:
+    """`<boot>:<start>`: what tells this process from a later one with the same number; empty when there is none."""
+    try:
+        return f"{boot()}:{_fields(Path(f'/proc/{pid}/stat').read_text())[19]}"
+    except (OSError, IndexError):
+        pass
+    # No /proc (macOS): the time it was started at.
+    shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return f"{boot()}:{shown.strip().replace(' ', '-')}" if shown.strip() else ""
+
+
+def boot() -> str:
+    """What stays the same until the machine starts again."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def _stats() -> list[list[str]]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                found.append(_fields((entry / "stat").read_text()))
+    return found
+
+
+def _fields(stat: str) -> list[str]:
+    """The fields after the name, which may hold blanks and brackets: state, ppid, pgrp, session, …, 19: start."""
+    return stat.rpartition(")")[2].split()

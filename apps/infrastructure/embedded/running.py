@@ -1,0 +1,112 @@
+"""One service's process: started, watched, logged, ended with everything it started."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from apps.infrastructure.embedded import files, process
+from apps.infrastructure.embedded.plan import Service
+
+LOG_BYTES = 5 * 1024 * 1024
+LOGS_KEPT = 3
+
+
+class Running:
+    """The process of `service`, at most one at a time. `state` is the platform's state directory."""
+
+    def __init__(self, service: Service, state: Path) -> None:
+        self.service = service
+        self.log = state / "log" / f"{service.name}.log"
+        self._pid_file = state / "run" / f"{service.name}.pid"
+        self._child: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child and self._child.returncode is None else None
+
+    async def start(self) -> None:
+        """Raises OSError or PlatformError when there is nothing to start."""
+        command = await asyncio.to_thread(self.service.command)
+        for path in self.service.leftovers:
+            path.unlink(missing_ok=True)
+        with self.log.open("ab") as out:
+            self._child = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=dict(self.service.env),
+                start_new_session=True,
+                preexec_fn=process.dies_with_parent(self.service.orphan),
+            )
+        pid = self._child.pid
+        files.write(self._pid_file, f"{pid} {self.service.orphan.name} {process.identity(pid)}")
+
+    async def wait(self) -> int:
+        """The exit code, once the process has ended and what it started has been killed."""
+        assert self._child is not None
+        code = await self._child.wait()
+        # An nginx worker or a pool's child would keep the port or the task of the one that died.
+        process.end_group(self._child.pid, signal.SIGKILL)
+        return code
+
+    async def stop(self) -> None:
+        """End it in order, and with force after its grace."""
+        if self._child is None:
+            return
+        group = self._child.pid
+        if self._child.returncode is None:
+            self.signal(self.service.stop)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._child.wait(), self.service.grace)
+        process.end_group(group, signal.SIGKILL)
+        await self._child.wait()
+        self._pid_file.unlink(missing_ok=True)
+
+    def signal(self, how: signal.Signals) -> None:
+        if self._child and self._child.returncode is None:
+            with suppress(ProcessLookupError):
+                self._child.send_signal(how)
+
+    def kill(self) -> None:
+        if self._child:
+            process.end_group(self._child.pid, signal.SIGKILL)
+
+    def tail(self, lines: int = 15) -> str:
+        with suppress(OSError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return ""
+
+    def rotate(self) -> None:
+        """Copy a log that has grown too long aside and empty it: the process goes on appending to the same file."""
+        with suppress(OSError):
+            if self.log.stat().st_size > LOG_BYTES:
+                for number in range(LOGS_KEPT - 1, 0, -1):
+                    with suppress(FileNotFoundError):
+                        self.log.with_suffix(f".log.{number}").replace(self.log.with_suffix(f".log.{number + 1}"))
+                shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+                os.truncate(self.log, 0)
+
+
+def end_leftovers(state: Path, report: Callable[[str], None], seconds: float = 10.0) -> None:
+    """End what a killed supervisor left behind, by the pid files; a number that now means another process is let be."""
+    for pid_file in sorted((state / "run").glob("*.pid")):
+        with suppress(ValueError, KeyError):
+            pid_text, how, identity = (pid_file.read_text().split(maxsplit=2) + [""])[:3]
+            pid = int(pid_text)
+            now = process.identity(pid)
+            boot = identity.partition(":")[0]
+            same = now == identity if now else process.boot() == boot
+            if identity and same and process.group_alive(pid):
+                report(f"ending {pid_file.stem} (process {pid}), left from before")
+                process.end_group(pid, signal.Signals[how])
+                if not process.wait_group(pid, seconds):
+                    process.end_group(pid, signal.SIGKILL)
+                    process.wait_group(pid, seconds)
+        pid_file.unlink(missing_ok=True)

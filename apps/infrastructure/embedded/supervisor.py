@@ -1,0 +1,212 @@
+"""Keeps the services of a plan running: tier after tier, restarted when they die, stopped in order by one Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from apps.core.errors import PlatformError, UserError
+from apps.infrastructure.embedded import files
+from apps.infrastructure.embedded.plan import Service, Step, Tier
+from apps.infrastructure.embedded.running import Running, end_leftovers
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds before a service that died is started again
+STEADY = 30.0  # seconds after which a start counts as a good one
+TRIES = 3  # ends before it was ready for the first time, after which the start is given up
+
+Report = Callable[[str], None]
+
+
+class StartFailed(PlatformError):
+    """A service did not become ready; the message has the end of its log."""
+
+
+class Supervisor:
+    """Runs `tiers` out of `state` until it is told to stop; `report` gets one calm line for each thing that happens.
+
+    `up` is called once, when everything is ready.
+    """
+
+    def __init__(self, state: Path, tiers: list[Tier], report: Report, up: Callable[[], None]) -> None:
+        self._state, self._tiers, self._report, self._up = state, tiers, report, up
+        self._stopping = asyncio.Event()
+        self._running: list[list[Running]] = []
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._failure: PlatformError | None = None
+
+    async def run(self) -> int:
+        """0 after a stop that was asked for, 1 when the start failed. Raises UserError if another one runs already."""
+        with _lock(self._state):
+            files.directory(self._state / "log")
+            await asyncio.to_thread(end_leftovers, self._state, self._report)
+            loop = asyncio.get_running_loop()
+            for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(how, self._on_signal)
+            rotation = asyncio.create_task(self._rotate())
+            try:
+                await self._until_stopped()
+            finally:
+                rotation.cancel()
+                await self._stop()
+            if self._failure:
+                self._report(str(self._failure))
+            return 1 if self._failure else 0
+
+    async def _until_stopped(self) -> None:
+        starting = asyncio.create_task(self._start())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+        try:
+            await starting
+        except asyncio.CancelledError:
+            pass
+        except PlatformError as error:
+            self._failure = error
+            self._stopping.set()
+        await stopping
+
+    async def _start(self) -> None:
+        for tier in self._tiers:
+            for step in tier.steps:
+                await self._do(step)
+            running = [Running(service, self._state) for service in tier.services]
+            self._running.append(running)
+            ready = []
+            for one in running:
+                first = asyncio.get_running_loop().create_future()
+                self._keepers[one.service.name] = asyncio.create_task(self._keep(one, first))
+                ready.append(self._until_ready(one, first))
+            await asyncio.gather(*ready)
+        await asyncio.to_thread(self._up)
+
+    async def _do(self, step: Step) -> None:
+        began = time.monotonic()
+        if await asyncio.to_thread(step.act):
+            self._report(f"{step.name}: done in {time.monotonic() - began:.1f} s")
+
+    async def _until_ready(self, one: Running, given_up: asyncio.Future[str]) -> None:
+        service, began = one.service, time.monotonic()
+        while not (one.pid and await asyncio.to_thread(service.ready)):
+            if given_up.done():
+                raise _start_failed(one, given_up.result())
+            if time.monotonic() - began > service.start_seconds:
+                raise _start_failed(one, f"was not ready after {service.start_seconds:g} s")
+            await asyncio.sleep(0.03)
+        self._report(f"{service.name}: ready in {time.monotonic() - began:.1f} s")
+        if not given_up.done():
+            given_up.set_result("")  # from here on it is restarted for as long as it takes
+
+    async def _keep(self, one: Running, first: asyncio.Future[str]) -> None:
+        """Start it again and again until everything stops."""
+        name, pause, ends = one.service.name, FIRST_PAUSE, 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                await one.start()
+                how = f"ended with {await one.wait()}"
+            except (OSError, PlatformError, UserError) as error:
+                how = f"could not be started: {error}"
+            ends += 1
+            if self._stopping.is_set():
+                return
+            if not first.done() and ends >= TRIES:
+                first.set_result(how)
+                return
+            pause = FIRST_PAUSE if time.monotonic() - began > STEADY else pause
+            self._report(f"{name}: {how}; starting it again")
+            await self._pause(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except asyncio.TimeoutError:
+            return
+
+    async def _stop(self) -> None:
+        self._stopping.set()
+        for tier in reversed(self._running):
+            await asyncio.gather(*(self._stop_one(one) for one in tier))
+        self._report("everything is stopped")
+
+    async def _stop_one(self, one: Running) -> None:
+        await one.stop()
+        await self._keepers[one.service.name]
+        # A start that was under way while the stop was asked for.
+        await one.stop()
+
+    def _on_signal(self) -> None:
+        if self._stopping.is_set():
+            self._report("killing what is left")
+            for one in (one for tier in self._running for one in tier):
+                one.kill()
+        else:
+            self._report("stopping, in order; once more to kill")
+            self._stopping.set()
+
+    async def _rotate(self) -> None:
+        while True:
+            await asyncio.sleep(20)
+            for one in [one for tier in self._running for one in tier]:
+                await asyncio.to_thread(one.rotate)
+
+
+def _start_failed(one: Running, how: str) -> StartFailed:
+    end = one.tail()
+    return StartFailed(
+        "start_failed",
+        f"{one.service.name} {how}." + (f" The end of {one.log}:\n{end}" if end else ""),
+        "manage.py doctor looks for the reason.",
+    )
+
+
+class _lock:  # noqa: N801 - used as a function
+    """Holds `state` for one supervisor; the kernel lets go of it when the process ends, however it ends."""
+
+    def __init__(self, state: Path) -> None:
+        files.directory(state, 0o711)
+        self._path = files.directory(state / "run", 0o711) / "supervisor.lock"
+
+    def __enter__(self) -> None:
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.read(self._fd, 20).decode().strip()
+            os.close(self._fd)
+            raise UserError(
+                "already_running",
+                f"Brainpod runs already out of {self._path.parent.parent} (process {pid or 'unknown'}).",
+                "Stop that one with Ctrl-C, or set BRAINPOD_STATE and BRAINPOD_PORT for a second one.",
+            ) from None
+        os.truncate(self._fd, 0)
+        os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def supervisor_pid(state: Path) -> int | None:
+    """The process that holds `state`; None when nobody does."""
+    path = state / "run" / "supervisor.lock"
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.read(fd, 20).decode() or 0) or None
+    finally:
+        os.close(fd)
+    return None
+
+
+__all__ = ["Service", "Step", "Supervisor", "Tier", "supervisor_pid"]

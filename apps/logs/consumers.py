@@ -1,0 +1,170 @@
+"""`ws/logs/<stream>/?after=N`: everything after line N, then every line as it is written.
+
+To the browser: `{"lines": [[seq, at, section, level, text], …]}`, in order, no line twice; `{"gap": [from, to]}` for
+lines that are lost, dropped, or skipped because the viewer is far behind (history has those). From the browser:
+`{"ack": seq}` once lines are shown; a viewer that acknowledges nothing is closed after WINDOW bytes.
+
+Close codes: 4400 a malformed request, 4401 not signed in, 4403 not allowed (any more), 4408 too slow: come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from typing import Any
+from urllib.parse import parse_qs
+
+import structlog
+from asgiref.sync import sync_to_async
+from channels.auth import get_user
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.utils.module_loading import import_string
+
+from apps.core.components import component
+from apps.logs import reader
+from apps.logs.hub import hub
+from apps.logs.lines import Line, encode
+
+ASK_SECONDS = 3.0  # between two looks whether the viewer still may: well below the five promised
+PATIENCE = 3.0  # seconds missing lines may take to reach the database before they count as lost
+WINDOW = 8 * 1024 * 1024  # bytes sent and not acknowledged; the server behind us buffers without a limit
+ACK_SECONDS = 30.0  # how long a full window waits
+PAGE = 2000
+FAR = 100_000  # lines behind from which a viewer is shown a gap instead
+NEAR = 10_000  # and where it goes on
+
+logger = structlog.get_logger(__name__)
+
+
+class Closing(Exception):
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class LogConsumer(AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        self.stream = self.scope["url_route"]["kwargs"]["stream"]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._unacked: deque[tuple[int, int]] = deque()
+        self._window = 0
+        self._acked = asyncio.Event()
+        await self.accept()  # a close code reaches the browser only after this
+        after = parse_qs(self.scope["query_string"].decode("ascii", "replace")).get("after", ["0"])[0]
+        if not (after.isascii() and after.isdigit() and len(after) < 16):
+            await self.close(4400)
+            return
+        if refusal := await self._refusal():
+            await self.close(refusal)
+            return
+        self._tasks = [asyncio.create_task(self._run(work)) for work in (self._follow(int(after)), self._guard())]
+
+    async def disconnect(self, code: int) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        try:
+            seq = json.loads((text_data or "")[:200])["ack"]
+            while self._unacked and self._unacked[0][0] <= seq:
+                self._window -= self._unacked.popleft()[1]
+        except (ValueError, TypeError, KeyError):
+            await self.close(4400)
+            return
+        self._acked.set()
+
+    async def _run(self, work: Any) -> None:
+        try:
+            await work
+        except Closing as closing:
+            await self.close(closing.code)
+        except Exception:
+            logger.exception("log_viewer_failed", stream=self.stream)
+            await self.close(1011)
+
+    # Who may see it
+
+    async def _guard(self) -> None:
+        while True:
+            await asyncio.sleep(ASK_SECONDS)
+            if refusal := await self._refusal():
+                raise Closing(refusal)
+
+    async def _refusal(self) -> int:
+        """The code to close with, or 0: asked of the database each time, never of what was true at the beginning."""
+        user = await self._user()
+        if user is None or not user.is_authenticated or not user.is_active:
+            return 4401
+        allowed = await database_sync_to_async(component("log_gate"))(user, self.stream)
+        return 0 if allowed else 4403
+
+    async def _user(self) -> Any:
+        """The user as of now: None once the account is gone, anonymous once the session has ended."""
+        if session := self.scope.get("session"):
+            engine = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+            return await get_user({"session": engine(session.session_key)})
+        pk = getattr(self.scope.get("user"), "pk", None)
+        return await get_user_model().objects.filter(pk=pk).afirst() if pk is not None else None
+
+    # What they see
+
+    async def _follow(self, last: int) -> None:
+        async with hub().watch(self.stream) as viewer:
+            last = await self._catch_up(last)
+            while True:
+                entry = await viewer.get()
+                if entry is None or (entry.first > last + 1):
+                    last = await self._catch_up(last)
+                elif entry.first == last + 1:
+                    await self._send(b'{"lines":' + entry.payload + b"}", entry.last)
+                    last = entry.last
+                elif entry.last > last:
+                    await self._send_lines([line for line in entry.lines() if line.seq > last])
+                    last = entry.last
+
+    async def _catch_up(self, last: int) -> int:
+        """Send everything storage has after `last`; the last line sent."""
+        newest = await database_sync_to_async(reader.last_seq)(self.stream)
+        if newest - last > FAR:
+            await self._gap(last + 1, newest - NEAR)
+            last = newest - NEAR
+        waited = 0.0
+        while lines := await self._read(last):
+            if lines[0].seq != last + 1:
+                if waited < PATIENCE and lines[0].seq > await database_sync_to_async(reader.dropped)(self.stream) + 1:
+                    await asyncio.sleep(0.2)
+                    waited += 0.2
+                    continue
+                await self._gap(last + 1, lines[0].seq - 1)
+                last = lines[0].seq - 1
+            waited = 0.0
+            together = [line for place, line in enumerate(lines) if line.seq == last + 1 + place]
+            await self._send_lines(together)
+            last = together[-1].seq
+        return last
+
+    async def _read(self, after: int) -> list[Line]:
+        return await database_sync_to_async(reader.read)(self.stream, after=after, limit=PAGE)
+
+    async def _gap(self, first: int, last: int) -> None:
+        await self.send(text_data=json.dumps({"gap": [first, last]}))
+
+    async def _send_lines(self, lines: list[Line]) -> None:
+        payload = await sync_to_async(encode, thread_sensitive=False)(lines)
+        await self._send(b'{"lines":' + payload + b"}", lines[-1].seq)
+
+    async def _send(self, message: bytes, last: int) -> None:
+        while self._window > WINDOW:
+            self._acked.clear()
+            try:
+                await asyncio.wait_for(self._acked.wait(), ACK_SECONDS)
+            except TimeoutError:
+                raise Closing(4408) from None
+        await self.send(text_data=message.decode())
+        self._unacked.append((last, len(message)))
+        self._window += len(message)

@@ -1,0 +1,164 @@
+"""One reader of Valkey per process fans out in memory to every viewer of it.
+
+A viewer's queue is bounded: one that does not keep up loses its queue, not its lines; it reads them again from
+storage (`None` in the queue tells it to look there). While Valkey is away every viewer is told to look once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import redis.asyncio as redis
+import structlog
+from django.conf import settings
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from apps.logs.live import Entry, key, parse
+
+QUEUE_ENTRIES = 256
+QUEUE_BYTES = 4 * 1024 * 1024
+BLOCK_MS = 5000
+SOCKET_SECONDS = 8  # longer than a blocking read; a Valkey that hangs is noticed after it
+POLL_SECONDS = 1.0
+
+logger = structlog.get_logger(__name__)
+
+
+class Viewer:
+    """The bounded queue of one reader."""
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self._queue: deque[Entry] = deque()
+        self._bytes = 0
+        self._look = False
+        self._filled = asyncio.Event()
+
+    def put(self, entry: Entry) -> None:
+        if len(self._queue) >= QUEUE_ENTRIES or self._bytes + len(entry.payload) > QUEUE_BYTES:
+            self.look()
+            return
+        self._queue.append(entry)
+        self._bytes += len(entry.payload)
+        self._filled.set()
+
+    def look(self) -> None:
+        """Forget the queue: the viewer has to look into storage."""
+        self._queue.clear()
+        self._bytes = 0
+        self._look = True
+        self._filled.set()
+
+    async def get(self) -> Entry | None:
+        """The next entry, or None when lines have to be looked up in storage."""
+        await self._filled.wait()
+        if self._look:
+            self._look = False
+            entry = None
+        else:
+            entry = self._queue.popleft()
+            self._bytes -= len(entry.payload)
+        if not self._queue:
+            self._filled.clear()
+        return entry
+
+
+class Hub:
+    def __init__(self) -> None:
+        url = settings.VALKEY_URL
+        options = {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": 1, "protocol": 2}
+        self._valkey = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **options)
+        self._wake = f"logwake:{secrets.token_hex(8)}"  # a stream of our own that ends the blocking read
+        self._viewers: dict[str, set[Viewer]] = {}
+        self._positions: dict[str, bytes | str] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def watch(self, stream: str) -> AsyncIterator[Viewer]:
+        """A viewer that is given every entry published after this was entered."""
+        viewer = Viewer(stream)
+        if stream not in self._positions:
+            position = await self._newest(stream)
+            self._positions.setdefault(stream, position)
+        self._viewers.setdefault(stream, set()).add(viewer)
+        try:
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._run())
+            else:
+                await self._interrupt()
+            yield viewer
+        finally:
+            self._leave(viewer)
+
+    def _leave(self, viewer: Viewer) -> None:
+        viewers = self._viewers[viewer.stream]
+        viewers.discard(viewer)
+        if not viewers:
+            del self._viewers[viewer.stream]
+            self._positions.pop(viewer.stream, None)
+        if not self._viewers and self._task:
+            self._task.cancel()
+            self._task = None
+
+    async def _newest(self, stream: str) -> bytes | str:
+        try:
+            found = await self._valkey.xrevrange(key(stream), count=1)
+        except (redis.RedisError, OSError):
+            return "0-0"  # what it has then is passed on once more when it is back; viewers know their place
+        return found[0][0] if found else "0-0"
+
+    async def _interrupt(self) -> None:
+        try:
+            async with self._valkey.pipeline(transaction=False) as pipe:
+                pipe.xadd(self._wake, {"w": "1"}, maxlen=1, approximate=False)
+                pipe.expire(self._wake, 60)
+                await pipe.execute()
+        except (redis.RedisError, OSError):
+            pass  # the reader finds out by itself and looks at all streams
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                try:
+                    await self._read()
+                except (redis.RedisError, OSError) as error:
+                    logger.warning("log_hub_without_valkey", error=str(error))
+                    for viewer in [viewer for viewers in self._viewers.values() for viewer in viewers]:
+                        viewer.look()
+                    await asyncio.sleep(POLL_SECONDS)
+        finally:
+            await self._valkey.connection_pool.disconnect()
+
+    async def _read(self) -> None:
+        """One blocking read of all streams, passed on."""
+        wanted = {key(stream): position for stream, position in self._positions.items()}
+        wanted[self._wake] = self._positions_of_wake
+        for name, found in await self._valkey.xread(wanted, count=64, block=BLOCK_MS):
+            text = name.decode()
+            if text == self._wake:
+                self._positions_of_wake = found[-1][0]
+                continue
+            stream = text.removeprefix("log:")
+            if stream not in self._positions:
+                continue
+            self._positions[stream] = found[-1][0]
+            entries = [parse(*raw) for raw in found]
+            for viewer in self._viewers.get(stream, ()):
+                for entry in entries:
+                    viewer.put(entry)
+
+    _positions_of_wake: bytes | str = "0-0"
+
+
+_hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
+
+
+def hub() -> Hub:
+    """The hub of the running event loop: a server process has one."""
+    return _hubs.setdefault(asyncio.get_running_loop(), Hub())

@@ -1,0 +1,131 @@
+"""What a kind of resource is: a spec, its form, its references, and what may change.
+
+Specs are pydantic models whose field names are the public ones (camelCase). Validators raise Invalid with paths
+relative to where they stand; `Kind.parse` puts the whole path together. Rules for what is stored may be loosened and
+not tightened: a sealed revision must stay readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from apps.core.errors import Detail, Invalid
+from apps.pods.kinds.words import details_of
+
+Widget = Literal[
+    "text", "textarea", "number", "select", "checkbox",  # str, str, int, str, bool
+    "lines",  # list of str, one a line
+    "pairs",  # list of {name, value}
+    "files",  # {name: text}
+    "secrets",  # {NAME: version}; the values go to save_resource(secrets={NAME: value or None to remove})
+    "names",  # list of names of resources of `kind`, in order
+    "mounts",  # list of {path, disk} or {path, file, config}
+    "rules",  # list of {path, app, strip}
+]  # fmt: skip
+
+
+class Part(BaseModel):
+    """A piece of a spec."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+SpecT = TypeVar("SpecT", bound=Part)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One input of a form. `path` is dotted as in the spec. Shown where every path in `when` has one of its values."""
+
+    path: str
+    label: str
+    widget: Widget = "text"
+    hint: str = ""
+    section: str = ""
+    options: tuple[tuple[str, str], ...] = ()  # select: (value, words)
+    kind: str = ""  # names: of which kind
+    when: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    placeholder: str = ""
+    unit: str = ""
+    minimum: int | None = None
+    maximum: int | None = None
+    read_only: bool = False
+    advanced: bool = False  # folded away until asked for
+
+    def shown(self, spec: Mapping[str, Any]) -> bool:
+        return all(dig(spec, path) in values for path, values in self.when)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[SpecT]):
+    """`references(spec)`: the names of the resources it needs. `immutable`: paths fixed once live.
+
+    `change(before, after)`: what is wrong with going from the live spec to this one, beside `immutable`.
+    """
+
+    name: str
+    plural: str
+    icon: str  # of the design system
+    about: str
+    Spec: type[SpecT]
+    form: tuple[Field, ...]
+    references: Callable[[SpecT], set[str]] = lambda spec: set()
+    immutable: frozenset[str] = frozenset()
+    change: Callable[[SpecT, SpecT], list[Detail]] = lambda before, after: []
+
+    def parse(self, spec: Mapping[str, Any], *, team: str | None = None) -> dict[str, Any]:
+        """`spec` checked and in its normal form, every default filled in. Raises Invalid naming the fields.
+
+        `team` is the slug of the team it is for: it says which of the repositories hosted here may be named.
+        """
+        try:
+            made = self.Spec.model_validate(dict(spec), context={"team": team, "check": True})
+        except ValidationError as error:
+            raise Invalid(details_of(error)) from None
+        return made.model_dump(mode="json")
+
+    def read(self, spec: Mapping[str, Any]) -> SpecT:
+        """A stored spec as an object, with the defaults of fields that did not exist when it was stored."""
+        return self.Spec.model_validate(dict(spec))
+
+    def blank(self) -> dict[str, Any]:
+        """The defaults, to fill a form with; not valid where a field is required."""
+        return self.Spec.model_construct().model_dump(mode="json")
+
+    def prune(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """`spec` without the values of fields its own values hide, so that their defaults apply."""
+        pruned = cast("dict[str, Any]", _copy(spec))
+        for field in self.form:
+            if not field.shown(spec):
+                *parents, last = field.path.split(".")
+                holder = dig(pruned, ".".join(parents)) if parents else pruned
+                if isinstance(holder, dict):
+                    holder.pop(last, None)
+        return pruned
+
+    def check_change(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Raise Invalid when what is live cannot become `after`; both in normal form."""
+        fixed = [
+            Detail(path, f"is fixed at {dig(before, path)} once deployed: make a new {self.name.lower()} instead.")
+            for path in sorted(self.immutable)
+            if dig(before, path) != dig(after, path)
+        ]
+        wrong = fixed + self.change(self.read(before), self.read(after))
+        if wrong:
+            raise Invalid(wrong)
+
+
+def dig(spec: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, None where there is none."""
+    value: Any = spec
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _copy(value: Any) -> Any:
+    return {key: _copy(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value

@@ -1,0 +1,36 @@
+"""Where secret values are: versioned, by path, readable with a short-lived token of one pod."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class SecretStore(Protocol):
+    """Paths are `pods/<pod id>/<name>`. All raise Unavailable when the store does not answer or is sealed."""
+
+    def write(self, path: str, values: Mapping[str, str]) -> int:
+        """Keep `values` as the next version of `path`; the version's number. Earlier versions stay."""
+        ...
+
+    def read(self, path: str, version: int, *, token: str = "") -> dict[str, str]:
+        """The values of one version; with the platform's own identity, or with `token` alone if given.
+
+        Raises PlatformError("secret_missing") for a version that is not there, PlatformError("secret_denied") where
+        the token does not reach.
+        """
+        ...
+
+    def delete(self, path: str) -> None:
+        """Forget `path` and every version of it; what is not there is no error."""
+        ...
+
+    def token_for(self, pod: str, ttl: int = 600) -> str:
+        """A token that reads `pods/<pod>/*` and nothing else for `ttl` seconds (600 at most); not renewable."""
+        ...
+
+    def revoke(self, token: str) -> None: ...
+
+    def check(self) -> str:
+        """The version of the store, when it is unsealed and answers."""
+        ...

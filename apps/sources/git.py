@@ -1,0 +1,205 @@
+"""Clones of exactly one commit, with nothing of the repository run and no address reached that was not checked."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.core.addresses import Network, resolve_public
+from apps.core.errors import Detail, Invalid, UserError
+from apps.sources import failures, processes, submodules
+from apps.sources.base import Commit
+from apps.sources.hosted import Hosted
+from apps.sources.urls import ParsedUrl, check_ref, check_url
+
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_MB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What one clone and its submodules share: the clock, the way out, the log."""
+
+    deadline: float
+    cancelled: Callable[[], bool]
+    on_line: Callable[[str], None]
+    into: Path
+
+
+class GitSource:
+    """`allowed`: private networks that may be reached. Limits are of one whole clone, submodules included."""
+
+    def __init__(
+        self,
+        hosted_root: Path,
+        *,
+        allowed: Iterable[Network] = (),
+        max_mb: int = 2048,
+        max_files: int = 200_000,
+        seconds: int = 300,
+    ) -> None:
+        self.hosted = Hosted(hosted_root)
+        self.allowed = tuple(allowed)
+        self.max_mb, self.max_files, self.seconds = max_mb, max_files, seconds
+
+    def resolve(self, url: str, branch: str) -> str:
+        """The commit `branch` (empty: the default branch) stands at now."""
+        parsed = check_url(url, allowed=self.allowed)
+        ref = f"refs/heads/{check_ref(branch)}" if branch else "HEAD"
+        job = _Job(time.monotonic() + min(self.seconds, 60), lambda: False, lambda _: None, Path("/nonexistent"))
+        if parsed.scheme == "brainpod":
+            return self.hosted.resolve(parsed, branch)
+        answer = self._git(["ls-remote", "--", parsed.url, ref], job, parsed)
+        found = {name: sha for sha, _, name in (line.partition("\t") for line in answer.splitlines())}
+        if ref not in found:
+            raise _no_branch(branch)
+        return found[ref]
+
+    def clone(
+        self,
+        url: str,
+        commit: str,
+        into: Path,
+        *,
+        branch: str = "",
+        submodules: bool = False,
+        on_line: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> Commit:
+        """The files of exactly `commit` in the empty directory `into`, without a .git."""
+        parsed = check_url(url, allowed=self.allowed)
+        if branch:
+            check_ref(branch)
+        if not _SHA.fullmatch(commit):
+            raise Invalid([Detail("source.commit", "must be a whole commit id of 40 or 64 hexadecimal digits.")])
+        job = _Job(time.monotonic() + self.seconds, cancelled, on_line, into)
+        return self._checkout(parsed, commit, into, branch, job, depth=4 if submodules else 0)
+
+    def _checkout(self, parsed: ParsedUrl, commit: str, into: Path, branch: str, job: _Job, depth: int) -> Commit:
+        """`depth`: how many levels of submodules may follow."""
+        scratch = Path(tempfile.mkdtemp(prefix=".git-", dir=into.parent if into == job.into else job.into.parent))
+        try:
+            if parsed.scheme == "brainpod":
+                repository = self.hosted.existing(parsed)
+            else:
+                repository = self._fetch(parsed, commit, branch, scratch / "repository", job)
+            entries = self._entries(repository, commit, job, parsed)
+            tree = ["--git-dir", str(repository), "--work-tree", str(into)]
+            env = {"GIT_INDEX_FILE": str(scratch / "index")}
+            self._git([*tree, "read-tree", "--reset", "-u", commit], job, parsed, env=env, watched=True)
+            found = self._commit(repository, commit, job, parsed)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        links = {path: sha for mode, sha, path in entries if mode == "160000"}
+        if links and depth:
+            self._submodules(parsed, links, into, job, depth)
+        return found
+
+    def _fetch(self, parsed: ParsedUrl, commit: str, branch: str, repository: Path, job: _Job) -> Path:
+        kind = ["--object-format=sha256"] if len(commit) == 64 else []
+        self._git(["init", "--quiet", "--bare", *kind, "--", str(repository)], job, parsed)
+        fetch = ["--git-dir", str(repository), "fetch", "--no-tags", "--no-write-fetch-head", "--progress"]
+        try:
+            self._git([*fetch, "--depth=1", "--", parsed.url, commit], job, parsed, watched=True)
+        except UserError as error:
+            # Some hosts hand out only what a branch points at; then the branch's recent history has to do.
+            if error.code != "branch_not_found" or not branch:
+                raise
+            ref = f"refs/heads/{branch}"
+            self._git([*fetch, "--depth=200", "--", parsed.url, ref], job, parsed, watched=True)
+        return repository
+
+    def _entries(self, repository: Path, commit: str, job: _Job, parsed: ParsedUrl) -> list[tuple[str, str, str]]:
+        """(mode, id, path) of everything in the commit, once it is known to fit; nothing is written before."""
+        listing = self._git(
+            ["--git-dir", str(repository), "ls-tree", "-r", "-l", "-z", "--full-tree", commit], job, parsed
+        )
+        entries, size = [], 0
+        for record in listing.split("\0")[:-1]:
+            head, _, path = record.partition("\t")
+            mode, _, sha, length = head.split()
+            size += int(length) if length.isdigit() else 0
+            entries.append((mode, sha, path))
+        if len(entries) > self.max_files:
+            raise failures.too_large(f"{len(entries)} files, at most {self.max_files} are allowed")
+        if size > self.max_mb * _MB:
+            raise failures.too_large(f"{size // _MB} MB, at most {self.max_mb} are allowed")
+        return entries
+
+    def _commit(self, repository: Path, commit: str, job: _Job, parsed: ParsedUrl) -> Commit:
+        shape = ["show", "-s", "--no-notes", "--format=%an%x00%aI%x00%s", commit, "--"]
+        author, at, message = self._git(["--git-dir", str(repository), *shape], job, parsed).split("\0", 2)
+        return Commit(commit, processes.clean(author, 100), processes.clean(message, 200), at)
+
+    def _submodules(self, parent: ParsedUrl, links: dict[str, str], into: Path, job: _Job, depth: int) -> None:
+        for module in submodules.wanted(into, links, parent, self.allowed):
+            if job.cancelled():
+                raise failures.stopped("cancelled", self.seconds)
+            job.on_line(f"Submodule {processes.clean(module.path, 200)}")
+            try:
+                self._checkout(module.url, module.commit, module.directory, "", job, depth - 1)
+            except UserError as error:
+                if error.code in ("cancelled", "source_too_large", "source_timeout", "submodule_failed"):
+                    raise
+                raise submodules.failed(module.path, error) from error
+            size, count = processes.tree_size(job.into)
+            if size > self.max_mb * _MB or count > self.max_files:
+                raise failures.too_large(f"{size // _MB} MB in {count} files, submodules included")
+
+    def _git(
+        self,
+        arguments: list[str],
+        job: _Job,
+        parsed: ParsedUrl,
+        *,
+        env: dict[str, str] | None = None,
+        watched: bool = False,
+    ) -> str:
+        reaches_out = parsed.scheme != "brainpod" and arguments[0] not in ("init",) and "--" in arguments
+        config, ssh = self._pinned(parsed) if reaches_out else ([], {})
+        try:
+            return processes.run(
+                arguments,
+                deadline=job.deadline,
+                cancelled=job.cancelled,
+                config=config,
+                env={**(env or {}), **ssh},
+                on_line=job.on_line if watched else lambda _: None,
+                watch=(lambda: self._over(job.into.parent)) if watched else lambda: "",
+            )
+        except processes.Stopped as stop:
+            raise failures.stopped(stop.why, self.seconds) from None
+        except processes.Failed as failure:
+            raise failures.explain(failure.output) from None
+
+    def _over(self, directory: Path) -> str:
+        size, count = processes.tree_size(directory)
+        if size > 2 * self.max_mb * _MB:  # the pack and the files beside each other
+            return f"over {self.max_mb} MB"
+        return f"over {self.max_files} files" if count > self.max_files + 1000 else ""
+
+    def _pinned(self, parsed: ParsedUrl) -> tuple[list[str], dict[str, str]]:
+        """What makes git connect to the addresses that were checked, whatever the name answers a moment later."""
+        addresses = resolve_public(parsed.host, parsed.port, field="source.repo", allowed=self.allowed)
+        if parsed.scheme == "https":
+            bracketed = [f"[{address}]" if ":" in address else address for address in addresses]
+            return [f"http.curloptResolve={parsed.host}:{parsed.port}:{','.join(bracketed)}"], {}
+        hosts = self.hosted.root / ".known_hosts"
+        options = {
+            "BatchMode": "yes", "StrictHostKeyChecking": "accept-new", "UserKnownHostsFile": str(hosts),
+            "GlobalKnownHostsFile": "/dev/null", "HostName": addresses[0], "HostKeyAlias": parsed.host,
+            "IdentityAgent": "none", "ProxyCommand": "none", "ForwardAgent": "no", "ConnectTimeout": "15",
+        }  # fmt: skip
+        words = ["ssh", "-F", "/dev/null", *(w for name, value in options.items() for w in ("-o", f"{name}={value}"))]
+        return [], {"GIT_SSH_COMMAND": shlex.join(words)}
+
+
+def _no_branch(branch: str) -> UserError:
+    name = branch or "the default branch"
+    return UserError("branch_not_found", f"The repository has no branch {name}.", "Check the branch's name.")

@@ -1,0 +1,115 @@
+"""Repositories the platform itself hosts: bare ones at <root>/<team>/<name>.git."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import git
+
+from apps.core.errors import Conflict, NotFound, UserError
+from apps.core.names import check_name
+from apps.sources import processes
+from apps.sources.urls import ParsedUrl, check_ref
+
+
+class Hosted:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, team: str, name: str) -> Path:
+        """Where the repository is or would be."""
+        return self.root / check_name(team, "team") / f"{check_name(name)}.git"
+
+    def exists(self, team: str, name: str) -> bool:
+        return (self.path(team, name) / "HEAD").is_file()
+
+    def list(self, team: str) -> list[str]:
+        """The names of the team's repositories, sorted."""
+        return sorted(p.name.removesuffix(".git") for p in (self.root / check_name(team, "team")).glob("*.git"))
+
+    def create(self, team: str, name: str) -> Path:
+        """A new empty repository with the default branch main. Raises Conflict("repository_exists")."""
+        path = self.path(team, name)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = Path(tempfile.mkdtemp(prefix=".new-", dir=path.parent))
+        try:
+            _plain("init", "--quiet", "--bare", "--", str(made))
+            made.rename(path)  # complete or not there at all; refuses to replace what is not empty
+        except OSError:
+            shutil.rmtree(made, ignore_errors=True)
+            raise Conflict("repository_exists", f"There is a repository {name} already.") from None
+        return path
+
+    def delete(self, team: str, name: str) -> None:
+        """Forget the repository; one that is not there is no error."""
+        shutil.rmtree(self.path(team, name), ignore_errors=True)
+
+    def commit_tree(self, team: str, name: str, directory: Path, message: str, *, branch: str = "main") -> str:
+        """Commit what is in `directory` on top of `branch` (the repository is made if need be); the commit's id.
+
+        The same files again make no new commit: the branch's own is returned.
+        """
+        path = self.path(team, name) if self.exists(team, name) else self.create(team, name)
+        ref = f"refs/heads/{check_ref(branch)}"
+        with tempfile.TemporaryDirectory(prefix=".commit-", dir=path.parent) as scratch:
+            index = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
+            at = ("--git-dir", str(path))
+            _plain(*at, "--work-tree", str(directory.resolve()), "add", "--all", "--force", "--", ".", env=index)
+            tree = _plain(*at, "write-tree", env=index)
+            parent = self._tip(path, ref)
+            if parent and _plain(*at, "rev-parse", f"{parent}^{{tree}}") == tree:
+                return parent
+            onto = ["-p", parent] if parent else []
+            sha = _plain(*at, "commit-tree", tree, *onto, "-m", message, env=_AUTHOR)
+            _plain(*at, "update-ref", ref, sha, parent or "0" * len(sha))
+        return sha
+
+    def resolve(self, url: ParsedUrl, branch: str) -> str:
+        """The commit that `branch` (empty: main's like) of a hosted repository stands at."""
+        path = self.existing(url)
+        tip = self._tip(path, f"refs/heads/{check_ref(branch)}" if branch else "HEAD")
+        if not tip:
+            name = branch or "the default branch"
+            hint = "Commit something to it first, or choose another branch."
+            raise UserError("branch_not_found", f"The repository has no branch {name}.", hint)
+        return tip
+
+    def existing(self, url: ParsedUrl) -> Path:
+        """The repository's directory. Raises UserError("repository_not_found")."""
+        try:
+            if self.exists(url.team, url.name):
+                return self.path(url.team, url.name)
+        except NotFound:
+            pass
+        hint = "Check the name: repositories hosted here are written brainpod:<team>/<name>."
+        raise UserError("repository_not_found", f"There is no repository {url.url}.", hint)
+
+    def _tip(self, path: Path, ref: str) -> str:
+        """The commit `ref` stands at, read without starting git; empty: there is none."""
+        repository = git.Repo(path, odbt=git.GitDB)
+        try:
+            return str(git.Reference(repository, ref, check_path=False).commit.hexsha) if ref != "HEAD" else str(
+                repository.head.commit.hexsha
+            )  # fmt: skip
+        except (ValueError, git.exc.BadName, git.exc.BadObject):
+            return ""
+        finally:
+            repository.close()
+
+
+_AUTHOR = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "Brainpod"), ("EMAIL", "brainpod@localhost"))
+}
+
+
+def _plain(*arguments: str, env: dict[str, str] | None = None) -> str:
+    """What git printed, stripped; for commands that touch nothing but files of the platform's own."""
+    environment = processes.environment(env or {})
+    runner = git.Git(os.sep)
+    answer = runner.execute(processes.command(arguments), env=environment, with_extended_output=False)
+    return str(answer).strip()

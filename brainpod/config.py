@@ -1,0 +1,145 @@
+"""Every setting of the platform, read from the environment once. docs/settings.md lists them (a test compares)."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+KNOWN_KEYS = frozenset({"", "secret", "changeme", "django-insecure", "insecure"})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Field `port` is read from BRAINPOD_PORT, and so on; DATABASE_URL keeps the name other platforms gave it."""
+
+    state: Path = ROOT / "var"  # everything the platform keeps: database, secrets, artifacts, disks, sockets
+    production: bool = False  # refuses a missing SECRET_KEY, no sandbox, failpoints
+    debug: bool = False  # Django's debug pages and the component gallery
+    secret_key: str = ""  # signs sessions; made and kept in the state directory when empty outside production
+    domain: str = "localhost"  # pods answer at <pod>.<domain>
+    dashboard_host: str = "localhost"  # the dashboard's own host name, which no route can have
+    bind: str = "127.0.0.1"  # the address nginx listens on
+    port: int = 8080  # the port nginx listens on
+    public_port: int = 0  # the port written into addresses, when something in front maps it; 0: `port`
+    secure: bool = False  # https in front: secure cookies, https addresses
+    trusted_proxies: str = ""  # networks whose X-Forwarded-For nginx believes, comma-separated
+    sandbox: str = "auto"  # auto | required | off
+    lease_seconds: int = 30  # how long a worker that went silent keeps what it was working on
+    workers: int = 2  # deployments at once
+    web_workers: int = 2  # processes that make pages
+    log_days: int = 14  # how long log lines are kept
+    log_mb: int = 50  # how much of one stream is kept, compressed
+    cache_days: int = 15  # idle days after which dependency layers and caches go
+    revisions_kept: int = 20  # sealed revisions whose artifacts are kept for rollback, beside the live one
+    clone_mb: int = 2048  # largest checkout
+    clone_files: int = 200_000  # most files in a checkout
+    clone_seconds: int = 300
+    build_seconds: int = 1800  # install and build, each
+    build_memory: int = 4096  # MB
+    build_cpu: float = 2.0
+    drain_seconds: float = 5.0  # between the switch of traffic and the end of the replaced instances
+    allowed_networks: str = ""  # private networks that clones and egress may reach, comma-separated
+    database_url: str = ""  # postgres://… ; empty: SQLite in the state directory
+    valkey_url: str = ""  # redis://… ; empty: the embedded Valkey's socket
+    vault_addr: str = ""  # https://… ; empty: the embedded OpenBao
+    vault_role_id: str = ""  # AppRole of the platform, for a Vault outside
+    vault_secret_id: str = ""
+    failpoints: str = ""  # tests only: see apps/core/failpoints.py
+
+    @property
+    def public_address(self) -> str:
+        """The dashboard's address without a slash at the end."""
+        return self.url(self.dashboard_host)
+
+    def url(self, host: str) -> str:
+        port = self.public_port or self.port
+        scheme, usual = ("https", 443) if self.secure else ("http", 80)
+        return f"{scheme}://{host}" + ("" if port == usual else f":{port}")
+
+    @property
+    def run(self) -> Path:
+        """Sockets, in one short directory: a unix socket's path has at most 107 bytes."""
+        return self.state / "run"
+
+    @property
+    def networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        return tuple(ipaddress.ip_network(n.strip()) for n in self.allowed_networks.split(",") if n.strip())
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration that `environ` describes. Raises ImproperlyConfigured naming the setting."""
+    given: dict[str, Any] = {}
+    for field in fields(Config):
+        name = "DATABASE_URL" if field.name == "database_url" else f"BRAINPOD_{field.name.upper()}"
+        if name in environ:
+            given[field.name] = _convert(name, environ[name], str(field.type))
+    config = Config(**given)
+    _check(config)
+    return config
+
+
+def _convert(name: str, text: str, kind: str) -> Any:
+    try:
+        match kind:
+            case "bool":
+                return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[
+                    text.strip().lower()
+                ]
+            case "int":
+                return int(text)
+            case "float":
+                return float(text)
+            case "Path":
+                return Path(text).expanduser().resolve()
+            case _:
+                return text
+    except (KeyError, ValueError):
+        words = {"bool": "yes or no", "int": "a whole number", "float": "a number"}[kind]
+        raise ImproperlyConfigured(f"{name} must be {words}, not {text!r}.") from None
+
+
+def _check(config: Config) -> None:
+    if config.sandbox not in ("auto", "required", "off"):
+        raise ImproperlyConfigured("BRAINPOD_SANDBOX must be auto, required or off.")
+    try:
+        config.networks  # noqa: B018 - asked for its errors
+    except ValueError as error:
+        raise ImproperlyConfigured(f"BRAINPOD_ALLOWED_NETWORKS: {error}.") from None
+    for name in ("lease_seconds", "workers", "web_workers", "log_days", "build_seconds", "clone_seconds"):
+        if getattr(config, name) < 1:
+            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()} must be at least 1.")
+    if len(str(config.run)) > 60:
+        raise ImproperlyConfigured("BRAINPOD_STATE is too long: sockets beneath it may have at most 107 characters.")
+    if not config.production:
+        return
+    if config.secret_key in KNOWN_KEYS or len(config.secret_key) < 32:
+        raise ImproperlyConfigured("BRAINPOD_SECRET_KEY must be set to at least 32 random characters in production.")
+    if config.sandbox != "required":
+        raise ImproperlyConfigured("BRAINPOD_SANDBOX must be required in production.")
+    if config.failpoints or config.debug:
+        raise ImproperlyConfigured("BRAINPOD_FAILPOINTS and BRAINPOD_DEBUG are refused in production.")
+
+
+def secret_key(config: Config) -> str:
+    """The key given, or one made once and kept 0600 in the state directory."""
+    if config.secret_key:
+        return config.secret_key
+    path = config.state / "secret-key"
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        config.state.mkdir(parents=True, exist_ok=True, mode=0o711)
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(48))
+        except FileExistsError:
+            pass
+        return path.read_text()

@@ -1,0 +1,20 @@
+"""All addresses of the platform."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("apps.dashboard.urls")),  # before the admin: it has its own door to the operators' pages
+    path("operators/", admin.site.urls),
+]
+if find_spec("apps.hooks.urls"):
+    urlpatterns.insert(0, path("hooks/", include("apps.hooks.urls")))
+
+handler400 = "apps.dashboard.errors.bad_request"
+handler403 = "apps.dashboard.errors.forbidden"
+handler404 = "apps.dashboard.errors.not_found"
+handler500 = "apps.dashboard.errors.server_error"

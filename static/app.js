@@ -1,0 +1,148 @@
+// The frame's behaviour: theme, palette, filter key, questions, toasts, copying, relative times.
+"use strict";
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const mac = /Mac|iPhone|iPad/.test(navigator.platform);
+
+  // --- theme
+  const setTheme = (theme) => {
+    document.documentElement.dataset.theme = theme;
+    for (const button of document.querySelectorAll("[data-set-theme][aria-pressed]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.setTheme === theme));
+    }
+  };
+
+  // --- palette
+  const openPalette = () => {
+    const palette = $("#palette");
+    if (!palette || palette.open) return;
+    palette.showModal();
+    const input = $("input", palette);
+    input.value = "";
+    input.focus();
+    htmx.trigger(input, "palette-open");
+  };
+  const stepThroughHits = (event) => {
+    const palette = $("#palette");
+    if (!palette?.open || !["ArrowDown", "ArrowUp", "Enter"].includes(event.key)) return;
+    const hits = [...palette.querySelectorAll("#palette-hits a")];
+    const input = $("input", palette);
+    if (event.key === "Enter") {
+      if (document.activeElement === input && hits.length) {
+        event.preventDefault();
+        hits[0].click();
+      }
+      return;
+    }
+    event.preventDefault();
+    const at = hits.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+    (at < 0 ? input : hits[Math.min(at, hits.length - 1)] || input).focus();
+  };
+
+  // --- questions: hx-confirm is asked in a dialog of the page's own
+  document.addEventListener("htmx:confirm", (event) => {
+    if (!event.detail.question) return;
+    event.preventDefault();
+    const dialog = $("#confirm");
+    $("#confirm-question").textContent = event.detail.question;
+    dialog.returnValue = "no";
+    dialog.addEventListener(
+      "close",
+      () => {
+        if (dialog.returnValue === "yes") event.detail.issueRequest(true);
+      },
+      { once: true },
+    );
+    dialog.showModal();
+  });
+
+  // --- toasts: good news leaves by itself, bad news stays until it was read
+  const LEAVES_AFTER = 6000;
+  const tend = (toast) => {
+    if (toast.dataset.tended) return;
+    toast.dataset.tended = "yes";
+    if (toast.dataset.toast !== "leave") return;
+    const leave = () => (toast.matches(":hover, :focus-within") ? setTimeout(leave, 1000) : toast.remove());
+    setTimeout(leave, LEAVES_AFTER);
+  };
+  const tendAll = () => document.querySelectorAll("[data-toast]").forEach(tend);
+  const say = (text) => {
+    const toast = document.createElement("div");
+    toast.className = "toast show";
+    toast.setAttribute("role", "alert");
+    toast.dataset.toast = "leave";
+    const body = document.createElement("div");
+    body.className = "toast-body";
+    body.textContent = text;
+    toast.append(body);
+    $("#toasts").append(toast);
+    tend(toast);
+  };
+  document.addEventListener("htmx:oobAfterSwap", tendAll);
+  document.addEventListener("htmx:sendError", () => say("The server does not answer. Try again in a moment."));
+
+  // --- copying
+  const copy = async (button) => {
+    const field = button.parentElement.querySelector("input");
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+    } catch {
+      // Without https browsers give no clipboard: select it for the person's own Ctrl-C.
+      field?.select();
+      document.execCommand("copy");
+    }
+    say("Copied.");
+  };
+
+  // --- relative times (the same words as apps/dashboard/environment.py)
+  const inWords = (seconds) => {
+    const size = Math.abs(seconds);
+    if (size < 5) return "just now";
+    for (const [limit, unit, word] of [[60, 1, "second"], [3600, 60, "minute"], [86400, 3600, "hour"], [2592000, 86400, "day"]]) {
+      if (size >= limit) continue;
+      const count = Math.floor(size / unit);
+      const text = `${count} ${word}${count === 1 ? "" : "s"}`;
+      return seconds > 0 ? `${text} ago` : `in ${text}`;
+    }
+    return null;
+  };
+  const refreshTimes = () => {
+    for (const time of document.querySelectorAll("time[data-ago]")) {
+      const words = inWords((Date.now() - Date.parse(time.dateTime)) / 1000);
+      if (words) time.textContent = words;
+    }
+  };
+
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-set-theme], [data-palette], [data-close-toast], [data-copy], dialog");
+    if (!target) return;
+    if (target.dataset.setTheme) setTheme(target.dataset.setTheme);
+    else if ("palette" in target.dataset) openPalette();
+    else if ("closeToast" in target.dataset) target.closest(".toast").remove();
+    else if ("copy" in target.dataset) copy(target);
+    else if (target === event.target && target.tagName === "DIALOG") target.close("no"); // the backdrop
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if ((mac ? event.metaKey : event.ctrlKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      openPalette();
+      return;
+    }
+    const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      const filter = $("[data-filter]");
+      if (filter) {
+        event.preventDefault();
+        filter.focus();
+        filter.select();
+      }
+    }
+    stepThroughHits(event);
+  });
+
+  if (mac) document.querySelectorAll("[data-modifier]").forEach((key) => (key.textContent = "⌘ K"));
+  tendAll();
+  refreshTimes();
+  setInterval(refreshTimes, 10000);
+})();

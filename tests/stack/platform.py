@@ -1,0 +1,1 @@
+"""The whole platform as a user starts it: filled in below."""
