@@ -6,14 +6,69 @@ from collections.abc import Callable
 
 from django.conf import settings
 
+from apps.accounts.models import User
 from apps.artifacts.local import LocalArtifacts
-from apps.deployments.runtime_logs import may_read, runtime_mask
+from apps.core.masking import Mask
+from apps.deployments import runtime_logs
 from apps.edge.nginx import NginxEdge
+from apps.engines.base import Handle
 from apps.engines.process.client import ProcessEngine
-from apps.infrastructure.embedded import vault as embedded_vault
+from apps.infrastructure.embedded import binaries, openbao
 from apps.secretstore.vault import Vault
 from apps.sources.git import GitSource
 
 
 def engine() -> ProcessEngine:
     return ProcessEngine(settings.BRAINPOD.run / "engine.sock")
+
+
+def edge() -> NginxEdge:
+    config = settings.BRAINPOD
+    return NginxEdge(
+        config.state,
+        config.run,
+        binary=binaries.resolve("nginx").path,
+        port=config.port,
+        bind=config.bind,
+        dashboard_host=config.dashboard_host,
+        dashboard_pages=[f"unix:{config.run / 'pages.sock'}"],
+        dashboard_sockets=f"unix:{config.run / 'sockets.sock'}",
+        static_root=settings.STATIC_ROOT,
+        trusted_proxies=tuple(n.strip() for n in config.trusted_proxies.split(",") if n.strip()),
+    )
+
+
+def secrets() -> Vault:
+    """The Vault outside that the settings name, else the embedded OpenBao."""
+    config = settings.BRAINPOD
+    if config.vault_addr:
+        return Vault(config.vault_addr, config.vault_role_id, config.vault_secret_id)
+    way = openbao.access(config.state)
+    return Vault(way.address, way.role_id, way.secret_id)
+
+
+def artifacts() -> LocalArtifacts:
+    return LocalArtifacts(settings.BRAINPOD.state / "artifacts")
+
+
+def source() -> GitSource:
+    config = settings.BRAINPOD
+    return GitSource(
+        config.state / "repositories",
+        allowed=config.networks,
+        max_mb=config.clone_mb,
+        max_files=config.clone_files,
+        seconds=config.clone_seconds,
+    )
+
+
+def log_gate() -> Callable[[User, str], bool]:
+    return runtime_logs.may_read
+
+
+def runtime_masks() -> Callable[[str], Mask]:
+    return runtime_logs.runtime_mask
+
+
+def runtime_handles() -> Callable[[str], Handle | None]:
+    return runtime_logs.runtime_handle

@@ -151,7 +151,9 @@ class OneTime(models.Model):
     def issue(cls, *, lasts: datetime.timedelta, **fields: Any) -> tuple[Self, str]:
         """A new row and its token, which exists nowhere else."""
         token = secrets.token_urlsafe(32)
-        return cls._default_manager.create(digest=digest(token), expires_at=timezone.now() + lasts, **fields), token
+        row = cls(digest=digest(token), expires_at=timezone.now() + lasts, **fields)
+        row.save(force_insert=True)
+        return row, token
 
 
 class SignInLink(OneTime):

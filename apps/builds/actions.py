@@ -53,7 +53,9 @@ def find(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
     own = revision.builds.filter(app=app, artifact__isnull=False).select_related("artifact").first()
     if own:
         return own
-    same = Build.objects.filter(app=app, inputs=inputs(snapshot, app), artifact__isnull=False).select_related("artifact")
+    same = Build.objects.filter(app=app, inputs=inputs(snapshot, app), artifact__isnull=False).select_related(
+        "artifact"
+    )
     commit = snapshot[app].spec["source"].get("commit", "")
     if commit:
         return same.filter(revision__pod_id=revision.pod_id, commit=commit).order_by("-id").first()

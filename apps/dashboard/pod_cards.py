@@ -94,6 +94,6 @@ def _running(ids: list[str]) -> dict[str, Running]:
 
 def _hosts(ids: list[str]) -> dict[str, list[str]]:
     hosts = defaultdict(list)
-    for pod, host in HostName.objects.filter(pod__in=ids).order_by("host").values_list("pod_id", "host"):
+    for pod, host in HostName.objects.filter(pod__in=ids).exclude(route="").order_by("host").values_list("pod_id", "host"):
         hosts[pod].append(host)
     return hosts

@@ -8,12 +8,13 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render as render_template
+from django.utils.cache import patch_vary_headers
 
 
 def wants_fragment(request: HttpRequest) -> bool:
     """An htmx request that swaps a part of the page, not the whole of it and not one restoring the history."""
-    htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+    htmx: Any = getattr(request, "htmx", None)  # requests refused early have not met its middleware
+    return bool(htmx and not htmx.boosted and not htmx.history_restore_request)
 
 
 def render(
@@ -26,7 +27,10 @@ def render(
 ) -> HttpResponse:
     """`page` for a browser; `fragment`, if the page has one, for htmx. Both get the same context."""
     template = fragment if fragment and wants_fragment(request) else page
-    return render_template(request, template, context, status=status, using="jinja2")
+    response = render_template(request, template, context, status=status, using="jinja2")
+    if fragment:
+        patch_vary_headers(response, ["HX-Request", "HX-Boosted", "HX-History-Restore-Request"])
+    return response
 
 
 def render_error(

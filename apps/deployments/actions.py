@@ -35,8 +35,8 @@ def deploy_draft(*, pod: Pod, summary: str, token: str, confirmed: bool, by: Use
     if draft is None:
         raise Conflict("nothing_to_deploy", "The draft has no changes.", "Change a resource first.")
     stored = stored_apps(draft)
-    plans.check_token(pod, draft, token, stored=stored)
-    if any(line.destructive for line in plans.make_plan(pod, draft, stored=stored).lines) and not confirmed:
+    plan = plans.check_token(pod, draft, token, stored=stored)
+    if plan.destructive and not confirmed:
         raise Invalid([Detail("confirmed", "This deployment destroys data: tick the box to agree.")])
     revision = pods.seal(pod=pod, summary=summary, by=by)
     return start(pod=pod, revision=revision, trigger=Trigger.MANUAL, by=by)
@@ -125,7 +125,12 @@ def delete_pod(*, pod: Pod, confirmation: str, by: User | None) -> None:
 def _end_waiting(deployment: Deployment, why: str) -> bool:
     changed(deployment.pod_id, deployment.pk)
     return move(
-        deployment, "cancelled", table=DEPLOYMENT_MOVES, where={"state": "waiting"}, error=why, finished_at=timezone.now()
+        deployment,
+        "cancelled",
+        table=DEPLOYMENT_MOVES,
+        where={"state": "waiting"},
+        error=why,
+        finished_at=timezone.now(),
     )
 
 

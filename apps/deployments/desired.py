@@ -17,7 +17,9 @@ from apps.pods.models import HostName, Resource
 def edge_state() -> EdgeState:
     """A site for every host name that is assigned, in a fixed order; six queries whatever their number."""
     hosts = list(
-        HostName.objects.filter(pod__deleting_at=None).order_by("host").values_list("host", "route", "pod_id", "pod__live_id")
+        HostName.objects.filter(pod__deleting_at=None)
+        .order_by("host")
+        .values_list("host", "route", "pod_id", "pod__live_id")
     )
     routes: dict[tuple[int, str], dict[str, Any]] = {
         (revision, name): spec

@@ -69,13 +69,17 @@ def wait(workload: Workload, check: Check, *, tick: Callable[[], None], degraded
 
 
 def _transport(address: str) -> httpx.HTTPTransport:
-    return httpx.HTTPTransport(uds=address.removeprefix("unix:")) if address.startswith("unix:") else httpx.HTTPTransport()
+    return (
+        httpx.HTTPTransport(uds=address.removeprefix("unix:")) if address.startswith("unix:") else httpx.HTTPTransport()
+    )
 
 
 def _web(client: httpx.Client, check: Check, workload: Workload, status: Status, seen: Seen) -> str:
     host = "app" if workload.address.startswith("unix:") else workload.address
     try:
-        answer = client.get(f"http://{host}{check.path}", headers={"Host": check.host, "User-Agent": "Brainpod-Health/1"})
+        answer = client.get(
+            f"http://{host}{check.path}", headers={"Host": check.host, "User-Agent": "Brainpod-Health/1"}
+        )
     except httpx.TimeoutException:
         seen.words, seen.code = f"{check.path} did not answer within {ANSWER:.0f} s", "health_check_timeout"
         seen.hint = "Answer the health path without waiting for anything slow."
@@ -104,11 +108,15 @@ def _refuse_crash_loop(workload: Workload, status: Status) -> None:
         code = status.exit_code
         raise UserError(
             "app_exited",
-            f"{workload.app} ended by itself with status {code}." if code is not None else f"{workload.app} ended by itself.",
+            f"{workload.app} ended by itself with status {code}."
+            if code is not None
+            else f"{workload.app} ended by itself.",
             "Its last lines stand above. A start command has to keep running.",
         )
     if status.state == State.RESTARTING and status.exit_code == 127:
-        raise UserError("start_command_not_found", f"{workload.app}: the start command was not found.", "Check its spelling.")
+        raise UserError(
+            "start_command_not_found", f"{workload.app}: the start command was not found.", "Check its spelling."
+        )
 
 
 def _diagnosis(workload: Workload, check: Check, seen: Seen) -> UserError:

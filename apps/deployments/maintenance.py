@@ -17,7 +17,7 @@ from apps import artifacts
 from apps.builds.models import Artifact, Build
 from apps.deployments.duties import duty
 from apps.deployments.models import Workload
-from apps.logs.retention import apply as apply_log_retention
+from apps.logs import retention
 from apps.pods.models import Pod, Revision
 
 DAY = 86400.0
@@ -28,7 +28,7 @@ def maintain() -> None:
     with duty("maintain") as lease:
         if lease is None:
             return
-        apply_log_retention()
+        retention.apply()
         Session.objects.filter(expire_date__lt=timezone.now()).delete()
         _artifacts()
         _caches()

@@ -111,7 +111,9 @@ class StageRun(models.Model):
 
     class Meta:
         ordering = ("id",)
-        constraints = (models.UniqueConstraint(fields=("deployment", "stage", "app"), name="one_run_per_stage_and_app"),)
+        constraints = (
+            models.UniqueConstraint(fields=("deployment", "stage", "app"), name="one_run_per_stage_and_app"),
+        )
 
     def __str__(self) -> str:
         return f"{self.stage} {self.app}"

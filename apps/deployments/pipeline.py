@@ -13,7 +13,7 @@ from apps import secretstore
 from apps.builds import pipeline as builds
 from apps.builds.models import Build
 from apps.builds.stages import secrets as secrets_stage
-from apps.core.errors import PlatformError, UserError
+from apps.core.errors import PlatformError, Unavailable, UserError
 from apps.core.leases import Lease, LeaseLost, acquire, kept
 from apps.core.masking import Mask
 from apps.core.states import move
@@ -94,10 +94,9 @@ def _longest(deployment: Deployment) -> float:
 def _work(deployment: Deployment, lease: Lease) -> None:
     """Run the story and record how it ended. Writes nothing once the lease is lost."""
     try:
-        with LogWriter.open(deployment.stream, mask=Mask([])) as writer:
+        with LogWriter.open(deployment.stream, mask=_mask(deployment, lease)) as writer:
             recorder = Recorder(deployment, lease, writer)
             try:
-                writer.mask = recorder.patiently(lambda: _mask(deployment), "the secret store")
                 deploy(recorder)
             except Cancelled:
                 _end(recorder, "cancelled", "Cancelled.")
@@ -126,7 +125,7 @@ def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: st
         undo(deployment, recorder.write)
     recorder.lease.check()
     if error:
-        recorder.log.write(" ".join(filter(None, (error, hint))), level="error" if state == "failed" else "warn")
+        recorder.log.line(" ".join(filter(None, (error, hint))), level="error" if state == "failed" else "warn")
     left = StageRun.objects.filter(deployment=deployment, state__in=("pending", "running"))
     left.update(state="skipped", note="" if state == "ready" else "Not reached.")
     won = move(
@@ -138,8 +137,20 @@ def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: st
     changed(deployment.pod_id, deployment.pk)
 
 
-def _mask(deployment: Deployment) -> Mask:
-    """Every secret value of the revision, so that none passes into the log whichever stage prints it."""
+def _mask(deployment: Deployment, lease: Lease) -> Mask:
+    """Every secret value of the revision, so that none passes into the log whichever stage prints it.
+
+    Without the store there is nothing to mask with, so nothing but that is written until it answers.
+    """
+    try:
+        return _values(deployment)
+    except Unavailable:
+        with LogWriter.open(deployment.stream, mask=Mask([])) as writer:
+            recorder = Recorder(deployment, lease, writer)
+            return recorder.patiently(lambda: _values(deployment), "the secret store")
+
+
+def _values(deployment: Deployment) -> Mask:
     store, revision = secretstore.secrets(), deployment.revision
     values: list[str] = []
     for app in revision.resources.filter(kind="App").values_list("name", flat=True):
@@ -162,7 +173,7 @@ def _check_health(recorder: Recorder, release: Release, workload: Workload) -> N
         return
 
     def degraded(words: str) -> None:
-        recorder.log.write(f"Not healthy within its window: {words}. Still trying.", level="warn")
+        recorder.log.line(f"Not healthy within its window: {words}. Still trying.", level="warn")
         move(deployment, "degraded", table=DEPLOYMENT_MOVES, where=recorder.lease.where)
         changed(deployment.pod_id, deployment.pk)
 
@@ -182,5 +193,3 @@ def _next(pod_id: str) -> None:
     """Wake the pod's next deployment: it could not begin while this one was under way."""
     for pk in Deployment.objects.filter(pod_id=pod_id, state="waiting").values_list("pk", flat=True):
         wake.wake(wake.RUN, pk)
-
-

@@ -44,7 +44,7 @@ class Recorder:
     _cancelled: bool = field(default=False)
 
     def write(self, text: str) -> None:
-        self.log.write(text)
+        self.log.line(text)
 
     def cancelled(self) -> bool:
         """Whether to stop what is being done: cancelled by somebody, or the lease is lost. Cheap enough to poll."""
@@ -101,7 +101,7 @@ class Recorder:
                 if time.monotonic() > until:
                     raise
                 if not told:
-                    self.log.write(f"Waiting for {what}: {error.message}", level="warn")
+                    self.log.line(f"Waiting for {what}: {error.message}", level="warn")
                     told = True
                 time.sleep(1)
 
@@ -112,7 +112,7 @@ class Recorder:
             self._set(stage, app, state="skipped", finished_at=timezone.now(), note="Cancelled.")
             return
         told = str(error) if isinstance(error, UserError | PlatformError) else "The platform failed here."
-        self.log.write(told, level="error")
+        self.log.line(told, level="error")
         self._set(stage, app, state="failed", finished_at=timezone.now(), note=told[:300])
 
     def _set(self, stage: str, app: str, **fields: object) -> None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.builds.models import Artifact
-from apps.pods.models import Pod, Revision, Snapshot
-from apps.pods.references import referenced
-
 from apps.deployments.models import Workload
+from apps.pods.environment import Literal, sources
+from apps.pods.models import Pod, Revision, Snapshot
+from apps.pods.references import References
 
-NOT_RUNTIME = ("source", "build", "replicas", "healthCheckPath", "healthCheckTimeout")
+NOT_RUNTIME = ("source", "build", "replicas", "env", "configs", "healthCheckPath", "healthCheckTimeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +60,23 @@ class Release:
         return found
 
     def _fingerprint(self, app: str) -> str:
+        """The digest of what an instance is started with: its variables filled in, secrets by their versions."""
         spec: dict[str, Any] = self.snapshot[app].spec
-        attached = {
-            name: self.snapshot[name].spec
-            for name in (*spec.get("configs", []), *(m["config"] for m in spec.get("mounts", []) if m.get("config")))
-            if name in self.snapshot
+        references = References(self.snapshot)
+        env = {
+            name: references.fill(origin.text)[0] if isinstance(origin, Literal) else [origin.path, origin.version]
+            for name, origin in sources(self.snapshot, app, self.revision.pod_id).items()
         }
-        others = {
-            name: self.snapshot[name].spec
-            for name in sorted(referenced(self.snapshot, app))
-            if name in self.snapshot and name != app
+        files = {
+            mount["path"]: self.snapshot[mount["config"]].spec["files"].get(mount["file"])
+            for mount in spec.get("mounts", [])
+            if mount.get("config") in self.snapshot
         }
         artifact = self.artifacts.get(app)
         whole = {
             "spec": {key: value for key, value in spec.items() if key not in NOT_RUNTIME},
-            "attached": attached,
-            "referenced": others,
+            "env": env,
+            "files": files,
             "artifact": artifact.manifest if artifact else None,
         }
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

@@ -8,6 +8,7 @@ from apps import secretstore
 from apps.builds.stages import secrets as secrets_stage
 from apps.core.masking import Mask
 from apps.deployments.models import Deployment, Workload
+from apps.engines.base import Handle
 from apps.pods.environment import secret_references
 from apps.pods.models import Pod
 
@@ -31,3 +32,9 @@ def runtime_mask(workload_id: str) -> Mask:
         return Mask([])
     references = secret_references(workload.revision, workload.app)
     return Mask(secrets_stage.read(secretstore.secrets(), workload.pod_id, references).values())
+
+
+def runtime_handle(workload_id: str) -> Handle | None:
+    """The engine's handle of a workload; None for one nobody knows (any more)."""
+    handle = Workload.objects.filter(pk=workload_id).values_list("handle", flat=True).first()
+    return handle or None

@@ -17,7 +17,8 @@ from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
 from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, Deployment, Workload
 from apps.logs.retention import delete_stream
-from apps.pods.models import Pod, Resource
+from apps.pods.environment import secret_paths
+from apps.pods.models import Pod
 
 
 def tear_down(pod_id: str) -> None:
@@ -51,7 +52,7 @@ def _remove(pod: Pod) -> None:
         if workload.state != "stopped":
             launch.stop(workload, 10.0)
     store = secretstore.secrets()
-    for path in _secret_paths(pod):
+    for path in {*secret_paths(pod), *filter(None, [pod.webhook_path])}:
         store.delete(path)
     streams = [w.stream for w in workloads] + [d.stream for d in pod.deployments.all()]
     for stream in streams:
@@ -62,11 +63,3 @@ def _remove(pod: Pod) -> None:
     with transaction.atomic():
         Pod.objects.filter(pk=pod.pk).update(live=None, head=None)
         pod.delete()
-
-
-def _secret_paths(pod: Pod) -> set[str]:
-    """Every path a revision of the pod ever named, and the webhook's."""
-    paths = {pod.webhook_path} if pod.webhook_path else set()
-    for name, spec in Resource.objects.filter(revision__pod=pod, kind="Config").values_list("name", "spec"):
-        paths |= {f"pods/{pod.pk}/{name}/{secret}" for secret in spec.get("secrets", {})}
-    return paths

@@ -69,7 +69,12 @@ class Layout:
         for path in map(str, paths):
             if not PLAIN.fullmatch(path):
                 raise _settings(f"{path!r} has a character that cannot stand in the edge's configuration.")
-        for socket in (*self.dashboard_pages, self.dashboard_sockets, str(self.admin), f"{self.links}/{'0' * 16}/00.sock"):
+        for socket in (
+            *self.dashboard_pages,
+            self.dashboard_sockets,
+            str(self.admin),
+            f"{self.links}/{'0' * 16}/00.sock",
+        ):
             if len(socket.encode()) > 107:
                 raise _settings(f"The socket path {socket!r} is longer than 107 bytes.")
         try:

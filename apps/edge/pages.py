@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from pathlib import Path
 
-PREFIX = "/.brainpod-edge/"
+PREFIX = "/@edge/"  # no rule can have this path: "@" is not allowed in one
 
 
 @dataclass(frozen=True, slots=True)

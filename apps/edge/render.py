@@ -10,7 +10,7 @@ from apps.edge.base import EdgeState
 from apps.edge.layout import CONNECTIONS, Layout
 from apps.edge.tables import LOG, MAPS, TYPES
 
-KEEPALIVE_MIN = 1  # seconds for which a leaving worker still answers its idle clients, so that none is cut off
+KEEPALIVE_MIN = 0  # seconds for which a leaving worker still answers its idle clients, so that none is cut off
 FIRST_LINE = re.compile(r"# generation ([0-9]+)\n")
 
 
@@ -56,6 +56,8 @@ def _process(layout: Layout) -> Iterator[str]:
 
 
 def _http(layout: Layout) -> Iterator[str]:
+    yield "server_names_hash_bucket_size 512; server_names_hash_max_size 65536;"
+    yield "map_hash_bucket_size 512; map_hash_max_size 65536;"
     yield from TYPES
     yield from MAPS
     yield from LOG
@@ -66,8 +68,6 @@ def _http(layout: Layout) -> Iterator[str]:
     yield "client_header_buffer_size 1k; large_client_header_buffers 4 8k;"
     yield "client_header_timeout 30s; client_body_timeout 60s; send_timeout 60s;"
     yield f"keepalive_timeout 75s; keepalive_requests 10000; keepalive_min_timeout {KEEPALIVE_MIN}s;"
-    yield "server_names_hash_bucket_size 512; server_names_hash_max_size 65536;"
-    yield "map_hash_bucket_size 512; map_hash_max_size 65536;"
     yield "gzip_types text/css text/plain text/javascript application/json application/wasm image/svg+xml;"
     yield "gzip_vary on; gzip_min_length 1024; gzip_proxied any;"
     for code in (400, 405, 413, 414, 500, 502, 504):

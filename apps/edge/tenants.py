@@ -148,14 +148,13 @@ def _missing(index: int, layout: Layout) -> Iterator[str]:
     yield from _root(index, layout)
     yield "try_files /404.html =404;"
     yield f"error_page 403 404 =404 {pages.address('404')};"
-    yield "recursive_error_pages on;"
 
 
 def _root(index: int, layout: Layout) -> Iterator[str]:
     """Files beneath the link and nowhere else: no symbolic link in the tree is followed."""
     yield f'root "{layout.links}/$rule_{index}/files";'
     yield "disable_symlinks on from=$document_root;"
-    yield "gzip on;"
+    yield "gzip on; recursive_error_pages on;"
     yield "add_header Cache-Control $cache_control always;"
     yield "add_header X-Content-Type-Options nosniff always;"
     yield "add_header X-Request-ID $request_number always;"

@@ -12,7 +12,7 @@ from apps.edge.base import Answer, EdgeState, Rule, Site
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST = re.compile(rf"(?=.{{1,253}}\Z){LABEL}(\.{LABEL})*")
-PATH = re.compile(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*")
+PATH = re.compile(r"/([A-Za-z0-9._~-]+/)*")
 FILE = re.compile(r"/[A-Za-z0-9._/@+,=~:-]+")
 KEY = re.compile(r"[A-Za-z0-9._:/-]{0,200}")
 PORT = re.compile(r"[1-9][0-9]{0,4}")
@@ -65,8 +65,9 @@ def _site(site: Site) -> Iterator[tuple[str, str]]:
 
 
 def _rule(rule: Rule) -> Iterator[tuple[str, str]]:
-    if not isinstance(rule.path, str) or not PATH.fullmatch(rule.path) or len(rule.path) > 200:
-        yield "path", "must begin and end with a slash and have plain segments, at most 200 characters."
+    plain = bool(PATH.fullmatch(rule.path)) and not {".", ".."} & set(rule.path.split("/"))
+    if not plain or len(rule.path) > 201:
+        yield "path", "must begin and end with a slash and have plain segments, at most 201 characters."
     if not KEY.fullmatch(rule.key):
         yield "key", "must be at most 200 letters, digits and . _ : / -."
     if rule.directory and not _file(rule.directory):

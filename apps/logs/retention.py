@@ -19,7 +19,7 @@ from apps.logs.writer import LogWriter
 LEFT_MS = 3_600_000  # a line not stored for this long has no writer any more
 
 
-def sweep() -> int:
+def apply() -> int:
     """Drop what is too old or too much; how many chunks went. Run every few minutes."""
     _store_what_was_left()
     config = settings.BRAINPOD

@@ -76,6 +76,16 @@ class LogWriter:
         return writer
 
     @property
+    def mask(self) -> Mask:
+        """What is masked in lines from now on; set it before anything that could hold a secret is written."""
+        return self._batcher.mask
+
+    @mask.setter
+    def mask(self, mask: Mask) -> None:
+        with self._publishing:
+            self._batcher.mask = mask
+
+    @property
     def source(self) -> int:
         """The engine's number of the last line that was taken in and cut into a batch (or found when opened)."""
         return self._batcher.source
@@ -141,7 +151,7 @@ class LogWriter:
         return max(0.0, since / 1000 + self._batcher.patience - time.time())
 
     def publish(self, *, finish: bool | None = None) -> None:
-        """Cut what was written into lines and send them. `finish`: an unfinished line too; None: if it waited enough."""
+        """Cut what was written into lines and send them; `finish`: the rest too, None: if it waited enough."""
         with self._publishing:
             with self._state:
                 written, self._written, self._size = self._written, [], 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -102,13 +104,22 @@ class Resource(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
+    @property
+    def token(self) -> str:
+        """What a form was filled from: changes when the kind or the spec does, and is the same in a copy."""
+        content = json.dumps([self.kind, self.spec], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
 
 class HostName(models.Model):
-    """A host name has one owner: the route of a pod it was assigned to when the route was made."""
+    """A host name has one owner: the route of a pod it was assigned to when the route was made.
+
+    `route` empty: kept for the pod's first route, so that no route of another pod takes `<pod>.<domain>`.
+    """
 
     host = models.CharField(max_length=253, unique=True)
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="hosts")
-    route = models.CharField(max_length=63)
+    route = models.CharField(max_length=63, blank=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("pod", "route"), name="one_host_per_route"),)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from apps.core.errors import Unavailable
 from apps.infrastructure.embedded import binaries, files
 from apps.secretstore import policies
 
@@ -57,10 +58,16 @@ class Access:
 
 
 def access(state: Path) -> Access:
-    """How the platform reaches the embedded store of `state`. Raises FileNotFoundError before `prepare`."""
+    """How the platform reaches the embedded store of `state`. Raises Unavailable before its first start."""
     home = state / "bao"
-    ports = json.loads((home / "ports.json").read_text())
-    return Access(f"http://127.0.0.1:{ports[0]}", (home / "role_id").read_text(), (home / "secret_id").read_text())
+    try:
+        ports = json.loads((home / "ports.json").read_text())
+        role_id, secret_id = (home / "role_id").read_text(), (home / "secret_id").read_text()
+    except FileNotFoundError:
+        raise Unavailable(
+            "secretstore_unavailable", "The secret store has not been started yet.", "make up starts it."
+        ) from None
+    return Access(f"http://127.0.0.1:{ports[0]}", role_id, secret_id)
 
 
 def prepare(state: Path) -> None:

@@ -19,7 +19,6 @@ appendonly yes
 appendfsync everysec
 save ""
 aof-load-truncated yes
-aof-load-corrupt-tail-max-size 1048576
 auto-aof-rewrite-min-size 16mb
 maxmemory {memory_mb}mb
 maxmemory-policy noeviction

@@ -4,39 +4,45 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='LogStream',
+            name="LogStream",
             fields=[
-                ('name', models.CharField(max_length=80, primary_key=True, serialize=False)),
-                ('fence', models.BigIntegerField(default=0, editable=False)),
-                ('last_seq', models.BigIntegerField(default=0, help_text='the last line stored')),
-                ('source_seq', models.BigIntegerField(default=0, help_text="the engine's number of the last line stored")),
-                ('dropped', models.BigIntegerField(default=0, help_text='lines up to this one were dropped by retention')),
-                ('touched_at', models.DateTimeField(auto_now=True)),
+                ("name", models.CharField(max_length=80, primary_key=True, serialize=False)),
+                ("fence", models.BigIntegerField(default=0, editable=False)),
+                ("last_seq", models.BigIntegerField(default=0, help_text="the last line stored")),
+                (
+                    "source_seq",
+                    models.BigIntegerField(default=0, help_text="the engine's number of the last line stored"),
+                ),
+                (
+                    "dropped",
+                    models.BigIntegerField(default=0, help_text="lines up to this one were dropped by retention"),
+                ),
+                ("touched_at", models.DateTimeField(auto_now=True)),
             ],
         ),
         migrations.CreateModel(
-            name='LogChunk',
+            name="LogChunk",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('stream', models.CharField(max_length=80)),
-                ('first_seq', models.BigIntegerField()),
-                ('last_seq', models.BigIntegerField()),
-                ('first_at', models.DateTimeField()),
-                ('last_at', models.DateTimeField(db_index=True)),
-                ('size', models.IntegerField()),
-                ('data', models.BinaryField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("stream", models.CharField(max_length=80)),
+                ("first_seq", models.BigIntegerField()),
+                ("last_seq", models.BigIntegerField()),
+                ("first_at", models.DateTimeField()),
+                ("last_at", models.DateTimeField(db_index=True)),
+                ("size", models.IntegerField()),
+                ("data", models.BinaryField()),
             ],
             options={
-                'indexes': [models.Index(fields=['stream', 'last_seq'], name='logs_by_last_seq')],
-                'constraints': [models.UniqueConstraint(fields=('stream', 'first_seq'), name='logs_one_chunk_per_first_seq')],
+                "indexes": [models.Index(fields=["stream", "last_seq"], name="logs_by_last_seq")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("stream", "first_seq"), name="logs_one_chunk_per_first_seq")
+                ],
             },
         ),
     ]

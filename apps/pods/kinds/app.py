@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
+from django.conf import settings
 from pydantic import Field as Constraint
 from pydantic import StringConstraints, ValidationInfo, field_validator, model_validator
 
@@ -35,7 +36,7 @@ class Source(Part):
     @classmethod
     def _repo(cls, repo: str, info: ValidationInfo) -> str:
         if repo and info.context and info.context.get("check"):
-            check_url(repo, team=info.context.get("team"), field="")
+            check_url(repo, team=info.context.get("team"), field="", allowed=settings.BRAINPOD.networks)
         return repo
 
     @field_validator("branch")

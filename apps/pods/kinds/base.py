@@ -73,9 +73,9 @@ class Kind(Generic[SpecT]):
     about: str
     Spec: type[SpecT]
     form: tuple[Field, ...]
-    references: Callable[[SpecT], set[str]] = lambda spec: set()
+    references: Callable[[SpecT], set[str]] = lambda _: set()
     immutable: frozenset[str] = frozenset()
-    change: Callable[[SpecT, SpecT], list[Detail]] = lambda before, after: []
+    change: Callable[[SpecT, SpecT], list[Detail]] = lambda *_: []
 
     def parse(self, spec: Mapping[str, Any], *, team: str | None = None) -> dict[str, Any]:
         """`spec` checked and in its normal form, every default filled in. Raises Invalid naming the fields.

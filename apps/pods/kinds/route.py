@@ -68,7 +68,7 @@ FORM = (
         hint="The longest path that fits wins. Strip takes the path away before the app sees it.",
     ),
     Field("enabled", "Enabled", "checkbox", section="Answers", hint="Off: visitors get 403."),
-    Field("maintenance", "Maintenance page", "checkbox", section="Answers", hint="On: visitors get a page that says so."),
+    Field("maintenance", "Maintenance page", "checkbox", section="Answers", hint="On: visitors get a page saying so."),
     Field(
         "timeout", "Time limit of a request", "number", section="Limits", unit="s", minimum=1, maximum=300,
     ),

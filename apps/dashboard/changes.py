@@ -1,0 +1,33 @@
+"""What lies between a draft and what runs: for the bar, the map and the review."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.builds.actions import stored_apps
+from apps.pods.diff import Change, diff
+from apps.pods.models import Pod, Revision
+from apps.pods.plan import Plan, make_plan
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The diff and the plan of going from what is live to `target`."""
+
+    target: Revision
+    changes: list[Change]
+    plan: Plan
+
+
+def changes_of(pod: Pod, revision: Revision) -> list[Change]:
+    """From what is live to `revision`."""
+    return diff(pod.live.snapshot() if pod.live else {}, revision.snapshot())
+
+
+def review(pod: Pod, target: Revision) -> Review:
+    return Review(target, changes_of(pod, target), plan_of(pod, target))
+
+
+def plan_of(pod: Pod, target: Revision) -> Plan:
+    """What deploying `target`, sealed or a draft, will do."""
+    return make_plan(pod, target, stored=stored_apps(target))

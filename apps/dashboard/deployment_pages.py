@@ -1,0 +1,82 @@
+"""What the pages of deployments show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import QueryDict
+from django.urls import reverse
+
+from apps.dashboard.changes import plan_of
+from apps.dashboard.timeline import elapsed, failed_step, tracks
+from apps.deployments.models import STAGE_TITLES, Deployment, DeploymentState, StageRun
+from apps.logs import reader
+from apps.logs.history import initial
+from apps.logs.lines import plain
+from apps.pods.models import Pod, Revision
+
+PAGE = 30
+LAST_LINES = 100
+
+
+def page_of_deployments(pod: Pod, query: QueryDict) -> dict[str, Any]:
+    """Newest first; `?state=` filters, `?before=<id>` goes back."""
+    wanted = query.get("state", "")
+    rows = pod.deployments.select_related("revision", "actor").order_by("-id")
+    if wanted:
+        rows = rows.filter(state=wanted)
+    if query.get("before"):
+        rows = rows.filter(id__lt=query["before"][:16])
+    found = list(rows[: PAGE + 1])
+    older = ""
+    if len(found) > PAGE:
+        following = QueryDict(mutable=True)
+        following.update({"before": found[PAGE - 1].pk} | ({"state": wanted} if wanted else {}))
+        older = following.urlencode()
+    return {
+        "rows": found[:PAGE],
+        "older": older,
+        "wanted": wanted,
+        "filtered": bool(wanted or query.get("before")),
+        "states": DeploymentState.values,
+        "elapsed": elapsed,
+    }
+
+
+def deployment_context(pod: Pod, deployment: Deployment, *, page: bool) -> dict[str, Any]:
+    """`page`: with what only the whole page shows, the log and the dialog of a rollback."""
+    runs = list(deployment.stages.all())
+    failed = failed_step(runs)
+    is_live = deployment.revision_id == pod.live_id
+    rolls_back = not deployment.is_open and pod.live_id is not None and not is_live
+    context: dict[str, Any] = {
+        "deployment": deployment,
+        "tracks": tracks(runs),
+        "failed": failed,
+        "last_lines": last_lines(deployment, failed) if failed else [],
+        "builds": deployment.revision.builds.order_by("app"),
+        "is_live": is_live,
+        "rolls_back": rolls_back,
+        "may_cancel": deployment.is_open and not deployment.switched_at and not deployment.cancel_at,
+        "took": elapsed(deployment),
+    }
+    if page:
+        context |= {
+            "stream": deployment.stream,
+            "log": initial(deployment.stream),
+            "history_url": reverse("deployment-log", args=[pod.name, deployment.pk]),
+            "rollback": rollback(pod, deployment.revision) if rolls_back else None,
+        }
+    return context
+
+
+def last_lines(deployment: Deployment, failed: StageRun) -> list[str]:
+    """The last lines of the stage that failed, without colours."""
+    section = f"{STAGE_TITLES.get(failed.stage, failed.stage)} · {failed.app}"
+    lines = reader.tail(deployment.stream, 2000)
+    return [plain(line.text) for line in lines if line.section == section][-LAST_LINES:]
+
+
+def rollback(pod: Pod, revision: Revision) -> dict[str, Any]:
+    """What the dialog says before `revision` is deployed again."""
+    return {"revision": revision, "plan": plan_of(pod, revision)}

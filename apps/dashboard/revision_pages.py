@@ -1,0 +1,44 @@
+"""What the pages of revisions show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.dashboard.deployment_pages import rollback
+from apps.pods.diff import defaults, diff, flatten
+from apps.pods.models import Pod, Resource, Revision
+
+PAGE = 50
+
+
+def page_of_revisions(pod: Pod, before: str) -> dict[str, Any]:
+    """The sealed revisions, newest first; `before` is a version to go on below."""
+    rows = pod.revisions.exclude(sealed_at=None).select_related("author").order_by("-version")
+    if before.isascii() and before.isdigit() and len(before) < 10:
+        rows = rows.filter(version__lt=int(before))
+    found = list(rows[: PAGE + 1])
+    older = found[PAGE - 1].version if len(found) > PAGE else None
+    return {"rows": found[:PAGE], "older": older, "filtered": bool(before), "a": None, "b": None}
+
+
+def comparison(a: Revision, b: Revision) -> dict[str, Any]:
+    """From `a` to `b`, in the order they were named."""
+    return {"a": a, "b": b, "changes": diff(a.snapshot(), b.snapshot())}
+
+
+def revision_context(pod: Pod, revision: Revision) -> dict[str, Any]:
+    is_live = revision.pk == pod.live_id
+    return {
+        "revision": revision,
+        "resources": [(item, settings_of(item)) for item in revision.resources.all()],
+        "deployments": revision.deployments.select_related("actor").order_by("-id")[:10],
+        "builds": {build.app: build for build in revision.builds.all()},
+        "is_live": is_live,
+        "rollback": None if is_live or pod.live is None else rollback(pod, revision),
+    }
+
+
+def settings_of(resource: Resource) -> list[tuple[str, Any]]:
+    """The fields that are not the default."""
+    usual = defaults(resource.kind)
+    return [(path, value) for path, value in flatten(resource).items() if usual.get(path) != value and value != ()]

@@ -1,0 +1,101 @@
+"""The resources of a pod's draft: making, changing and taking one out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apps.accounts.roles import Role
+from apps.core.errors import Conflict, Detail, Invalid
+from apps.dashboard.access import Request, pod_page
+from apps.dashboard.deployment_pages import page_of_deployments
+from apps.dashboard.pod_frame import frame
+from apps.dashboard.render import render
+from apps.dashboard.resource_forms import ResourceForm
+from apps.dashboard.resource_pages import TABS, edit_form, kind_of, new_form, resource_context, resource_of
+from apps.pods import actions, kinds
+from apps.pods.models import Pod
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_GET
+def resource_kinds(request: Request, pod: Pod) -> HttpResponse:
+    return render(request, "resources/kinds.html", frame(pod, request.access) | {"kinds": kinds.every()})
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def resource_new(request: Request, pod: Pod, kind: str) -> HttpResponse:
+    form = new_form(pod, kind_of(kind))
+    status = 200
+    if request.method == "POST":
+        form.name = request.POST.get("name", "").strip()
+        status = _save(request, pod, form, create=True)
+        if status == 200:
+            return redirect("pod", pod=pod.name)
+    context = frame(pod, request.access) | {"form": form, "kind": form.kind}
+    return render(request, "resources/new.html", context, status=status)
+
+
+def _save(request: Request, pod: Pod, form: ResourceForm, *, create: bool) -> int:
+    """Read the form and save it. 200 once it is saved; else the status to answer with, the errors are in the form."""
+    form.read(request.POST)
+    arguments: dict[str, Any] = {"name": form.name, "spec": form.result, "secrets": form.secrets or None}
+    seen = None if create else request.POST.get("seen") or None
+    try:
+        actions.save_resource(
+            pod=pod, kind=form.kind.name, by=request.user, create=create, seen=seen, **arguments
+        )
+    except Invalid as error:
+        form.refuse(error.details)
+        return 422
+    except Conflict as error:
+        form.refuse([Detail("name" if error.code == "name_taken" else "", str(error))])
+        return error.status
+    messages.success(request, f"{form.name} is in the draft.")
+    return 200
+
+
+def resource(request: Request, pod: str, name: str) -> HttpResponse:
+    """Reading is for everybody in the team, posting for those who may change."""
+    view = _change if request.method == "POST" else _show
+    return view(request, pod=pod, name=name)  # type: ignore[return-value]
+
+
+@pod_page()
+@require_http_methods(["GET", "HEAD"])
+def _show(request: Request, pod: Pod, name: str) -> HttpResponse:
+    found, around = resource_of(pod, name)
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in TABS else "overview"
+    context = frame(pod, request.access) | resource_context(pod, found, around, request.GET.dict()) | {"part": tab}
+    if tab == "configuration":
+        context |= {"form": edit_form(pod, found, around), "seen_token": found.token}
+    if tab == "deployments":
+        context |= page_of_deployments(pod, request.GET)
+    return render(request, "resources/resource.html", context, fragment=f"resources/_{tab}.html")
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def _change(request: Request, pod: Pod, name: str) -> HttpResponse:
+    found, around = resource_of(pod, name)
+    form = edit_form(pod, found, around)
+    status = _save(request, pod, form, create=False)
+    if status == 200:
+        return redirect("resource", pod=pod.name, name=name)
+    context = frame(pod, request.access) | resource_context(pod, found, around, {})
+    context |= {"part": "configuration", "form": form, "seen_token": found.token}
+    return render(request, "resources/resource.html", context, status=status)
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def resource_deletion(request: Request, pod: Pod, name: str) -> HttpResponse:
+    actions.delete_resource(pod=pod, name=name, by=request.user)
+    messages.success(request, f"{name} goes with the next deployment. Until then it stays as it is.")
+    return redirect("pod", pod=pod.name)

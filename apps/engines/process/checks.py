@@ -1,0 +1,91 @@
+"""What of a spec is refused, before anything of it is made. Raises Invalid naming the field."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+from apps.core.errors import Detail, Invalid
+from apps.engines.base import Mount, RunSpec
+
+RESERVED = ("/proc", "/dev", "/sys", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/tmp", "/run")
+NO_DISKS = (*RESERVED, "/etc", "/var/tmp", "/opt/brainpod", "/root", "/boot")
+NO_FILES = (*RESERVED, "/etc/passwd", "/etc/group", "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/ssl")
+
+
+def within(path: str, parent: str) -> bool:
+    """Whether `path` is `parent` or beneath it, as written."""
+    return path == parent or path.startswith(parent.rstrip("/") + "/")
+
+
+def check(spec: RunSpec) -> None:
+    wrong = [*_strings(spec), *_mounts(spec), *_files(spec)]
+    if wrong:
+        raise Invalid(wrong, code="workload_refused")
+
+
+def covering(mounts: tuple[Mount, ...], path: str) -> Mount | None:
+    """The mount whose tree `path` lies in, the deepest one; not the mount at `path` itself."""
+    holders = [mount for mount in mounts if mount.target != path and within(path, mount.target)]
+    return max(holders, key=lambda mount: len(mount.target), default=None)
+
+
+def _strings(spec: RunSpec) -> list[Detail]:
+    wrong = []
+    if not spec.command or any("\0" in word for word in spec.command):
+        wrong.append(Detail("command", "must be a list of words without NUL."))
+    for name, value in spec.env.items():
+        if not name or "=" in name or "\0" in name + value:
+            wrong.append(Detail("env", f"{name!r} cannot be a variable: no = or NUL in names, no NUL in values."))
+    for at, to in spec.links:
+        if not _plain(at) or "\0" in to:
+            wrong.append(Detail("links", f"{at} must be an absolute path inside."))
+    return wrong
+
+
+def _plain(path: str) -> bool:
+    return path.startswith("/") and "\0" not in path and str(PurePosixPath(path)) == path and ".." not in path.split("/")
+
+
+def _mounts(spec: RunSpec) -> list[Detail]:
+    wrong = []
+    seen: set[str] = set()
+    for number, mount in enumerate(spec.mounts):
+        field = f"mounts.{number}"
+        if not _plain(mount.target) or mount.target == "/":
+            wrong.append(Detail(field, f"{mount.target} must be an absolute path such as /data."))
+            continue
+        if any(within(mount.target, name) or within(name, mount.target) for name in NO_DISKS):
+            wrong.append(Detail(field, f"{mount.target} would hide a part of the system: choose another path."))
+        if mount.target in seen:
+            wrong.append(Detail(field, f"{mount.target} is there twice."))
+        seen.add(mount.target)
+        if not os.path.isdir(mount.source):
+            wrong.append(Detail(field, f"what belongs at {mount.target} is not there any more."))
+        wrong += _place(spec, mount.target, field)
+    return wrong
+
+
+def _files(spec: RunSpec) -> list[Detail]:
+    wrong = []
+    for path in spec.files:
+        if not _plain(path) or path == "/" or any(within(path, name) or within(name, path) for name in NO_FILES):
+            wrong.append(Detail("files", f"{path} would hide a part of the system: choose another path."))
+        else:
+            wrong += _place(spec, path, "files")
+    return wrong
+
+
+def _place(spec: RunSpec, target: str, field: str) -> list[Detail]:
+    """Nothing is mounted beneath what an app may write to, or through a symlink of its own."""
+    holder = covering(spec.mounts, target)
+    if holder is None:
+        return []
+    if holder.mode == "write":
+        return [Detail(field, f"{target} lies on the disk at {holder.target}: put them side by side.")]
+    here = Path(holder.source)
+    for part in PurePosixPath(target).relative_to(holder.target).parts:
+        here = here / part
+        if here.is_symlink():
+            return [Detail(field, f"{target} goes through a symlink of the app: choose another path.")]
+    return []

@@ -1,0 +1,46 @@
+"""What a workload listens on, from the socket tables of its network namespace."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+LISTEN = "0A"
+HOST_ORDER = 4  # bytes: /proc prints addresses in words of this machine's order
+
+
+def listening(table: str) -> list[tuple[str, int]]:
+    """The (address, port) pairs that listen, from the text of /proc/PID/net/tcp or tcp6."""
+    found = []
+    for line in table.splitlines()[1:]:
+        words = line.split()
+        if len(words) > 3 and words[3] == LISTEN:
+            address, port = words[1].split(":")
+            found.append((_address(address), int(port, 16)))
+    return sorted(set(found), key=lambda pair: (pair[1], pair[0]))
+
+
+def _address(text: str) -> str:
+    raw = bytes.fromhex(text)
+    words = [raw[at : at + HOST_ORDER][::-1] for at in range(0, len(raw), HOST_ORDER)]
+    return str(ipaddress.ip_address(b"".join(words)))
+
+
+def words(pid: int, port: int, hidden: int | None) -> str | None:
+    """None when something listens on `port` where traffic arrives; else what was found. `hidden`: our own proxy."""
+    found = []
+    for name in ("tcp", "tcp6"):
+        try:
+            found += listening(Path(f"/proc/{pid}/net/{name}").read_text())
+        except OSError:
+            continue
+    return describe([pair for pair in found if pair[1] != hidden], port)
+
+
+def describe(found: list[tuple[str, int]], port: int) -> str | None:
+    if any(at == port and address in ("0.0.0.0", "127.0.0.1", "::", "::ffff:127.0.0.1") for address, at in found):
+        return None
+    if not found:
+        return f"listens on nothing yet; it should listen on $PORT {port}"
+    places = ", ".join(f"[{address}]:{at}" if ":" in address else f"{address}:{at}" for address, at in found)
+    return f"listens on {places}, not on $PORT {port}"

@@ -1,0 +1,164 @@
+"""What this machine has of what the platform needs, in plain words."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from django.conf import settings
+from django.db import DatabaseError, connections
+
+from apps.core.errors import PlatformError
+from apps.engines import engine
+from apps.infrastructure.embedded import binaries
+from apps.infrastructure.embedded.supervisor import supervisor_pid
+
+Verdict = Literal["ok", "note", "missing"]
+ROOM_MB, ROOM_NOTE_MB = 500, 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's table; "missing" is what the platform cannot run without."""
+
+    subject: str
+    verdict: Verdict
+    text: str
+
+
+def examine() -> list[Finding]:
+    config = settings.BRAINPOD
+    running = supervisor_pid(config.state)
+    return [
+        _python(),
+        *_programs(config),
+        _sandbox(config, running is not None),
+        _port(config, running),
+        _room(config.state),
+        _database(),
+    ]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("python", "ok" if sys.version_info >= (3, 11) else "missing", f"{version}, {sys.executable}")
+
+
+def _programs(config: Any) -> Iterator[Finding]:
+    needed = ["git", "nginx"]
+    needed += [] if config.valkey_url else ["valkey-server"]
+    needed += [] if config.vault_addr else ["bao"]
+    for name in needed:
+        yield _program(name)
+    found = (
+        _program("bwrap") if config.sandbox != "off" else Finding("bwrap", "note", "not used: BRAINPOD_SANDBOX is off")
+    )
+    optional = found.verdict == "missing" and config.sandbox == "auto"
+    yield Finding("bwrap", "note", found.text) if optional else found
+
+
+def _program(name: str) -> Finding:
+    try:
+        found = binaries.resolve(name)
+    except PlatformError as error:
+        return Finding(name, "missing", f"{error.message} {error.hint}")
+    version = binaries.version_of(found.path, binaries.WANTED[name].ask)
+    if not version:
+        return Finding(name, "missing", f"{found.path} does not run on this machine")
+    if found.origin == "setting" and binaries.numbers(version) < binaries.WANTED[name].minimum:
+        return Finding(name, "note", f"{version} is older than what is known to work, {found.path} (setting)")
+    return Finding(name, "ok", f"{version}, from the {found.origin}, {found.path}")
+
+
+def _sandbox(config: Any, running: bool) -> Finding:
+    required: Verdict = "missing" if config.sandbox == "required" else "note"
+    if config.sandbox == "off":
+        return Finding(
+            "sandbox", "note", "off: builds and apps run as plain process groups with the platform's own rights"
+        )
+    if running:
+        try:
+            has = engine().check()
+            return Finding(
+                "sandbox", "ok" if has.sandbox else required, "; ".join(has.notes) or "builds and apps are isolated"
+            )
+        except PlatformError as error:
+            return Finding("sandbox", "note", f"the engine does not answer: {error}")
+    reason = _try_bwrap()
+    if not reason:
+        return Finding("sandbox", "ok", "bubblewrap can isolate builds and apps here")
+    return Finding("sandbox", required, f"not possible here, so plain process groups with limits are used: {reason}")
+
+
+def _try_bwrap() -> str:
+    """Why a sandbox cannot be made here; empty when it can."""
+    try:
+        bwrap = str(binaries.resolve("bwrap").path)
+    except PlatformError as error:
+        return error.message
+    inside = [
+        bwrap,
+        "--unshare-all",
+        "--die-with-parent",
+        "--ro-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "true",
+    ]
+    # The engine never starts bwrap as root: it becomes another user first.
+    user: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    try:
+        done = subprocess.run(inside, capture_output=True, text=True, timeout=20, check=False, cwd="/", **user)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["bwrap failed"])[-1]
+
+
+def _port(config: Any, running: int | None) -> Finding:
+    where = f"{config.bind}:{config.port}"
+    if running:
+        return Finding("port", "ok", f"{where}, used by the platform itself (supervisor {running})")
+    family = socket.AF_INET6 if ":" in config.bind else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((config.bind, config.port))
+    except OSError as error:
+        return Finding("port", "missing", f"{where} cannot be used ({error.strerror}); BRAINPOD_PORT names another")
+    return Finding("port", "ok", f"{where} is free")
+
+
+def _room(state: Path) -> Finding:
+    place = next(path for path in (state, *state.parents) if path.exists())
+    free = shutil.disk_usage(place).free // 2**20
+    verdict: Verdict = "missing" if free < ROOM_MB else "note" if free < ROOM_NOTE_MB else "ok"
+    return Finding(
+        "disk", verdict, f"{free / 1024:.1f} GB free for {state}" + ("" if verdict == "ok" else ": that is little")
+    )
+
+
+def _database() -> Finding:
+    connection = connections["default"]
+    kind = connection.vendor
+    name = connection.settings_dict["NAME"]
+    if kind == "sqlite" and not Path(str(name)).exists():
+        return Finding("database", "ok", f"sqlite, {name}, is made at the first start")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        return Finding("database", "missing", f"{kind} does not answer: {str(error).strip().splitlines()[0]}")
+    finally:
+        connection.close()
+    return Finding("database", "ok", f"{kind}, {name}")

@@ -1,0 +1,173 @@
+"""The platform's services as a plan for the supervisor: their commands, and how one sees that they are ready."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+from django.conf import settings
+
+from apps.core.errors import PlatformError
+from apps.edge import edge
+from apps.engines import engine
+from apps.infrastructure.embedded import binaries, files, openbao, steps, valkey
+from apps.infrastructure.embedded.plan import Service, Step, Tier
+
+# What only the platform's own Python processes may know; valkey, nginx and what builds and runs apps do not.
+SECRET_NAMES = frozenset(
+    {
+        "DATABASE_URL",
+        "BRAINPOD_SECRET_KEY",
+        "BRAINPOD_VALKEY_URL",
+        "BRAINPOD_VAULT_ROLE_ID",
+        "BRAINPOD_VAULT_SECRET_ID",
+    }
+)
+
+
+def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
+    """Everything the settings ask for; a Valkey or a Vault outside is not started here."""
+    config = settings.BRAINPOD
+    own = {**environ, "BRAINPOD_STATE": str(config.state), "PYTHONUNBUFFERED": "1"}
+    own.setdefault("DJANGO_SETTINGS_MODULE", "brainpod.settings")
+    plain = {name: value for name, value in own.items() if name not in SECRET_NAMES}
+    stores = [_engine(config, plain)]
+    if not config.valkey_url:
+        stores.append(_valkey(config.state, plain))
+    if not config.vault_addr:
+        stores.append(_openbao(config.state, plain))
+    preparation = (Step("database", steps.migrate), Step("static files", steps.collect_static))
+    return [
+        Tier(tuple(stores)),
+        Tier((_pages(config, own), _sockets(config, own), _worker(config, own), _beat(config, own)), preparation),
+        Tier((_nginx(plain),)),
+    ]
+
+
+def named(name: str) -> Service:
+    """The one service `name`, for process managers other than ours. Raises PlatformError("service_unknown")."""
+    known = {service.name: service for tier in tiers() for service in tier.services}
+    if name not in known:
+        raise PlatformError("service_unknown", f"There is no service {name} here.", f"There are {', '.join(known)}.")
+    return known[name]
+
+
+def _valkey(state: Path, env: Mapping[str, str]) -> Service:
+    def command() -> list[str]:
+        valkey.prepare(state)
+        return valkey.command(state)
+
+    return Service("valkey", command, lambda: valkey.ready(state), env, leftovers=(valkey.socket(state),))
+
+
+def _openbao(state: Path, env: Mapping[str, str]) -> Service:
+    def command() -> list[str]:
+        openbao.prepare(state)
+        return openbao.command(state)
+
+    return Service("openbao", command, lambda: openbao.ready(state), env)
+
+
+def _engine(config: Any, env: Mapping[str, str]) -> Service:
+    """The agent; TERM ends what it runs in order, KILL leaves it running for the next agent to adopt."""
+
+    def command() -> list[str]:
+        files.directory(config.run, 0o711)
+        python = [sys.executable, "-m", "apps.engines.process.agent"]
+        paths = ["--state", str(config.state), "--socket", str(config.run / "engine.sock")]
+        return [*python, *paths, "--sandbox", config.sandbox, *_bwrap(config.sandbox)]
+
+    return Service("engine", command, _answers(engine().check), env, orphan=signal.SIGKILL, grace=60)
+
+
+def _bwrap(sandbox: str) -> list[str]:
+    if sandbox == "off":
+        return []
+    try:
+        return ["--bwrap", str(binaries.resolve("bwrap").path)]
+    except PlatformError:
+        if sandbox == "required":
+            raise
+        return []
+
+
+def _pages(config: Any, env: Mapping[str, str]) -> Service:
+    address = config.run / "pages.sock"
+    command = [
+        *(sys.executable, "-m", "gunicorn", "brainpod.wsgi:application", "--bind", f"unix:{address}"),
+        *("--workers", str(config.web_workers), "--worker-class", "gthread", "--threads", "4", "--preload"),
+        # A heartbeat file on a disk that stalls would have the master kill healthy workers.
+        *("--worker-tmp-dir", "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(config.run)),
+        *("--timeout", "60", "--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),
+    ]
+    return Service("pages", lambda: command, lambda: _http(address), env, leftovers=(address,))
+
+
+def _sockets(config: Any, env: Mapping[str, str]) -> Service:
+    address = config.run / "sockets.sock"
+    command = [
+        *(sys.executable, "-m", "daphne", "-u", str(address), "-v", "0", "--no-server-name"),
+        *("--application-close-timeout", "3", "--websocket-max-message-size", "65536", "brainpod.asgi:application"),
+    ]
+    return Service(
+        "sockets", lambda: command, address.is_socket, env, grace=5,
+        leftovers=(address, address.with_suffix(".sock.lock")),
+    )  # fmt: skip
+
+
+def _worker(config: Any, env: Mapping[str, str]) -> Service:
+    """A stop ends the tasks under way: their rows have leases, and the next worker goes on with them."""
+    marker = config.run / "worker.ready"
+    command = [
+        *(sys.executable, "-m", "celery", "-A", "brainpod.celery", "worker", "--concurrency", str(config.workers)),
+        *("--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ]
+    return Service(
+        "worker", lambda: command, marker.exists, env, stop=signal.SIGQUIT, orphan=signal.SIGQUIT, grace=15,
+        leftovers=(marker,),
+    )  # fmt: skip
+
+
+def _beat(config: Any, env: Mapping[str, str]) -> Service:
+    marker = config.run / "beat.ready"
+
+    def command() -> list[str]:
+        schedule = files.directory(config.state / "beat") / "schedule"
+        celery = [sys.executable, "-m", "celery", "-A", "brainpod.celery", "beat", "--loglevel", "WARNING"]
+        return [*celery, "--schedule", str(schedule), "--pidfile="]
+
+    return Service("beat", command, marker.exists, env, leftovers=(marker,), grace=5)
+
+
+def _nginx(env: Mapping[str, str]) -> Service:
+    def command() -> list[str]:
+        edge().prepare()
+        return edge().command()
+
+    return Service("nginx", command, _answers(edge().generation), env)
+
+
+def _answers(ask: Callable[[], object]) -> Callable[[], bool]:
+    def ready() -> bool:
+        try:
+            ask()
+        except PlatformError:
+            return False
+        return True
+
+    return ready
+
+
+def _http(address: Path) -> bool:
+    """Whether an HTTP server answers on the unix socket, whatever it says."""
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(address)), timeout=10) as client:
+            client.get("http://localhost/healthz")
+    except httpx.HTTPError:
+        return False
+    return True

@@ -1,0 +1,62 @@
+"""What has to be done before the platform's own processes start; nothing when nothing has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.db import OperationalError, connections
+from django.db.migrations.executor import MigrationExecutor
+
+DATABASE_SECONDS = 60  # a database outside may come up later than we do
+
+
+def migrate() -> bool:
+    """Bring the database to the newest schema. Raises OperationalError after a minute without a database."""
+    deadline = time.monotonic() + DATABASE_SECONDS
+    while True:
+        try:
+            return _migrate()
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+        finally:
+            connections.close_all()
+
+
+def _migrate() -> bool:
+    executor = MigrationExecutor(connections["default"])
+    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return False
+    call_command("migrate", interactive=False, verbosity=0)
+    return True
+
+
+def collect_static() -> bool:
+    """Collect the static files with their hashes where the pages' processes and the edge read them."""
+    root = Path(settings.STATIC_ROOT)
+    marker = root / ".collected"
+    now = _fingerprint()
+    if marker.exists() and marker.read_text() == now:
+        return False
+    call_command("collectstatic", interactive=False, verbosity=0, clear=root.exists())
+    marker.write_text(now)
+    # The edge's workers may be another user than the platform is.
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return True
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            found = os.stat(storage.path(name))
+            digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,31 @@
+"""manage.py service NAME: become one service of the platform, for honcho, systemd and the like."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.core.errors import PlatformError
+from apps.infrastructure.embedded.services import named
+
+
+class Command(BaseCommand):
+    help = "Become one service of the platform (valkey, openbao, engine, pages, sockets, worker, beat, nginx)."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name")
+
+    def handle(self, *args: Any, name: str, **options: Any) -> None:
+        try:
+            service = named(name)
+            os.umask(0o077)
+            command = service.command()
+        except PlatformError as error:
+            raise CommandError(f"{error} {error.hint}".strip()) from error
+        for path in service.leftovers:
+            path.unlink(missing_ok=True)
+        os.execve(command[0], command, dict(service.env))

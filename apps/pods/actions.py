@@ -1,0 +1,203 @@
+"""What can be done to pods. Each action locks the pod's row, so that two editors cannot make two drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+
+from apps.core.errors import Conflict, Detail, Invalid, NotFound
+from apps.pods import hosts, kinds, revisions
+from apps.pods.kinds.app import COMMIT
+from apps.pods.models import Pod, Resource, Revision, Snapshot
+from apps.pods.resources import check_current, check_resource_name, check_secrets, prepare, write_secrets
+
+if TYPE_CHECKING:
+    from apps.accounts.models import Team, User
+
+MOST_RESOURCES = 100
+
+
+@transaction.atomic
+def create_pod(*, team: Team, name: str, by: User | None) -> Pod:
+    """An empty pod. Raises Invalid for the name, Conflict("name_taken") or ("host_taken")."""
+    name = check_resource_name(name.strip(), longest=40)
+    try:
+        with transaction.atomic():
+            pod = Pod.objects.create(team=team, name=name, created_by=by)
+    except IntegrityError:
+        raise Conflict("name_taken", f"There is a pod called {name} already.", "Choose another name.") from None
+    hosts.reserve(pod)
+    return pod
+
+
+@transaction.atomic
+def draft(*, pod: Pod, by: User | None) -> Revision:
+    """The pod's draft; opened off what was deployed last if there is none."""
+    pod = revisions.lock(pod)
+    return pod.draft or revisions.open_draft(pod, by, pod.head or pod.live)
+
+
+def save_resource(
+    *,
+    pod: Pod,
+    kind: str,
+    name: str,
+    spec: Mapping[str, Any],
+    by: User | None,
+    create: bool,
+    secrets: Mapping[str, str | None] | None = None,
+    seen: str | None = None,
+) -> Resource:
+    """Make or replace a resource of the draft.
+
+    `secrets`: values to keep as new versions, None to remove one; `spec["secrets"]` itself is the platform's and
+    ignored, as is a route's `hostname`. `seen`: the `Resource.token` of what the editor changed. Raises Invalid,
+    NotFound, Conflict (name_taken, draft_changed, host_taken), and Unavailable when the secret store does not answer;
+    then nothing has changed.
+    """
+    secrets = secrets or {}
+    name = check_resource_name(name) if create else name
+    check_secrets(kind, secrets)
+    expected: dict[str, Any] = {"kind": kind, "name": name, "create": create, "seen": seen}
+    rehearsal = {key: None if value is None else 1 for key, value in secrets.items()}
+    _checked(pod, expected, spec, rehearsal, current=_shown(pod).get(name))
+    # Written outside the transaction: a store that answers slowly must not hold the database. A version that no
+    # row comes to name is harmless.
+    versions = write_secrets(pod, name, secrets)
+    with transaction.atomic():
+        row = draft(pod=pod, by=by)
+        current = row.resources.filter(name=name).first()
+        if current is None and row.resources.count() >= MOST_RESOURCES:
+            raise Invalid([Detail("name", f"is one too many: a pod has at most {MOST_RESOURCES} resources.")])
+        normal = _checked(row.pod, expected, spec, versions, current=current)
+        if kind == "Route":
+            normal["hostname"] = hosts.assign(row.pod, name)
+        resource, _ = Resource.objects.update_or_create(
+            revision=row, name=name, defaults={"spec": normal}, create_defaults={"kind": kind, "spec": normal}
+        )
+        row.save(update_fields=["changed_at"])
+    return resource
+
+
+def _shown(pod: Pod) -> Snapshot:
+    """What the editors see: the draft, or what the next one starts from."""
+    pod = Pod.objects.select_related("head", "live").get(pk=pod.pk)
+    revision = pod.draft or pod.head or pod.live
+    return revision.snapshot() if revision else {}
+
+
+def _checked(
+    pod: Pod,
+    expected: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    versions: Mapping[str, int | None],
+    *,
+    current: Resource | None,
+) -> dict[str, Any]:
+    kinds.get(expected["kind"])
+    check_current(current, **expected)
+    live = pod.live.snapshot() if pod.live else {}
+    return prepare(
+        pod, kind=expected["kind"], name=expected["name"], spec=spec, current=current, live=live, versions=versions
+    )
+
+
+@transaction.atomic
+def delete_resource(*, pod: Pod, name: str, by: User | None, seen: str | None = None) -> Revision:
+    """Take a resource out of the draft, which is returned. Its secrets stay in the store, for rollbacks."""
+    row = draft(pod=pod, by=by)
+    current = row.resources.filter(name=name).first()
+    if current is None:
+        raise NotFound(f"resource {name}")
+    check_current(current, name=name, kind=current.kind, create=False, seen=seen)
+    current.delete()
+    row.save(update_fields=["changed_at"])
+    hosts.release_unused(row.pod)
+    return row
+
+
+@transaction.atomic
+def discard_draft(*, pod: Pod, by: User | None) -> bool:
+    """Forget the draft; False if there was none."""
+    pod = revisions.lock(pod)
+    row = pod.draft
+    if row is None:
+        return False
+    row.delete()
+    hosts.release_unused(pod)
+    return True
+
+
+@transaction.atomic
+def seal(*, pod: Pod, summary: str, by: User | None) -> Revision:
+    """The draft becomes the pod's next version and never changes again.
+
+    Raises Invalid with every problem of the snapshot, Conflict("nothing_to_deploy") without a difference to live.
+    """
+    summary = revisions.check_summary(summary)
+    pod = revisions.lock(pod)
+    row = pod.draft
+    if row is None:
+        raise Conflict("nothing_to_deploy", "There is no draft.", "Change something first, or redeploy.")
+    snapshot = row.snapshot()
+    revisions.check_deployable(pod, snapshot)
+    return revisions.close(pod, row, summary or revisions.summarise(pod, snapshot), by)
+
+
+@transaction.atomic
+def pin_commit(*, pod: Pod, commits: Mapping[str, str], by: User | None, summary: str) -> Revision:
+    """A sealed revision off the live one (or the last deployed) with these apps at these commits.
+
+    The open draft is not part of it, and gets the commits where it still has the same repository and branch. Raises
+    NotFound for an app that is not there, Conflict("nothing_to_deploy") when it is all live already.
+    """
+    if wrong := [
+        Detail(f"{a}.source.commit", "is no commit id.") for a, c in commits.items() if not COMMIT.fullmatch(c)
+    ]:
+        raise Invalid(wrong)
+    pod = revisions.lock(pod)
+    base = pod.live or pod.head
+    if base is None:
+        raise Conflict("nothing_to_deploy", "Nothing of this pod was deployed yet.", "Deploy the draft first.")
+    # Sealed from its first moment: the draft of the team may be open beside it.
+    row = Revision(pod=pod, parent=base)
+    revisions.close(pod, row, revisions.check_summary(summary), by)
+    revisions.copy(base, row)
+    sources = _pin(row, commits)
+    if missing := commits.keys() - sources.keys():
+        raise NotFound(f"app {min(missing)}")
+    revisions.check_deployable(pod, row.snapshot())
+    if pod.draft:
+        _pin(pod.draft, commits, sources)
+    return row
+
+
+def _pin(row: Revision, commits: Mapping[str, str], only: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Set the commits of `row`'s apps, those alone whose repository and branch are as in `only`; the sources by app."""
+    pinned = {}
+    for resource in row.resources.filter(kind="App", name__in=commits.keys()):
+        source = resource.spec["source"]
+        place = (source["repo"], source.get("branch", ""))
+        if only is None or only.get(resource.name) == place:
+            resource.spec = resource.spec | {"source": source | {"commit": commits[resource.name]}}
+            resource.save(update_fields=["spec"])
+            pinned[resource.name] = place
+    return pinned
+
+
+@transaction.atomic
+def copy_revision(*, revision: Revision, by: User | None, replace: bool = False) -> Revision:
+    """Start the draft from an earlier revision. Raises Conflict("draft_exists") unless it may `replace` one."""
+    pod = revisions.lock(revision.pod)
+    row = pod.draft
+    if row is None:
+        return revisions.open_draft(pod, by, revision)
+    if not replace:
+        raise Conflict("draft_exists", "There is a draft with changes.", "Deploy or discard it first.")
+    revisions.copy(revision, row)
+    row.parent = revision
+    row.save(update_fields=["parent", "changed_at"])
+    hosts.release_unused(pod)
+    return row
