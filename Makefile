@@ -1,30 +1,53 @@
-.DEFAULT_GOAL := help
-PYTHON ?= python3
+# Every target in two or three plain commands: see README.md. PYTHON names the Python 3.11 or newer to begin with.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 RUN := .venv/bin/python
+MANAGE := $(RUN) manage.py
+ARGS ?=
 
-.PHONY: help environment dev-environment test check lint types layers format lock
+.DEFAULT_GOAL := help
+.PHONY: help up demo signin doctor reset test test-postgres check lint format bench lock environment dev-environment
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-environment: ## .venv with what the platform needs, from the hash-pinned lock
+up: environment ## start the whole platform; Ctrl-C stops it, the next start brings everything back
+	@exec $(MANAGE) up $(ARGS)
+
+demo: environment ## make the demo pod in a platform that runs (the first `make up` does)
+	@$(MANAGE) demo $(ARGS)
+
+signin: environment ## print a one-time sign-in link
+	@$(MANAGE) signin $(ARGS)
+
+doctor: environment ## what this machine has of what the platform needs
+	@$(MANAGE) doctor
+
+reset: ## forget everything: pods, accounts, secrets, disks (asks first)
+	@$(PYTHON) dev/reset.py $(ARGS)
+
+test: dev-environment ## the whole test suite, with what it needs
+	@$(RUN) -m pytest $(ARGS)
+
+test-postgres: dev-environment ## the suite on PostgreSQL as the platform's database, but for the browser's part
+	@$(RUN) -m tests.stack.postgres $(RUN) -m pytest -m "not browser" $(ARGS)
+
+check: dev-environment ## lint, types, layers, migrations, Django's own checks
+	@$(RUN) dev/check.py
+
+lint: dev-environment ## style only
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+
+format: dev-environment ## mend the style
+	@$(RUN) -m ruff check --fix . && $(RUN) -m ruff format .
+
+bench: dev-environment ## measure, against the limits in the same run
+	@$(RUN) -m bench $(ARGS)
+
+lock: dev-environment ## write the hash-pinned locks from requirements*.txt
+	@$(RUN) dev/lock.py
+
+environment:
 	@$(PYTHON) dev/environment.py
 
-dev-environment: ## .venv with what tests and checks need too
+dev-environment:
 	@$(PYTHON) dev/environment.py --dev
-
-test: dev-environment ## every test
-	@$(RUN) -m pytest tests
-
-check: dev-environment lint ## lint, migrations and Django's own checks
-	@DJANGO_SETTINGS_MODULE=tests.settings $(RUN) manage.py check
-
-lint: dev-environment ## what ruff says of tests and core
-	@$(RUN) -m ruff check apps/core brainpod/config.py dev
-
-format: dev-environment ## ruff's formatting
-	@$(RUN) -m ruff format apps brainpod tests dev
-
-lock: dev-environment ## the lock files again, from requirements.txt and requirements-dev.txt
-	.venv/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-annotate requirements-dev.txt -o requirements-dev.lock
-	.venv/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-annotate -c requirements-dev.lock requirements.txt -o requirements.lock

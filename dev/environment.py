@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
-"""Makes .venv from the hash-pinned lock; a second call finds it unchanged and takes milliseconds.
+"""Makes .venv from the hash-pinned lock, with nothing but Python 3.11: `python3 dev/environment.py [--dev]`.
 
-Standard library only: it runs before anything is installed. `--dev` adds what tests and checks need. uv installs
-several times faster than pip; it is taken from PATH, else installed (hash-checked, from the lock) into the new
-environment with the running Python's pip, else with ensurepip.
+Standard library only. uv does the work where it can be had (on PATH, or installed hash-pinned by this Python's pip
+into .venv/.uv), because it is several times faster; else pip does, in an environment of its own making. The digest of
+the lock is kept in the environment: a second call takes milliseconds, and a half-made environment is made again.
 """
 
 from __future__ import annotations
@@ -17,58 +16,126 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-STAMP = VENV / "lock.sha256"
+ENVIRONMENT = ROOT / ".venv"
+MARKER = ".made-from"
+OLDEST = (3, 11)
 
 
-def main() -> int:
-    if sys.version_info < (3, 11):  # noqa: UP036 - older Pythons can run this file, and must be told
-        print("Brainpod needs Python 3.11 or newer; this is " + sys.version.split()[0], file=sys.stderr)
-        return 1
-    lock = ROOT / ("requirements-dev.lock" if "--dev" in sys.argv else "requirements.lock")
-    wanted = {_digest(ROOT / "requirements-dev.lock"), _digest(lock)}
-    if STAMP.is_file() and STAMP.read_text() in wanted:
+def main(arguments: list[str], environment: Path = ENVIRONMENT) -> int:
+    if sys.version_info < OLDEST:
+        return _fail(
+            f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: PYTHON=/path/to/python3.11 make …"
+        )
+    dev = "--dev" in arguments
+    lock = ROOT / ("requirements-dev.lock" if dev else "requirements.lock")
+    if is_current(environment, dev=dev):
         return 0
-    shutil.rmtree(VENV, ignore_errors=True)
-    print("Making the environment in .venv …", flush=True)
-    uv = shutil.which("uv")
-    if uv is None:
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(VENV)], check=True)
-        uv = _install_uv(lock)
-    else:
-        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(VENV)], check=True)
-    python = str(VENV / "bin" / "python")
-    subprocess.run(
-        [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", str(lock)], check=True
-    )
-    STAMP.write_text(_digest(lock))
+    began = f"making {environment.name} from {lock.name}"
+    if (environment / "bin" / "python").exists() and not (environment / MARKER).exists():
+        began += " (the one that is there is only half made)"
+    print(began, flush=True)
+    try:
+        make(environment, lock)
+    except subprocess.CalledProcessError as error:
+        return _fail(f"{error.cmd[0]} ended with {error.returncode}: the packages could not be installed.")
+    except OSError as error:
+        return _fail(f"{error}: the environment could not be made.")
+    (environment / MARKER).write_text(marker(lock, dev=dev))
     return 0
 
 
-def _install_uv(lock: Path) -> str:
-    """uv in the new environment, by whatever pip there is."""
-    pinned = re.search(r"^uv==.*?(?=^\S)", lock.read_text(), re.MULTILINE | re.DOTALL)
-    if pinned is None:
-        raise SystemExit(f"{lock.name} does not pin uv: run `make lock`.")
-    wanted = VENV / "uv.txt"
-    wanted.write_text(pinned.group())
-    python = str(VENV / "bin" / "python")
-    has_pip = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode == 0
-    if has_pip:
-        pip = [sys.executable, "-m", "pip", "--python", python]
+def marker(lock: Path, *, dev: bool) -> str:
+    """What an environment made from `lock` by this Python is marked with."""
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+    version = ".".join(map(str, sys.version_info[:2]))
+    return f"{'dev' if dev else 'run'} {digest} {version} {sys.platform}\n"
+
+
+def is_current(environment: Path, *, dev: bool) -> bool:
+    """Whether `environment` is whole and made from the lock of today; a development one serves for running too."""
+    try:
+        found = (environment / MARKER).read_text()
+    except OSError:
+        return False
+    if not os.access(environment / "bin" / "python", os.X_OK):
+        return False
+    wanted = {marker(ROOT / "requirements-dev.lock", dev=True)}
+    if not dev:
+        wanted.add(marker(ROOT / "requirements.lock", dev=False))
+    return found in wanted
+
+
+def make(environment: Path, lock: Path) -> None:
+    """Raises CalledProcessError or OSError; what is there then has no marker and is replaced the next time."""
+    (environment / MARKER).unlink(missing_ok=True)
+    if (environment / "bin" / "python").exists() and not _runs(environment):
+        shutil.rmtree(environment)
+    if uv := shutil.which("uv") or _own_uv(environment, lock):
+        _with_uv(uv, environment, lock)
     else:
-        made = subprocess.run([python, "-m", "ensurepip"], capture_output=True)
-        if made.returncode:
-            raise SystemExit("There is no pip: install the package python3-pip or python3-venv, then try again.")
-        pip = [python, "-m", "pip"]
-    install = [*pip, "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(wanted)]
-    subprocess.run(install, check=True, env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"})
-    return str(VENV / "bin" / "uv")
+        _with_pip(environment, lock)
 
 
-def _digest(lock: Path) -> str:
-    return hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+def _with_uv(uv: str, environment: Path, lock: Path) -> None:
+    own = environment / ".uv"
+    if not (environment / "bin" / "python").exists():
+        kept = own.rename(environment.with_name(".venv-uv")) if own.exists() else None
+        program = str(kept / "bin" / "uv") if kept else uv
+        _run(program, "venv", "--quiet", "--clear", "--python", sys.executable, str(environment))
+        uv = program
+        if kept:
+            uv = str(kept.rename(own) / "bin" / "uv")
+    python = str(environment / "bin" / "python")
+    _run(uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", "--python", python, str(lock))
+
+
+def _own_uv(environment: Path, lock: Path) -> str | None:
+    """uv, of the version and hashes in the lock, put into the environment by this Python's pip; None if it has none."""
+    folder = environment / ".uv"
+    program = folder / "bin" / "uv"
+    if program.exists():
+        return str(program)
+    if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
+        return None
+    found = re.search(r"^uv==.*?(?:\\\n.*?)*(?=^\S|\Z)", lock.read_text(), re.MULTILINE)
+    if not found:
+        return None
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    only = folder / "uv.lock"
+    only.write_text(found.group())
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    done = subprocess.run([*install, "--require-hashes", "--target", str(folder), "-r", str(only)], check=False)
+    return str(program) if done.returncode == 0 and program.exists() else None
+
+
+def _with_pip(environment: Path, lock: Path) -> None:
+    if not (environment / "bin" / "python").exists():
+        _run(sys.executable, "-m", "venv", str(environment))
+    python = str(environment / "bin" / "python")
+    if subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
+        _run(python, "-m", "ensurepip", "--upgrade", "--default-pip")
+    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock))
+
+
+def _runs(environment: Path) -> bool:
+    """Whether the environment's Python starts and is of the version of this one."""
+    version = ".".join(map(str, sys.version_info[:2]))
+    ask = [str(environment / "bin" / "python"), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip() == version
+    except OSError:
+        return False
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, cwd=ROOT, stdin=subprocess.DEVNULL)
+
+
+def _fail(message: str) -> int:
+    print(message, file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main(sys.argv[1:]))

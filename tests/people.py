@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from apps.accounts.models import Membership, Team, User
@@ -16,7 +18,14 @@ PASSWORD = "correct-horse-9-battery"
 
 def make_user(name: str, **fields: object) -> User:
     """A user whose address no other test has; the password is PASSWORD."""
-    return User.objects.create_user(f"{name}-{new_id()}@example.com", PASSWORD, name=name.title(), **fields)
+    fields.setdefault("password", _hashed())
+    return User.objects.create(email=f"{name}-{new_id()}@example.com", name=name.title(), **fields)
+
+
+@functools.cache
+def _hashed() -> str:
+    """PASSWORD hashed once a run: it is slow on purpose."""
+    return make_password(PASSWORD)
 
 
 def make_team(name: str) -> Team:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.password_validation import UserAttributeSimilarityValidator, validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
@@ -12,6 +12,7 @@ from apps.accounts.models import User
 from apps.accounts.roles import Role
 from apps.core.errors import Detail, Invalid
 
+_UNLIKE_THE_USER = UserAttributeSimilarityValidator(user_attributes=("name", "email"))
 LONGEST_PASSWORD = 200  # argon2 hashes what it is given: nobody may make it hash megabytes
 
 
@@ -55,6 +56,7 @@ def check_password(text: str, path: str = "password", *, user: User | None = Non
         raise Invalid([Detail(path, f"must be at most {LONGEST_PASSWORD} characters.")])
     try:
         validate_password(text, user)
+        _UNLIKE_THE_USER.validate(text, user)
     except ValidationError as error:
         raise Invalid([Detail(path, message) for message in error.messages]) from None
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,10 +18,10 @@ class Tree:
 
 
 class Artifacts(Protocol):
-    def adopt(self, directory: Path) -> Tree:
+    def adopt(self, directory: Path, *, outside: Sequence[str] = ()) -> Tree:
         """Move `directory` in as an immutable tree (a rename: same file system); if it is there already, drop it.
 
-        Raises Invalid("artifact_escape") for links that lead out, devices, sockets, FIFOs; setuid bits are cleared.
+        `outside`: absolute directories that absolute links may point beneath, beside those of every sandbox. Raises Invalid("artifact_escape") for links that lead out, devices, sockets, FIFOs; setuid bits are cleared.
         """
         ...
 

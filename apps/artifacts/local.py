@@ -29,8 +29,8 @@ class LocalArtifacts:
         self._scratch.mkdir(exist_ok=True)
         self._scratch.chmod(0o711)
 
-    def adopt(self, directory: Path) -> Tree:
-        tree = seal(directory, self.outside)
+    def adopt(self, directory: Path, *, outside: Sequence[str] = ()) -> Tree:
+        tree = seal(directory, (*self.outside, *outside))
         target = self._target(tree.digest)
         try:
             directory.rename(target)

@@ -23,7 +23,10 @@ def seal(root: Path, outside: Sequence[str] = ()) -> Tree:
     """
     digest = hashlib.sha256()
     size = files = 0
-    _own(str(root), os.lstat(root), 0o755)
+    status = os.lstat(root)
+    if not stat.S_ISDIR(status.st_mode):
+        raise _escape(root.name, "is no directory")
+    _own(str(root), status, 0o755)
     for path, relative, status in _walk(str(root), ""):
         name = os.fsencode(relative)
         if stat.S_ISLNK(status.st_mode):

@@ -19,10 +19,12 @@ PAGE = 30
 LAST_LINES = 100
 
 
-def page_of_deployments(pod: Pod, query: QueryDict) -> dict[str, Any]:
-    """Newest first; `?state=` filters, `?before=<id>` goes back."""
+def page_of_deployments(pod: Pod, query: QueryDict, app: str = "") -> dict[str, Any]:
+    """Newest first, of `app` alone if given; `?state=` filters, `?before=<id>` goes back."""
     wanted = query.get("state", "")
     rows = pod.deployments.select_related("revision", "actor").order_by("-id")
+    if app:
+        rows = rows.filter(pk__in=StageRun.objects.filter(deployment__pod=pod, app=app).values("deployment"))
     if wanted:
         rows = rows.filter(state=wanted)
     if query.get("before"):
@@ -31,7 +33,8 @@ def page_of_deployments(pod: Pod, query: QueryDict) -> dict[str, Any]:
     older = ""
     if len(found) > PAGE:
         following = QueryDict(mutable=True)
-        following.update({"before": found[PAGE - 1].pk} | ({"state": wanted} if wanted else {}))
+        kept = {key: query[key] for key in ("state", "tab") if query.get(key)}
+        following.update(kept | {"before": found[PAGE - 1].pk})
         older = following.urlencode()
     return {
         "rows": found[:PAGE],

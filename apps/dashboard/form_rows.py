@@ -82,7 +82,7 @@ def typed_rows(field: Field, data: QueryDict) -> list[dict[str, Any]]:
     columns = COLUMNS[field.widget]
     numbers = {key.removeprefix(prefix).partition(".")[0] for key in data if key.startswith(prefix)}
     found = []
-    for number in sorted((int(n) for n in numbers if n.isascii() and n.isdigit() and len(n) < 6)):
+    for number in sorted(int(n) for n in numbers if n.isascii() and n.isdigit() and len(n) < 6):
         row: dict[str, Any] = {}
         for column in columns:
             key = f"{prefix}{number}.{column.name}"

@@ -58,9 +58,7 @@ def cards(user: User, team: Team | None = None) -> list[Card]:
     if not ids:
         return []
     last, running, hosts = _last(ids), _running(ids), _hosts(ids)
-    return [
-        _card(row, last.get(row[0]), running.get(row[0], Running()), tuple(hosts.get(row[0], ()))) for row in rows
-    ]
+    return [_card(row, last.get(row[0]), running.get(row[0], Running()), tuple(hosts.get(row[0], ()))) for row in rows]
 
 
 def _card(
@@ -69,15 +67,15 @@ def _card(
     _, name, team, slug, version, has_draft = row
     state = pod_state(live=version is not None, last=last.state if last else "", instances=instances)
     seen = instances.seen if state == "unknown" else None
-    return Card(
-        name, team, slug, state, version, has_draft, hosts, instances.healthy, instances.total, last, seen
-    )
+    return Card(name, team, slug, state, version, has_draft, hosts, instances.healthy, instances.total, last, seen)
 
 
 def _last(ids: list[str]) -> dict[str, Last]:
     newest = Deployment.objects.filter(pod__in=ids).order_by().values("pod").annotate(newest=Max("id"))
-    rows = Deployment.objects.filter(id__in=newest.values("newest")).order_by().values_list(
-        "pod_id", "id", "state", "revision__version", "revision__summary", "created_at", "actor__name"
+    rows = (
+        Deployment.objects.filter(id__in=newest.values("newest"))
+        .order_by()
+        .values_list("pod_id", "id", "state", "revision__version", "revision__summary", "created_at", "actor__name")
     )
     return {pod: Last(id, state, version, summary, at, by or "") for pod, id, state, version, summary, at, by in rows}
 
@@ -94,6 +92,8 @@ def _running(ids: list[str]) -> dict[str, Running]:
 
 def _hosts(ids: list[str]) -> dict[str, list[str]]:
     hosts = defaultdict(list)
-    for pod, host in HostName.objects.filter(pod__in=ids).exclude(route="").order_by("host").values_list("pod_id", "host"):
+    for pod, host in (
+        HostName.objects.filter(pod__in=ids).exclude(route="").order_by("host").values_list("pod_id", "host")
+    ):
         hosts[pod].append(host)
     return hosts

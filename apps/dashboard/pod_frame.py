@@ -39,7 +39,9 @@ def bar(pod: Pod) -> Bar:
         state="deleting" if pod.deleting_at else state,
         seen=instances.seen if state == "unknown" else None,
         version=pod.live.version if pod.live else None,
-        addresses=tuple((host, settings.BRAINPOD.url(host)) for host in pod.hosts.exclude(route="").values_list("host", flat=True)),
+        addresses=tuple(
+            (host, settings.BRAINPOD.url(host)) for host in pod.hosts.exclude(route="").values_list("host", flat=True)
+        ),
         under_way=under_way,
         last=last,
         draft=draft,

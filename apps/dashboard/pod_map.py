@@ -38,7 +38,11 @@ class Map:
 
     @property
     def columns(self) -> list[tuple[str, str, list[Node]]]:
-        return [("Routes", "Route", self.routes), ("Apps", "App", self.apps), ("Disks and configs", "Disk", self.stores)]
+        return [
+            ("Routes", "Route", self.routes),
+            ("Apps", "App", self.apps),
+            ("Disks and configs", "Disk", self.stores),
+        ]
 
     def __bool__(self) -> bool:
         return bool(self.routes or self.apps or self.stores)
@@ -82,7 +86,9 @@ def _node(resource: Resource, live: Resource | None, mark: str, instances: Runni
         case "Disk":
             detail = f"{spec.size} GB"
         case "Config":
-            detail = f"{_count(spec.variables, 'variable')}, {_count(spec.secrets, 'secret')}, {_count(spec.files, 'file')}"
+            detail = (
+                f"{_count(spec.variables, 'variable')}, {_count(spec.secrets, 'secret')}, {_count(spec.files, 'file')}"
+            )
     state = live_state(live, instances)
     return Node(
         kind=resource.kind,

@@ -13,8 +13,8 @@ from typing import Any
 from django.http import QueryDict
 
 from apps.core.errors import Detail
-from apps.dashboard.forms import sentence
 from apps.dashboard.form_rows import COLUMNS, Column, row_value, rows_of, typed_rows
+from apps.dashboard.forms import sentence
 from apps.pods.kinds import Field, Kind
 from apps.pods.kinds.base import dig
 from apps.pods.models import Snapshot, Spec
@@ -150,7 +150,9 @@ class ResourceForm:
         kind = column.kind or each.kind
         if column.widget != "select":
             return ()
-        names = {name for name, resource in self.around.items() if resource.kind == kind} | ({chosen} if chosen else set())
+        names = {name for name, resource in self.around.items() if resource.kind == kind} | (
+            {chosen} if chosen else set()
+        )
         return tuple(sorted(names))
 
     def _errors(self, path: str, made: Input) -> tuple[str, ...]:

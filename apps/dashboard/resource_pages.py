@@ -57,7 +57,7 @@ def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapp
     return {
         "resource": resource,
         "kind": kinds.get(resource.kind),
-        "state": state,
+        "look_state": state,
         "seen": instances.seen if state == "unknown" else None,
         "instances": rows,
         "is_stale": is_stale,

@@ -23,7 +23,7 @@ def page_of_revisions(pod: Pod, before: str) -> dict[str, Any]:
 
 def comparison(a: Revision, b: Revision) -> dict[str, Any]:
     """From `a` to `b`, in the order they were named."""
-    return {"a": a, "b": b, "changes": diff(a.snapshot(), b.snapshot())}
+    return {"a": a, "b": b, "changes_shown": diff(a.snapshot(), b.snapshot())}
 
 
 def revision_context(pod: Pod, revision: Revision) -> dict[str, Any]:

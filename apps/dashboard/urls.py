@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from apps.dashboard.views import account, frame, home, session, teams
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
+    path("pods/", include("apps.dashboard.pod_urls")),
     path("search/", frame.search, name="search"),
     path("gallery/", frame.gallery, name="gallery"),
     path("healthz", frame.healthz, name="healthz"),

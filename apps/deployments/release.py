@@ -9,9 +9,8 @@ from typing import Any
 
 from apps.builds.models import Artifact
 from apps.deployments.models import Workload
-from apps.pods.environment import Literal, sources
+from apps.pods.environment import started_with
 from apps.pods.models import Pod, Revision, Snapshot
-from apps.pods.references import References
 
 NOT_RUNTIME = ("source", "build", "replicas", "env", "configs", "healthCheckPath", "healthCheckTimeout")
 
@@ -62,21 +61,10 @@ class Release:
     def _fingerprint(self, app: str) -> str:
         """The digest of what an instance is started with: its variables filled in, secrets by their versions."""
         spec: dict[str, Any] = self.snapshot[app].spec
-        references = References(self.snapshot)
-        env = {
-            name: references.fill(origin.text)[0] if isinstance(origin, Literal) else [origin.path, origin.version]
-            for name, origin in sources(self.snapshot, app, self.revision.pod_id).items()
-        }
-        files = {
-            mount["path"]: self.snapshot[mount["config"]].spec["files"].get(mount["file"])
-            for mount in spec.get("mounts", [])
-            if mount.get("config") in self.snapshot
-        }
         artifact = self.artifacts.get(app)
         whole = {
             "spec": {key: value for key, value in spec.items() if key not in NOT_RUNTIME},
-            "env": env,
-            "files": files,
+            "started_with": started_with(self.snapshot, app),
             "artifact": artifact.manifest if artifact else None,
         }
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

@@ -10,7 +10,7 @@ from apps.edge.base import EdgeState
 from apps.edge.layout import CONNECTIONS, Layout
 from apps.edge.tables import LOG, MAPS, TYPES
 
-KEEPALIVE_MIN = 0  # seconds for which a leaving worker still answers its idle clients, so that none is cut off
+KEEPALIVE_MIN = 1  # seconds for which a leaving worker still answers its idle clients, so that none is cut off
 FIRST_LINE = re.compile(r"# generation ([0-9]+)\n")
 
 

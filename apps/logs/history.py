@@ -40,8 +40,8 @@ def initial(stream: str, lines: int = 500) -> dict[str, Any]:
 
 def _chosen(stream: str, query: QueryDict) -> list[Line]:
     limit = min(_number(query, "limit", 1000), MOST)
-    if query.get("search"):
-        return reader.search(stream, query["search"][:1000], limit=limit)
+    if wanted := str(query.get("search", "")):
+        return reader.search(stream, wanted[:1000], limit=limit)
     if "before" in query:
         return reader.before(stream, _number(query, "before", 0), limit)
     if "after" in query:

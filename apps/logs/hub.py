@@ -12,6 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import redis.asyncio as redis
 import structlog
@@ -71,12 +72,17 @@ class Viewer:
 
 class Hub:
     def __init__(self) -> None:
-        url = settings.VALKEY_URL
-        options = {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": 1, "protocol": 2}
-        self._valkey = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **options)
+        self._valkey: Any = redis.Redis.from_url(  # its types say what any version of the protocol could answer
+            settings.VALKEY_URL,
+            socket_timeout=SOCKET_SECONDS,
+            socket_connect_timeout=1,
+            protocol=2,
+            retry=Retry(NoBackoff(), 1),
+        )
         self._wake = f"logwake:{secrets.token_hex(8)}"  # a stream of our own that ends the blocking read
         self._viewers: dict[str, set[Viewer]] = {}
         self._positions: dict[str, bytes | str] = {}
+        self._position_of_wake: bytes | str = "0-0"
         self._task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -127,22 +133,25 @@ class Hub:
             while True:
                 try:
                     await self._read()
+                    continue
                 except (redis.RedisError, OSError) as error:
                     logger.warning("log_hub_without_valkey", error=str(error))
-                    for viewer in [viewer for viewers in self._viewers.values() for viewer in viewers]:
-                        viewer.look()
-                    await asyncio.sleep(POLL_SECONDS)
+                except Exception:
+                    logger.exception("log_hub_failed")
+                for viewer in [viewer for viewers in self._viewers.values() for viewer in viewers]:
+                    viewer.look()
+                await asyncio.sleep(POLL_SECONDS)
         finally:
             await self._valkey.connection_pool.disconnect()
 
     async def _read(self) -> None:
         """One blocking read of all streams, passed on."""
         wanted = {key(stream): position for stream, position in self._positions.items()}
-        wanted[self._wake] = self._positions_of_wake
+        wanted[self._wake] = self._position_of_wake
         for name, found in await self._valkey.xread(wanted, count=64, block=BLOCK_MS):
             text = name.decode()
             if text == self._wake:
-                self._positions_of_wake = found[-1][0]
+                self._position_of_wake = found[-1][0]
                 continue
             stream = text.removeprefix("log:")
             if stream not in self._positions:
@@ -152,8 +161,6 @@ class Hub:
             for viewer in self._viewers.get(stream, ()):
                 for entry in entries:
                     viewer.put(entry)
-
-    _positions_of_wake: bytes | str = "0-0"
 
 
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()

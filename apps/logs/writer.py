@@ -68,8 +68,11 @@ class LogWriter:
         except live.Away as error:
             logger.warning("log_opened_without_valkey", stream=stream, error=str(error))
         left = [entry for entry in left if entry.first > row.last_seq]
-        if left:
-            store.append(stream, row.fence, left)
+        unstored = deque(left)
+        while batch := _chunk(unstored):
+            store.append(stream, row.fence, batch)
+            for _ in batch:
+                unstored.popleft()
         seq, source = (left[-1].last, left[-1].source) if left else (row.last_seq, row.source_seq)
         writer = cls(stream, mask=mask, fence=row.fence, seq=seq, source=source)
         flusher.add(writer)

@@ -161,7 +161,7 @@ def _program(project: Project) -> str:
         return f"node {file}"
     if (file := project.first("index.ts", "server.ts", "src/index.ts")) and "tsx" in _dependencies(project):
         return f"tsx {file}"
-    hint = "Add a `start` script to package.json, write `web: <command>` in a Procfile, or set the start command of the app."
+    hint = "Add a `start` script to package.json, write `web: <command>` in a Procfile, or set the start command."
     raise UserError("no_start_command", "Nothing says how to start this Node.js app.", hint)
 
 

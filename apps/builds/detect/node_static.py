@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from apps.builds.detect.project import Project, table
@@ -21,9 +22,9 @@ class Site:
 
 SERVERS = {"next": "next start -H 0.0.0.0 -p $PORT", "nuxt": "node .output/server/index.mjs", "sveltekit": "node build"}
 _DEVELOPS = re.compile(
-    r"\b(vite( preview| dev| serve)?(\s|$)|react-scripts start|craco start|astro (dev|preview|start)|ng serve|gatsby "
-    r"(develop|serve|start)|docusaurus (start|serve)|eleventy .*--serve|vitepress (dev|preview|serve)|vue-cli-service serve"
-    r"|(npx )?(serve|http-server)(\s|$)|parcel(\s|$)|remix-serve|react-router-serve)"
+    r"\b(vite( preview| dev| serve)?(\s|$)|react-scripts start|craco start|astro (dev|preview|start)|ng serve"
+    r"|gatsby (develop|serve|start)|docusaurus (start|serve)|eleventy .*--serve|vitepress (dev|preview|serve)"
+    r"|vue-cli-service serve|(npx )?(serve|http-server)(\s|$)|parcel(\s|$)|remix-serve|react-router-serve)"
 )
 
 
@@ -33,8 +34,8 @@ def find(project: Project) -> Site | None:
     if found is None:
         return None
     start = str(table(project.package.get("scripts")).get("start", ""))
-    serves_itself = bool(start) and not _DEVELOPS.search(start) and found.framework not in ("next", "nuxt", "sveltekit")
-    return None if serves_itself else found
+    serves = bool(start) and not _DEVELOPS.search(start) and found.framework not in ("next", "nuxt", "sveltekit")
+    return None if serves else found
 
 
 def server(project: Project) -> str:
@@ -60,7 +61,7 @@ def _framework(project: Project) -> Site | None:
     names = _names(project)
     for package, make in _MAKERS.items():
         if package in names:
-            return make(project, names) if callable(make) else make
+            return make if isinstance(make, Site) else make(project, names)
     return None
 
 
@@ -107,7 +108,7 @@ def _angular(project: Project, names: set[str]) -> Site | None:
     if not re.fullmatch(r"[\w@./-]+", name):
         return None
     options = table(table(table(table(projects[name]).get("architect")).get("build")).get("options"))
-    if "ssr" in options and options["ssr"]:
+    if options.get("ssr"):
         return None
     path = options.get("outputPath")
     base = path if isinstance(path, str) else f"dist/{name}"
@@ -134,7 +135,7 @@ def _set(text: str, option: str) -> str:
 
 
 # The order matters: most of these carry vite among their own dependencies.
-_MAKERS = {
+_MAKERS: dict[str, Site | Callable[[Project, set[str]], Site | None]] = {
     "next": _next,
     "nuxt": _nuxt,
     "gatsby": Site("gatsby", "public", "gatsby build"),

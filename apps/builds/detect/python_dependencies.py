@@ -10,7 +10,7 @@ from apps.builds.detect.project import Project, strings, table
 from apps.core.errors import UserError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_INSTALL = "uv pip install --quiet --compile-bytecode"
+_INSTALL = "uv pip install --compile-bytecode"
 _POETRY = "uv tool run --quiet poetry install --only main --no-root --no-interaction --compile"
 _PIPENV = (
     'uv tool run --quiet pipenv verify && uv tool run --quiet pipenv requirements --hash > "$TMPDIR/requirements.txt"'
@@ -34,10 +34,8 @@ def dependencies(project: Project) -> Dependencies:
     if project.has("pdm.lock"):
         hint = "Run `pdm export -o requirements.txt`, remove pdm.lock from the repository and commit."
         raise UserError("missing_build_tool", "PDM lockfiles are not installed here.", hint)
-    if (
-        project.has("poetry.lock")
-        or "poetry" in table(project.pyproject.get("tool"))
-        and not project.has("requirements.txt")
+    if project.has("poetry.lock") or (
+        "poetry" in table(project.pyproject.get("tool")) and not project.has("requirements.txt")
     ):
         return _poetry(project)
     if project.has("Pipfile"):
@@ -83,7 +81,7 @@ def _uv(project: Project) -> Dependencies:
         raise UserError("lockfile_out_of_sync", "There is uv.lock and no pyproject.toml.", "Commit pyproject.toml too.")
     package = "build-system" in project.pyproject
     only = "" if package else " --no-install-project"
-    install = f"uv sync --quiet --active --locked --no-default-groups --compile-bytecode{only}"
+    install = f"uv sync --active --locked --no-default-groups --compile-bytecode{only}"
     members = "workspace" in table(table(project.pyproject.get("tool")).get("uv"))
     locks = (".",) if members else ("uv.lock", "pyproject.toml")
     return Dependencies("uv", _declared(project), (install,), locks)

@@ -7,7 +7,7 @@ from django.contrib.sessions.models import Session
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts import actions
 from apps.core.errors import NotFound
@@ -31,7 +31,7 @@ def _page(request: Request, *, name: NameForm | None = None, password: PasswordF
 
 
 @signed_in
-@require_GET
+@require_safe
 def account(request: Request) -> HttpResponse:
     return _page(request)
 

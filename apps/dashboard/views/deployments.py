@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from apps.accounts import gate
 from apps.accounts.roles import Role
 from apps.core.errors import Conflict, NotFound, UserError
 from apps.dashboard.access import Request, pod_page
@@ -14,7 +15,7 @@ from apps.dashboard.deployment_pages import deployment_context, page_of_deployme
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.pods import DeployForm
 from apps.dashboard.pod_frame import frame
-from apps.dashboard.render import render
+from apps.dashboard.render import render, wants_fragment
 from apps.dashboard.views.draft import review_page
 from apps.dashboard.views.revisions import revision_of
 from apps.deployments import actions
@@ -29,22 +30,18 @@ def deployment_of(pod: Pod, id: str) -> Deployment:
     return found
 
 
-def deployments(request: Request, pod: str) -> HttpResponse:
-    """Reading is for everybody in the team, posting for those who may change."""
-    view = _post if request.method == "POST" else _list
-    return view(request, pod=pod)  # type: ignore[return-value]
-
-
 @pod_page()
-@require_http_methods(["GET", "HEAD"])
-def _list(request: Request, pod: Pod) -> HttpResponse:
+@require_http_methods(["GET", "HEAD", "POST"])
+def deployments(request: Request, pod: Pod) -> HttpResponse:
+    """Reading is for everybody in the team, posting for those who may change."""
+    if request.method == "POST":
+        gate.require(request.access.role, Role.DEVELOPER)
+        return _deploy(request, pod)
     context = frame(pod, request.access) | page_of_deployments(pod, request.GET)
     return render(request, "deployments/deployments.html", context, fragment="deployments/_deployments.html")
 
 
-@pod_page(needs=Role.DEVELOPER)
-@require_POST
-def _post(request: Request, pod: Pod) -> HttpResponse:
+def _deploy(request: Request, pod: Pod) -> HttpResponse:
     if "draft" in request.POST:
         return _deploy_draft(request, pod)
     if "revision" in request.POST:
@@ -74,7 +71,8 @@ def _deploy_draft(request: Request, pod: Pod) -> HttpResponse:
 @pod_page()
 @require_GET
 def deployment(request: Request, pod: Pod, deployment: str) -> HttpResponse:
-    context = frame(pod, request.access) | deployment_context(pod, deployment_of(pod, deployment))
+    found = deployment_of(pod, deployment)
+    context = frame(pod, request.access) | deployment_context(pod, found, page=not wants_fragment(request))
     return render(request, "deployments/deployment.html", context, fragment="deployments/_deployment.html")
 
 

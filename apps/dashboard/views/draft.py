@@ -21,7 +21,8 @@ from apps.pods.models import Pod
 
 def review_page(request: Request, pod: Pod, form: DeployForm | None = None, *, status: int = 200) -> HttpResponse:
     """The review with a fresh plan; `form` keeps the message that was typed."""
-    found = review(pod, pod.draft)
+    draft = pod.draft
+    found = review(pod, draft) if draft else None
     context: dict[str, Any] = frame(pod, request.access) | {"review": found, "form": form or DeployForm()}
     return render(request, "draft/draft.html", context, fragment="draft/_draft.html", status=status)
 

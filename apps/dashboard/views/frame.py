@@ -13,7 +13,7 @@ from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.core.components import component
 from apps.dashboard.access import Request, public, signed_in
@@ -24,14 +24,14 @@ from apps.dashboard.states import STATES
 
 
 @signed_in
-@require_GET
+@require_safe
 def search(request: Request) -> HttpResponse:
     hits = find(request.user, request.GET.get("q", ""))
     return render(request, "search.html", {"hits": hits, "q": request.GET.get("q", "")}, fragment="_search.html")
 
 
 @public
-@require_GET
+@require_safe
 def gallery(request: HttpRequest) -> HttpResponse:
     """Every component of the pages in one place, for developers."""
     if not settings.DEBUG:
@@ -43,7 +43,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
 
 
 @public
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def operators_login(request: HttpRequest) -> HttpResponse:
     """The admin's own sign-in page knows no throttle: ours is used instead."""
     if request.user.is_authenticated:
@@ -53,14 +53,14 @@ def operators_login(request: HttpRequest) -> HttpResponse:
 
 
 @public
-@require_GET
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """This process answers."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @public
-@require_GET
+@require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 with every component "ok", else 503; names only, as anybody may ask."""
     parts = {name: _answers(probe) for name, probe in PROBES.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from apps.accounts.models import Team
 from apps.dashboard.access import Request, signed_in
@@ -12,7 +12,7 @@ from apps.pods.models import Pod
 
 
 @signed_in
-@require_GET
+@require_safe
 def home(request: Request) -> HttpResponse:
     """The pods of all one's teams; `?team=` and `?q=` narrow it."""
     teams = list(Team.objects.of(request.user))

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from apps.accounts import gate
 from apps.accounts.roles import Role
 from apps.core.errors import Conflict, Detail, Invalid
 from apps.dashboard.access import Request, pod_page
@@ -47,9 +48,7 @@ def _save(request: Request, pod: Pod, form: ResourceForm, *, create: bool) -> in
     arguments: dict[str, Any] = {"name": form.name, "spec": form.result, "secrets": form.secrets or None}
     seen = None if create else request.POST.get("seen") or None
     try:
-        actions.save_resource(
-            pod=pod, kind=form.kind.name, by=request.user, create=create, seen=seen, **arguments
-        )
+        actions.save_resource(pod=pod, kind=form.kind.name, by=request.user, create=create, seen=seen, **arguments)
     except Invalid as error:
         form.refuse(error.details)
         return 422
@@ -60,15 +59,13 @@ def _save(request: Request, pod: Pod, form: ResourceForm, *, create: bool) -> in
     return 200
 
 
-def resource(request: Request, pod: str, name: str) -> HttpResponse:
-    """Reading is for everybody in the team, posting for those who may change."""
-    view = _change if request.method == "POST" else _show
-    return view(request, pod=pod, name=name)  # type: ignore[return-value]
-
-
 @pod_page()
-@require_http_methods(["GET", "HEAD"])
-def _show(request: Request, pod: Pod, name: str) -> HttpResponse:
+@require_http_methods(["GET", "HEAD", "POST"])
+def resource(request: Request, pod: Pod, name: str) -> HttpResponse:
+    """Reading is for everybody in the team, posting for those who may change."""
+    if request.method == "POST":
+        gate.require(request.access.role, Role.DEVELOPER)
+        return _change(request, pod, name)
     found, around = resource_of(pod, name)
     tab = request.GET.get("tab", "")
     tab = tab if tab in TABS else "overview"
@@ -76,12 +73,10 @@ def _show(request: Request, pod: Pod, name: str) -> HttpResponse:
     if tab == "configuration":
         context |= {"form": edit_form(pod, found, around), "seen_token": found.token}
     if tab == "deployments":
-        context |= page_of_deployments(pod, request.GET)
+        context |= page_of_deployments(pod, request.GET, app=name)
     return render(request, "resources/resource.html", context, fragment=f"resources/_{tab}.html")
 
 
-@pod_page(needs=Role.DEVELOPER)
-@require_POST
 def _change(request: Request, pod: Pod, name: str) -> HttpResponse:
     found, around = resource_of(pod, name)
     form = edit_form(pod, found, around)

@@ -38,7 +38,7 @@ def enter(request: HttpRequest, user: User, to: str = "/") -> HttpResponse:
 
 
 @public
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect(next_of(request))
@@ -81,7 +81,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @public
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     """A page with a button: programs that look at links before people do must not use them up."""
     link = SignInLink.objects.holding(token)
@@ -95,7 +95,7 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @public
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def welcome(request: HttpRequest, token: str) -> HttpResponse:
     """The first user makes the account that everything begins with."""
     link = SignInLink.objects.holding(token)

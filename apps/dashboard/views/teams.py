@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts import actions
 from apps.accounts.models import Invitation, Membership, Team, User
@@ -21,7 +21,7 @@ from apps.dashboard.views.session import enter
 
 
 @signed_in
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def teams(request: Request) -> HttpResponse:
     """The teams one is in; POST makes another."""
     form = TeamForm(request.POST or None)
@@ -50,7 +50,7 @@ def _page(request: Request, team: Team, *, status: int = 200, **given: object) -
 
 
 @team_page()
-@require_GET
+@require_safe
 def team(request: Request, team: Team) -> HttpResponse:
     return _page(request, team)
 
@@ -118,7 +118,7 @@ def _remove(request: Request, membership: Membership) -> HttpResponse:
 
 
 @public
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Whoever has the link sees the team's name; the account of the invited address joins."""
     found = Invitation.objects.select_related("team", "invited_by").open().holding(token)

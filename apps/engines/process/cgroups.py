@@ -22,6 +22,15 @@ class Hierarchy:
     unified: bool
     parents: dict[str, Path]
 
+    def names(self) -> set[str]:
+        """The groups there are."""
+        return {path.name for parent in self.parents.values() for path in parent.iterdir() if path.is_dir()}
+
+    def remove(self) -> None:
+        for parent in set(self.parents.values()):
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+
 
 def detect(name: str) -> Hierarchy | None:
     """The hierarchy to use, with a group `name` made in it; None when none is writable."""

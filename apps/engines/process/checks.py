@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path, PurePosixPath
 
 from apps.core.errors import Detail, Invalid
@@ -44,7 +43,9 @@ def _strings(spec: RunSpec) -> list[Detail]:
 
 
 def _plain(path: str) -> bool:
-    return path.startswith("/") and "\0" not in path and str(PurePosixPath(path)) == path and ".." not in path.split("/")
+    return (
+        path.startswith("/") and "\0" not in path and str(PurePosixPath(path)) == path and ".." not in path.split("/")
+    )
 
 
 def _mounts(spec: RunSpec) -> list[Detail]:
@@ -60,7 +61,7 @@ def _mounts(spec: RunSpec) -> list[Detail]:
         if mount.target in seen:
             wrong.append(Detail(field, f"{mount.target} is there twice."))
         seen.add(mount.target)
-        if not os.path.isdir(mount.source):
+        if not Path(mount.source).is_dir():
             wrong.append(Detail(field, f"what belongs at {mount.target} is not there any more."))
         wrong += _place(spec, mount.target, field)
     return wrong

@@ -55,6 +55,9 @@ class _Conversation:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._sock.close()
 
     def send(self, message: dict[str, Any]) -> None:
@@ -71,7 +74,9 @@ class _Conversation:
 
     def ready(self, seconds: float) -> bool:
         """Whether something arrived within `seconds`; it is in the buffer then."""
-        if not select.select([self._sock], [], [], seconds)[0]:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        if not poll.poll(seconds * 1000):
             return False
         self._fill()
         return True
@@ -107,8 +112,8 @@ class ProcessEngine:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def _ask(self, op: str, timeout: float = ANSWER, **fields: Any) -> dict[str, Any]:
-        with _Conversation(self._path, {"op": op, **fields}, timeout) as conversation:
+    def _ask(self, op: str, patience: float = ANSWER, /, **fields: Any) -> dict[str, Any]:
+        with _Conversation(self._path, {"op": op, **fields}, patience) as conversation:
             return conversation.receive()
 
     def check(self) -> Capabilities:
@@ -126,7 +131,7 @@ class ProcessEngine:
 
     def status(self, handle: Handle) -> Status:
         try:
-            return protocol.status_from_json(self._ask("status", timeout=10, id=handle["id"])["status"])
+            return protocol.status_from_json(self._ask("status", 10.0, id=handle["id"])["status"])
         except PlatformError as error:
             return Status(State.UNKNOWN, reason=error.message)
 
@@ -171,8 +176,18 @@ class ProcessEngine:
         return None if raw is None else Usage(**raw)
 
     def stream_logs(self) -> Iterator[tuple[str, LogLine]]:
-        with _Conversation(self._path, {"op": "stream"}, ANSWER) as conversation:
-            while True:
-                answer = conversation.receive()
-                for name, raw in answer["lines"]:
-                    yield name, protocol.line_from_json(raw)
+        """Subscribed when this returns: a line written after that is not missed."""
+        conversation = _Conversation(self._path, {"op": "stream"}, ANSWER)
+        try:
+            conversation.receive()
+        except PlatformError:
+            conversation.close()
+            raise
+        return _lines(conversation)
+
+
+def _lines(conversation: _Conversation) -> Iterator[tuple[str, LogLine]]:
+    with conversation:
+        while True:
+            for name, raw in conversation.receive()["lines"]:
+                yield name, protocol.line_from_json(raw)

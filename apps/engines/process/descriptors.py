@@ -58,9 +58,12 @@ class Descriptors:
         answer, fds = self._ask({"op": "get", "id": workload})
         return dict(zip(answer["names"], fds, strict=True))
 
-    def list(self) -> list[str]:
+    def workloads(self) -> list[str]:
         answer, _ = self._ask({"op": "list"})
         return list(answer["ids"])
+
+    def forget(self, workload: str, name: str) -> None:
+        self._ask({"op": "forget", "id": workload, "name": name})
 
     def drop(self, workload: str) -> None:
         self._ask({"op": "drop", "id": workload})
@@ -71,7 +74,8 @@ class Descriptors:
     def listen(self, workload: str, port: int) -> int:
         """A listening socket at 127.0.0.1:`port` of the network namespace put as `netns`."""
         _, fds = self._ask({"op": "listen", "id": workload, "port": port})
-        return fds[0]
+        (listener,) = fds
+        return listener
 
     def quit(self) -> None:
         with contextlib.suppress(Unavailable):

@@ -67,7 +67,9 @@ class Egress:
                     raise Refused("400 Bad Request", "ask for http://host/path, or CONNECT.")
                 upstream = await self._connect(url.hostname, url.port or 80, trusted)
                 path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-                kept = [line for line in headers if line.partition(b":")[0].strip().lower().decode("latin-1") not in HOP]
+                kept = [
+                    line for line in headers if line.partition(b":")[0].strip().lower().decode("latin-1") not in HOP
+                ]
                 request = [f"{method} {path} {version}".encode(), *kept, b"Connection: close", b"", b""]
                 upstream[1].write(b"\r\n".join(request))
         except (UnicodeDecodeError, ValueError) as error:

@@ -87,6 +87,8 @@ class Keeper:
                 for name, fd in zip(request["names"], fds, strict=True):
                     self._close(kept.pop(name, None))
                     kept[name] = fd
+            case "forget":
+                self._close(self._kept.get(workload, {}).pop(request["name"], None))
             case "drop":
                 self._unforward(workload)
                 for fd in self._kept.pop(workload, {}).values():
@@ -116,7 +118,8 @@ class Keeper:
         kept = self._kept[workload]
         listener = socket.socket(fileno=os.dup(kept["listener"]))
         listener.setblocking(False)
-        target = self._targets[workload] = Target(listener, kept.get("netns"), port)
+        namespace = kept.get("netns")
+        target = self._targets[workload] = Target(listener, namespace, port)
         self._forwarder.add(target)
 
     def _unforward(self, workload: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -43,7 +44,7 @@ class Staging:
     """Root's way to show a pod's user directories it could not walk to: bound beneath one it can, in private."""
 
     def __init__(self) -> None:
-        self._base = next(name for name in ("/mnt", "/media", "/srv", "/opt") if os.path.isdir(name))
+        self._base = next(name for name in ("/mnt", "/media", "/srv", "/opt") if Path(name).is_dir())
         self._sources: dict[str, str] = {}
 
     def where(self, source: str) -> str:
@@ -56,9 +57,9 @@ class Staging:
         namespaces.mount("none", "/", flags=flags | namespaces.MS_PRIVATE)
         opened = {place: os.open(source, os.O_PATH) for source, place in self._sources.items()}
         namespaces.mount("tmpfs", self._base, "tmpfs", data="mode=0755,size=1m")
-        for source, place in self._sources.items():
-            if os.path.isdir(f"/proc/self/fd/{opened[place]}"):
-                os.mkdir(place)
+        for place in self._sources.values():
+            if Path(f"/proc/self/fd/{opened[place]}").is_dir():
+                Path(place).mkdir()
             else:
                 os.close(os.open(place, os.O_CREAT | os.O_WRONLY))
             namespaces.mount(f"/proc/self/fd/{opened[place]}", place, flags=flags | namespaces.MS_BIND)
@@ -89,8 +90,28 @@ class Launcher:
     def limits_by_cgroup(self) -> bool:
         return self._hierarchy is not None
 
+    def marker(self, workload: str = "") -> str:
+        """The environment assignment that marks processes without a sandbox; of all workloads here, its start."""
+        instance = hashlib.sha256(str(self._views).encode()).hexdigest()[:8]
+        return f"{MARKER}={instance}." + (short(workload) if workload else "")
+
     def group(self, workload: str) -> Group | None:
         return Group(self._hierarchy, short(workload)) if self._hierarchy else None
+
+    def clear(self, known: set[str]) -> None:
+        """End and remove what is left of workloads whose short names are not `known`."""
+        if self._hierarchy is not None:
+            for name in self._hierarchy.names() - known:
+                Group(self._hierarchy, name).remove()
+        for path in self._views.iterdir():
+            if path.name not in known:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def close(self) -> None:
+        """The end of everything: nothing of this engine stays on the host."""
+        self.clear(set())
+        if self._hierarchy is not None:
+            self._hierarchy.remove()
 
     def view(self, spec: RunSpec) -> View:
         return View(self._views / short(spec.id), spec)
@@ -104,7 +125,7 @@ class Launcher:
                 "Allow unprivileged user namespaces, or set BRAINPOD_SANDBOX=auto where every app is trusted.",
             )
         checks.check(spec)
-        who = self._who(spec)
+        who = self.identity(spec)
         for mount in spec.mounts:
             if mount.mode == "write":
                 identity.own(mount.source, who)
@@ -120,12 +141,12 @@ class Launcher:
             return self._start_plain(spec, wires, group, build)
         return self._start_sandbox(spec, wires, group, proxy_port, build, self.bubblewrap)
 
-    def _who(self, spec: RunSpec) -> Identity:
+    def identity(self, spec: RunSpec) -> Identity:
         who = identity.of_pod(spec.pod)
         if self.bubblewrap is not None or not who.drop:
             return who
         paths = [str(self._views.parent), *self.host.binds, *(mount.source for mount in spec.mounts)]
-        if all(identity.reachable(path) for path in paths if os.path.exists(path)):
+        if all(identity.reachable(path) for path in paths if Path(path).exists()):
             return who
         return Identity(0, 0, drop=False)
 
@@ -173,16 +194,14 @@ class Launcher:
                 os.close(fd)
 
     def _start_plain(self, spec: RunSpec, wires: Wires, group: Group | None, build: bool) -> subprocess.Popen[bytes]:
-        view, who = self.view(spec), self._who(spec)
+        view, who = self.view(spec), self.identity(spec)
         env = environment(spec, self.host, proxy_port=None, build=build)
-        env = {name: view.translate(value) for name, value in env.items()} | {MARKER: short(spec.id)}
+        env = {name: view.translate(value) for name, value in env.items()} | dict([self.marker(spec.id).split("=")])
 
         def become() -> None:
             if group is not None:
                 group.join()
-            identity.limit(
-                spec.limits, memory=group is None, nice=NICE_BUILD if build else 0, processes=who.drop
-            )
+            identity.limit(spec.limits, memory=group is None, nice=NICE_BUILD if build else 0, processes=who.drop)
             who.assume()
             namespaces.no_new_privileges()
             if build:
@@ -209,7 +228,5 @@ def _popen(
         stderr=wires.err,
         start_new_session=True,
         pass_fds=inherited,
-        preexec_fn=become,  # noqa: PLW1509 - namespaces, identity and limits can only be set in the child
+        preexec_fn=become,
     )
-
-

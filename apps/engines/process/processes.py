@@ -52,12 +52,13 @@ def descendants(pid: int) -> list[int]:
 
 
 def marked(marker: str) -> list[int]:
-    """Processes with the variable assignment `marker` in their environment: how strays are found without a sandbox."""
+    """Processes with a variable that starts with `marker` (NAME=value): how strays are found without a sandbox."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if marker.encode() in (entry / "environ").read_bytes().split(b"\0"):
+                variables = (entry / "environ").read_bytes().split(b"\0")
+                if any(variable.startswith(marker.encode()) for variable in variables):
                     found.append(int(entry.name))
     return found
 

@@ -24,15 +24,19 @@ def encode(message: dict[str, Any]) -> bytes:
 def spec_to_json(spec: RunSpec) -> dict[str, Any]:
     known = {name: getattr(spec, name) for name in ("id", "pod", "workdir", "network")}
     listening = {"port": spec.port, "grace": spec.grace} if isinstance(spec, LaunchSpec) else {}
-    return known | listening | {
-        "command": list(spec.command),
-        "env": dict(spec.env),
-        "mounts": [asdict(mount) for mount in spec.mounts],
-        "path": list(spec.path),
-        "links": [list(link) for link in spec.links],
-        "limits": asdict(spec.limits),
-        "files": {path: base64.b64encode(content).decode() for path, content in spec.files.items()},
-    }
+    return (
+        known
+        | listening
+        | {
+            "command": list(spec.command),
+            "env": dict(spec.env),
+            "mounts": [asdict(mount) for mount in spec.mounts],
+            "path": list(spec.path),
+            "links": [list(link) for link in spec.links],
+            "limits": asdict(spec.limits),
+            "files": {path: base64.b64encode(content).decode() for path, content in spec.files.items()},
+        }
+    )
 
 
 def _common(raw: dict[str, Any]) -> dict[str, Any]:

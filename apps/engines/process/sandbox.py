@@ -122,14 +122,12 @@ def arguments(
 def _system(inside: Inside, host: Host, where: Callable[[str], str], data: Callable[[bytes], int]) -> list[str]:
     args = ["--ro-bind", "/usr", "/usr"]
     for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"):
-        if os.path.islink(name):
-            args += ["--symlink", os.readlink(name), name]
-        elif os.path.isdir(name):
+        if Path(name).is_symlink():
+            args += ["--symlink", str(Path(name).readlink()), name]
+        elif Path(name).is_dir():
             args += ["--ro-bind", name, name]
     for name in ETC:
-        if os.path.islink(name) and not os.path.exists(name):
-            continue
-        if os.path.exists(name):
+        if Path(name).exists():
             args += ["--ro-bind", os.path.realpath(name), name]
     made = {
         "/etc/passwd": f"app:x:{inside.uid}:{inside.gid}::/tmp:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
@@ -156,7 +154,7 @@ def _mount(mount: Mount, source: str, features: Features) -> list[str]:
     args = ["--tmpfs", mount.target]  # no overlays here: a directory of the workload's own with the entries in it
     for entry in sorted(Path(mount.source).iterdir()):
         if entry.is_symlink():
-            args += ["--symlink", os.readlink(entry), f"{mount.target}/{entry.name}"]
+            args += ["--symlink", str(entry.readlink()), f"{mount.target}/{entry.name}"]
         else:
             args += ["--ro-bind", f"{source}/{entry.name}", f"{mount.target}/{entry.name}"]
     return args

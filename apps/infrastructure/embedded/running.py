@@ -46,7 +46,7 @@ class Running:
                 preexec_fn=process.dies_with_parent(self.service.orphan),
             )
         pid = self._child.pid
-        files.write(self._pid_file, f"{pid} {self.service.orphan.name} {process.identity(pid)}")
+        files.write(self._pid_file, f"{pid} {self.service.orphan.name} {process.identity(pid)}\n")
 
     async def wait(self) -> int:
         """The exit code, once the process has ended and what it started has been killed."""
@@ -63,7 +63,7 @@ class Running:
         group = self._child.pid
         if self._child.returncode is None:
             self.signal(self.service.stop)
-            with suppress(asyncio.TimeoutError):
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._child.wait(), self.service.grace)
         process.end_group(group, signal.SIGKILL)
         await self._child.wait()
@@ -98,7 +98,7 @@ def end_leftovers(state: Path, report: Callable[[str], None], seconds: float = 1
     """End what a killed supervisor left behind, by the pid files; a number that now means another process is let be."""
     for pid_file in sorted((state / "run").glob("*.pid")):
         with suppress(ValueError, KeyError):
-            pid_text, how, identity = (pid_file.read_text().split(maxsplit=2) + [""])[:3]
+            pid_text, how, identity = [*pid_file.read_text().strip().split(" ", maxsplit=2), ""][:3]
             pid = int(pid_text)
             now = process.identity(pid)
             boot = identity.partition(":")[0]

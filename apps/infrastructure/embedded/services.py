@@ -7,13 +7,14 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from django.conf import settings
 
 from apps.core.errors import PlatformError
 from apps.edge import edge
+from apps.edge.nginx import NginxEdge
 from apps.engines import engine
 from apps.infrastructure.embedded import binaries, files, openbao, steps, valkey
 from apps.infrastructure.embedded.plan import Service, Step, Tier
@@ -80,9 +81,10 @@ def _engine(config: Any, env: Mapping[str, str]) -> Service:
         files.directory(config.run, 0o711)
         python = [sys.executable, "-m", "apps.engines.process.agent"]
         paths = ["--state", str(config.state), "--socket", str(config.run / "engine.sock")]
-        return [*python, *paths, "--sandbox", config.sandbox, *_bwrap(config.sandbox)]
+        allowed = [f"--allow-network={network}" for network in config.networks]
+        return [*python, *paths, "--sandbox", config.sandbox, *_bwrap(config.sandbox), *allowed]
 
-    return Service("engine", command, _answers(engine().check), env, orphan=signal.SIGKILL, grace=60)
+    return Service("engine", command, _answers(lambda: engine().check()), env, orphan=signal.SIGKILL, grace=60)
 
 
 def _bwrap(sandbox: str) -> list[str]:
@@ -145,11 +147,14 @@ def _beat(config: Any, env: Mapping[str, str]) -> Service:
 
 
 def _nginx(env: Mapping[str, str]) -> Service:
-    def command() -> list[str]:
-        edge().prepare()
-        return edge().command()
+    """QUIT would wait for every open websocket; TERM closes them, and browsers connect again."""
 
-    return Service("nginx", command, _answers(edge().generation), env)
+    def command() -> list[str]:
+        nginx = cast(NginxEdge, edge())
+        nginx.prepare()
+        return nginx.command()
+
+    return Service("nginx", command, _answers(lambda: edge().generation()), env)
 
 
 def _answers(ask: Callable[[], object]) -> Callable[[], bool]:

@@ -13,18 +13,22 @@ from django.core.management import call_command
 from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.core.errors import Unavailable
+
 DATABASE_SECONDS = 60  # a database outside may come up later than we do
 
 
 def migrate() -> bool:
-    """Bring the database to the newest schema. Raises OperationalError after a minute without a database."""
+    """Bring the database to the newest schema. Raises Unavailable after a minute without a database."""
     deadline = time.monotonic() + DATABASE_SECONDS
     while True:
         try:
             return _migrate()
-        except OperationalError:
+        except OperationalError as error:
             if time.monotonic() > deadline:
-                raise
+                raise Unavailable(
+                    "database_unavailable", f"The database does not answer: {error}", "Check DATABASE_URL."
+                ) from error
             time.sleep(1)
         finally:
             connections.close_all()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from apps.core.errors import PlatformError, UserError
 from apps.infrastructure.embedded import files
-from apps.infrastructure.embedded.plan import Service, Step, Tier
+from apps.infrastructure.embedded.plan import Step, Tier
 from apps.infrastructure.embedded.running import Running, end_leftovers
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds before a service that died is started again
@@ -41,7 +41,7 @@ class Supervisor:
 
     async def run(self) -> int:
         """0 after a stop that was asked for, 1 when the start failed. Raises UserError if another one runs already."""
-        with _lock(self._state):
+        with _Lock(self._state):
             files.directory(self._state / "log")
             await asyncio.to_thread(end_leftovers, self._state, self._report)
             loop = asyncio.get_running_loop()
@@ -127,7 +127,7 @@ class Supervisor:
     async def _pause(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self._stopping.wait(), seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
 
     async def _stop(self) -> None:
@@ -137,10 +137,11 @@ class Supervisor:
         self._report("everything is stopped")
 
     async def _stop_one(self, one: Running) -> None:
+        keeper = self._keepers[one.service.name]
         await one.stop()
-        await self._keepers[one.service.name]
-        # A start that was under way while the stop was asked for.
-        await one.stop()
+        while not keeper.done():  # a start was under way while the stop was asked for
+            await asyncio.wait({keeper}, timeout=0.1)
+            await one.stop()
 
     def _on_signal(self) -> None:
         if self._stopping.is_set():
@@ -167,7 +168,7 @@ def _start_failed(one: Running, how: str) -> StartFailed:
     )
 
 
-class _lock:  # noqa: N801 - used as a function
+class _Lock:
     """Holds `state` for one supervisor; the kernel lets go of it when the process ends, however it ends."""
 
     def __init__(self, state: Path) -> None:
@@ -207,6 +208,3 @@ def supervisor_pid(state: Path) -> int | None:
     finally:
         os.close(fd)
     return None
-
-
-__all__ = ["Service", "Step", "Supervisor", "Tier", "supervisor_pid"]

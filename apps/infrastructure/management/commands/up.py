@@ -59,7 +59,7 @@ class Command(BaseCommand):
         finally:
             connections.close_all()
         self._say("")
-        for note in engine().check().notes:
+        for note in _notes():
             self._say(f"  ATTENTION  {note}")
         self._say(f"  Dashboard  {config.public_address}")
         if link:
@@ -82,3 +82,10 @@ class Command(BaseCommand):
             (settings.BRAINPOD.state / "demo-done").touch()
         else:
             self._report("demo: did not finish; manage.py demo tries again")
+
+
+def _notes() -> tuple[str, ...]:
+    try:
+        return engine().check().notes
+    except PlatformError as error:
+        return (str(error),)

@@ -1,0 +1,96 @@
+"""Running one command of a build in the sandbox, and saying what went wrong if it did."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from apps import engines
+from apps.builds import bundle
+from apps.builds.failures import explain
+from apps.builds.stages.room import Interrupted, Room
+from apps.builds.toolchains import Toolchain
+from apps.core.ids import new_id
+from apps.engines.base import APP, Finished, Mount, RunSpec
+
+DEPS = bundle.DEPS
+CACHE = "/layers/cache"
+TEMPORARY = "/layers/tmp"
+_TAIL = 200
+# Where the machine keeps its certificates, for tools that do not look there by themselves.
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+
+
+def run(
+    room: Room,
+    stage: str,
+    command: str | tuple[str, ...],
+    *,
+    root: str,
+    env: Mapping[str, str],
+    tools: Toolchain,
+    mounts: Sequence[Mount],
+    links: tuple[tuple[str, str], ...] = (),
+    quiet: bool = False,
+) -> Finished:
+    """Run `command` (text is the user's, for `sh -c`) in the app's directory, writable, at /app.
+
+    Raises UserError with the cause read from the output, Interrupted. `quiet`: no output, any exit code will do.
+    """
+    room.check()
+    tail: deque[str] = deque(maxlen=_TAIL)
+
+    def on_line(line: str) -> None:
+        tail.append(line)
+        if not quiet:
+            room.write(line)
+
+    if isinstance(command, str):
+        room.write(f"$ {command}")
+        command = ("sh", "-c", command)
+    spec = RunSpec(
+        id=new_id(),
+        pod=room.pod,
+        command=command,
+        env={**_certificates(), **tools.env, **env, **_own()},
+        mounts=(
+            Mount(str(room.app(root)), APP, "write"),
+            Mount(str(room.directory("tmp")), TEMPORARY, "write"),
+            *mounts,
+            *tools.mounts,
+        ),
+        path=tools.path,
+        links=links,
+        limits=room.limits,
+    )
+    finished = engines.engine().run_once(spec, on_line=on_line, timeout=room.seconds, cancelled=room.cancelled)
+    if finished.killed == "cancelled":
+        raise Interrupted
+    if (finished.exit_code or finished.killed) and not quiet:
+        raise explain(stage, tuple(tail), finished, seconds=room.seconds)
+    return finished
+
+
+def _own() -> dict[str, str]:
+    """What a user's variables cannot change: where the package managers work."""
+    return {
+        "HOME": TEMPORARY,
+        "TMPDIR": TEMPORARY,
+        "VIRTUAL_ENV": f"{DEPS}/venv",
+        "UV_PROJECT_ENVIRONMENT": f"{DEPS}/venv",
+        "UV_CACHE_DIR": f"{CACHE}/uv",
+        "UV_LINK_MODE": "copy",  # the cache is another mount, and is written to by later builds
+        "UV_NO_PROGRESS": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "npm_config_cache": f"{CACHE}/npm",
+        "npm_config_update_notifier": "false",
+        "YARN_CACHE_FOLDER": f"{CACHE}/yarn",
+        "BUN_INSTALL_CACHE_DIR": f"{CACHE}/bun",
+        "XDG_CACHE_HOME": f"{CACHE}/xdg",
+    }
+
+
+def _certificates() -> dict[str, str]:
+    found = {name: os.environ.get(name, "") for name in _CERTIFICATES}
+    return {name: value for name, value in found.items() if value.startswith(("/etc/", "/usr/"))}

@@ -1,0 +1,115 @@
+"""push: what was built goes into the artifact store, by content, and a manifest says what belongs together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pathspec
+
+from apps import artifacts
+from apps.artifacts.base import Tree
+from apps.builds import bundle, toolchains
+from apps.builds.bundle import Manifest
+from apps.builds.detect.plan import Plan
+from apps.builds.layers import Layer
+from apps.builds.stages import commands
+from apps.builds.stages.install import link_modules
+from apps.builds.stages.room import Room
+from apps.core.errors import Detail, Invalid, UserError
+from apps.core.paths import beneath
+
+LARGEST_MB = 4096
+_COMPILE = (
+    "python", "-I", "-S", "-m", "compileall", "-q", "-q",
+    "--invalidation-mode", "unchecked-hash", "-x", r"/(node_modules|\.venv|venv)/", ".",
+)  # fmt: skip
+
+
+def run(room: Room, plan: Plan, layer: Layer | None) -> Manifest:
+    """Store the output. Raises UserError("no_output_directory" | "artifact_too_large"), Invalid("artifact_escape")."""
+    room.check()
+    app = room.app(plan.root)
+    _drop(app)
+    if layer and plan.stack == "node":
+        link_modules(room, plan)
+    if plan.kind == "static":
+        return _static(room, plan, app)
+    tools = toolchains.find(plan, room.tools)
+    if plan.stack == "python" and next(app.rglob("*.py"), None):
+        mounts = bundle.layer_mounts(layer.digest if layer else None)
+        commands.run(room, "push", _COMPILE, root=plan.root, env={}, tools=tools, mounts=mounts, quiet=True)
+    tree = _adopted(room, app)
+    room.write(f"Stored {tree.digest[:19]}: {tree.files} files, {tree.size / 1e6:.1f} MB.")
+    return Manifest(
+        kind="bundle",
+        app=tree.digest,
+        deps=layer.digest if layer else None,
+        start=plan.start,
+        release=plan.release,
+        path=tuple(directory for directory in tools.path if not directory.startswith(str(room.tools))),
+        prefixes=tools.prefixes,
+        env={"PYTHONUNBUFFERED": "1"} if plan.stack == "python" else {"NODE_ENV": "production"},
+        size=tree.size,
+    )
+
+
+def _static(room: Room, plan: Plan, app: Path) -> Manifest:
+    output = beneath(app, plan.output, "build.outputDir") if plan.output not in ("", ".") else app
+    if not output.is_dir() or not any(output.iterdir()):
+        hint = "Set the output directory of the app to where its build puts the files."
+        raise UserError("no_output_directory", f"The build left nothing in {plan.output or '.'}.", hint)
+    modules = output / "node_modules"
+    if modules.is_symlink():
+        modules.unlink()
+    _check_served(output)
+    tree = _adopted(room, output)
+    room.write(f"Stored {tree.digest[:19]}: {tree.files} files, {tree.size / 1e6:.1f} MB.")
+    return Manifest(kind="static", app=tree.digest, size=tree.size)
+
+
+def _adopted(room: Room, directory: Path) -> Tree:
+    size = sum(os.lstat(Path(base, name)).st_size for base, _, names in os.walk(directory) for name in names)
+    if size > LARGEST_MB * 1_000_000:
+        hint = "Name what need not be shipped in .brainpodignore."
+        raise UserError(
+            "artifact_too_large", f"The output has {size // 1_000_000} MB, at most {LARGEST_MB} are stored.", hint
+        )
+    return artifacts.artifacts().adopt(directory)
+
+
+def _drop(app: Path) -> None:
+    """Take out .git and what .brainpodignore names."""
+    if (app / ".git").is_dir() and not (app / ".git").is_symlink():
+        shutil.rmtree(app / ".git")
+    (app / ".git").unlink(missing_ok=True)
+    ignore = app / ".brainpodignore"
+    if ignore.is_symlink() or not ignore.is_file() or ignore.stat().st_size > 256 * 1024:
+        return
+    rules = pathspec.GitIgnoreSpec.from_lines(ignore.read_text(errors="replace").splitlines())
+    for base, directories, names in os.walk(app):
+        inside = Path(base).relative_to(app)
+        for name in [*names, *directories]:
+            path = Path(base, name)
+            real = path.is_dir() and not path.is_symlink()
+            if rules.match_file((inside / name).as_posix() + ("/" if real else "")):
+                if real:
+                    directories.remove(name)
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+                    directories[:] = [d for d in directories if d != name]
+
+
+def _check_served(output: Path) -> None:
+    """Files served to anybody: a link may lead to another of them and nowhere else."""
+    root = os.path.realpath(output)
+    for base, directories, names in os.walk(output):
+        for name in [*names, *directories]:
+            path = Path(base, name)
+            if stat.S_ISLNK(path.lstat().st_mode) and not os.path.realpath(path).startswith(f"{root}/"):
+                shown = path.relative_to(output).as_posix()
+                what = Detail(shown, "links to what is not beneath the output directory.")
+                raise Invalid([what], code="artifact_escape", hint="Copy the file instead of linking to it.")

@@ -1,0 +1,487 @@
+"""One workload: started, watched, restarted by policy, stopped; taken over from the agent before this one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from apps.core.errors import PlatformError, UserError
+from apps.engines.base import Handle, LaunchSpec, LogLine, State, Status, Usage
+from apps.engines.process import identity, logs, probe, processes, protocol
+from apps.engines.process.context import Context, Reports, pipe, proxy_port, read_some
+from apps.engines.process.launcher import Wires, short
+from apps.engines.restart import RestartPolicy
+
+NAMES = ("spec", "state", "rest-out", "rest-err", "log-0", "log-1", "out-r", "out-w", "err-r", "err-w")
+STREAMS: tuple[logs.Stream, ...] = ("out", "err")
+BACKLOG = 4096
+STOP_POLL = 0.02
+
+
+@dataclass(slots=True)
+class Life:
+    """What the next agent has to know; kept in a memfd. Times are of the monotonic clock, `since` of the wall's."""
+
+    state: str = State.STARTING.value
+    pid: int = 0
+    born: int = 0
+    child: int = 0
+    child_born: int = 0
+    port: int = 0
+    restarts: int = 0
+    attempts: list[float] = field(default_factory=list)
+    next_start: float = 0.0
+    exit_code: int | None = None
+    reason: str = ""
+    since: float = field(default_factory=time.time)
+    stopping: bool = False
+
+
+class Workload:
+    def __init__(self, context: Context, spec: LaunchSpec, fds: dict[str, int], life: Life) -> None:
+        self.spec = spec
+        self._context = context
+        self._fds = fds
+        self._life = life
+        self._policy = RestartPolicy(attempts=life.attempts)
+        self._ring = logs.Ring((fds["log-0"], fds["log-1"]), self._on_line)
+        self._splitters = {s: logs.Splitter(logs.read_whole(fds[f"rest-{s}"])) for s in STREAMS}
+        self._reports = Reports()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pidfd = -1
+        self._proxy: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = asyncio.Event()
+        self._stopped: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+
+    @classmethod
+    def create(cls, context: Context, spec: LaunchSpec) -> Workload:
+        """A new one, its descriptors given to the keeper; nothing runs yet."""
+        fds = {name: logs.new_file(name) for name in NAMES[:6]}
+        for stream in STREAMS:
+            fds[f"{stream}-r"], fds[f"{stream}-w"] = pipe()
+            who = identity.of_pod(spec.pod)
+            os.fchown(fds[f"{stream}-w"], who.uid, who.gid)  # so that /dev/stdout can be opened by its name
+        logs.write_all(fds["spec"], json.dumps(protocol.spec_to_json(spec)).encode())
+        if spec.port is not None:
+            fds["listener"] = _listen(context, spec.id)
+        workload = cls(context, spec, fds, Life())
+        context.keeper.put(spec.id, fds)
+        workload._save()
+        workload._watch_output()
+        return workload
+
+    @classmethod
+    def adopt(cls, context: Context, fds: dict[str, int]) -> Workload:
+        """The one another agent left, from what the keeper held."""
+        spec = protocol.launch_spec(json.loads(logs.read_whole(fds["spec"])))
+        raw = logs.read_whole(fds["state"])
+        return cls(context, spec, fds, Life(**json.loads(raw)) if raw else Life())
+
+    @property
+    def handle(self) -> Handle:
+        handle: Handle = {"id": self.spec.id}
+        if self.spec.port is not None:
+            handle["address"] = f"unix:{_socket_path(self._context, self.spec.id)}"
+        return handle
+
+    @property
+    def leaving(self) -> bool:
+        """Whether its stop was asked for: it is on its way out and no longer answers by its name."""
+        return self._life.stopping
+
+    def status(self) -> Status:
+        life = self._life
+        reason = life.reason
+        if life.state == State.RESTARTING:
+            reason = self._policy.reason(time.monotonic(), life.next_start)
+            if life.reason:
+                reason = f"{life.reason}; {reason}"
+        since = datetime.fromtimestamp(life.since, UTC)
+        return Status(State(life.state), life.restarts, life.exit_code, reason, since)
+
+    def lines(self, after: int) -> list[LogLine]:
+        return list(self._ring.lines(after))
+
+    def give_back(self) -> None:
+        """Everything the keeper should hold, for one that is new."""
+        self._context.keeper.put(self.spec.id, self._fds)
+        self._forward(self._life.port)
+
+    # Starting
+
+    async def prepare(self) -> None:
+        """Raises Invalid, Unavailable or PlatformError when this spec can never be started here."""
+        await asyncio.to_thread(self._context.launcher.prepare, self.spec)
+
+    def start(self) -> None:
+        """Start the process. One that cannot be started counts as one that exited."""
+        sandboxed = self._context.launcher.bubblewrap is not None
+        status_r, status_w = pipe() if sandboxed else (-1, -1)
+        block_r, block_w = pipe(blocking=True) if sandboxed else (-1, -1)
+        self._set(State.STARTING, reason="")
+        self._reports = Reports()
+        spec = self.spec
+        if sandboxed:
+            self._keep("status", status_r)
+            self._keep("block", block_w)
+        elif spec.port is not None:
+            self._life.port = _free_port()
+            spec = _with_port(spec, self._life.port)
+        wires = Wires(self._fds["out-w"], self._fds["err-w"], status_w, block_r)
+        try:
+            self._process = self._context.launcher.start(
+                spec, wires, proxy_port=proxy_port(spec.port) if spec.network else None, build=False
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            self._ring.add("engine", [f"The process could not be started: {error}"])
+            self._ended(None)
+            return
+        finally:
+            for fd in (status_w, block_r):
+                if fd >= 0:
+                    os.close(fd)
+        self._life.pid = self._process.pid
+        self._life.born = processes.birth(self._process.pid)
+        self._over.clear()
+        self._watch_process()
+        if sandboxed:
+            self._loop.add_reader(status_r, self._on_report)
+        else:
+            self._forward(self._life.port)
+            self._set(State.RUNNING)
+        self._save()
+
+    def _on_report(self) -> None:
+        fd = self._fds.get("status")
+        if fd is None:
+            return
+        data = read_some(fd)
+        if data == b"":
+            self._loop.remove_reader(fd)
+        if not data:
+            return
+        self._reports.feed(data)
+        if self._reports.child and not self._life.child:
+            self._life.child = self._reports.child
+            self._life.child_born = processes.birth(self._reports.child)
+            self._save()
+            if self._life.stopping:
+                self._kill()
+            else:
+                self._open_ways()
+
+    def _open_ways(self) -> None:
+        """The sandbox exists and waits: connect its network namespace to the outside, then let it run."""
+        try:
+            self._keep("netns", os.open(f"/proc/{self._life.child}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+            if self.spec.network:
+                listener = self._context.keeper.listen(self.spec.id, proxy_port(self.spec.port))
+                self._keep("proxy", listener)
+                self._loop.create_task(self._serve_proxy())
+            self._life.port = self.spec.port or 0
+            self._forward(self._life.port)
+        except (OSError, PlatformError) as error:
+            self._ring.add("engine", [f"The sandbox could not be connected: {error}"])
+            self._kill()
+            return
+        self._set(State.RUNNING)
+        with contextlib.suppress(OSError):
+            os.write(self._fds["block"], b"1")
+        self._discard("block")
+
+    async def _serve_proxy(self) -> None:
+        self._proxy = await self._context.egress.serve(os.dup(self._fds["proxy"]), build=False)
+
+    def _forward(self, port: int) -> None:
+        if self.spec.port is not None:
+            self._context.keeper.forward(self.spec.id, port)
+
+    # Watching
+
+    def watch_again(self) -> None:
+        """Take over from the agent before: what still runs goes on, what ended meanwhile has ended now."""
+        life = self._life
+        self._watch_output()
+        if "status" in self._fds:
+            data = read_some(self._fds["status"])
+            self._reports.feed(data or b"")
+            if self._reports.child and not life.child:
+                life.child, life.child_born = self._reports.child, processes.birth(self._reports.child)
+        if life.stopping:
+            self._adopt_process()
+            self.stop(self.spec.grace)
+        elif life.state == State.RESTARTING:
+            self._wait_to_start()
+        elif processes.alive(life.pid, life.born) or processes.alive(life.child, life.child_born):
+            self._adopt_process()
+        else:
+            self._ended(self._reports.exit_code)
+
+    def _adopt_process(self) -> None:
+        life = self._life
+        if not processes.alive(life.pid, life.born):
+            self._kill()
+            self._over.set()
+            return
+        self._watch_process()
+        if "status" in self._fds:
+            self._loop.add_reader(self._fds["status"], self._on_report)
+        if "block" in self._fds and life.child:
+            self._open_ways()
+        elif "proxy" in self._fds:
+            self._loop.create_task(self._serve_proxy())
+
+    def _watch_process(self) -> None:
+        self._pidfd = os.pidfd_open(self._life.pid)
+        self._loop.add_reader(self._pidfd, self._on_exit)
+
+    def _watch_output(self) -> None:
+        for stream in STREAMS:
+            self._loop.add_reader(self._fds[f"{stream}-r"], self._on_output, stream)
+
+    def _on_output(self, stream: logs.Stream) -> bool:
+        """Read once; whether there was something."""
+        data = read_some(self._fds[f"{stream}-r"])
+        if not data:
+            return False
+        splitter = self._splitters[stream]
+        had = bool(splitter.rest)
+        self._ring.add(stream, splitter.feed(data))
+        if had or splitter.rest:
+            logs.write_all(self._fds[f"rest-{stream}"], splitter.rest)
+        return True
+
+    def _on_line(self, line: LogLine) -> None:
+        self._context.publish(self.spec.id, line)
+
+    def _on_exit(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        code = None
+        if self._process is not None:
+            code = self._process.wait()
+            code = code if code >= 0 else 128 - code
+        if "status" in self._fds:
+            self._reports.feed(read_some(self._fds["status"]) or b"")
+            code = self._reports.exit_code if self._reports.exit_code is not None else code
+        self._process = None
+        if self._life.stopping:
+            self._life.exit_code = code
+            self._over.set()
+        else:
+            self._ended(code)
+
+    def _ended(self, code: int | None) -> None:
+        """It is over without having been asked to be: the policy says when it starts again."""
+        self._kill()
+        self._drain()
+        group = self._context.launcher.group(self.spec.id)
+        starved = group is not None and group.out_of_memory()
+        words = "out of memory" if starved else f"exited with code {code}" if code is not None else "exited"
+        now = time.monotonic()
+        self._life.exit_code = code
+        self._life.next_start = self._policy.next_start(now)
+        self._set(State.RESTARTING, reason=words)
+        self._ring.add("engine", [f"{words[0].upper()}{words[1:]}; {self._policy.reason(now, self._life.next_start)}."])
+        self._close_ways()
+        self._over.set()
+        self._wait_to_start()
+
+    def _drain(self) -> None:
+        for stream in STREAMS:
+            for _ in range(64):  # more than a pipe holds; a stray that goes on writing does not keep us here
+                if not self._on_output(stream):
+                    break
+            self._ring.add(stream, self._splitters[stream].finish())
+            logs.write_all(self._fds[f"rest-{stream}"], b"")
+
+    def _wait_to_start(self) -> None:
+        self._timer = self._loop.call_later(max(0.0, self._life.next_start - time.monotonic()), self._restart)
+
+    def _restart(self) -> None:
+        self._timer = None
+        self._policy.started(time.monotonic())
+        self._life.attempts = self._policy.attempts
+        self._life.restarts += 1
+        self._loop.create_task(self._start_again())
+
+    async def _start_again(self) -> None:
+        group = self._context.launcher.group(self.spec.id)
+        try:
+            if group is not None:
+                await asyncio.to_thread(group.remove)
+            await self.prepare()
+        except (UserError, PlatformError, OSError) as error:
+            self._ring.add("engine", [f"Not started: {error}"])
+            self._ended(None)
+            return
+        if not self._life.stopping:
+            self.start()
+
+    # Ending
+
+    def stop(self, grace: float) -> asyncio.Task[None]:
+        """TERM, `grace` seconds, KILL; done when nothing of it is left. A second call waits for the same end."""
+        if self._stopped is None:
+            self._life.stopping = True
+            self._save()
+            self._stopped = self._loop.create_task(self._stop(grace))
+        return self._stopped
+
+    async def _stop(self, grace: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = time.monotonic() + grace
+        for pid in self._pids():
+            processes.send(pid, signal.SIGTERM)
+        while self._pids() and time.monotonic() < deadline:
+            await asyncio.sleep(STOP_POLL)
+        self._kill()
+        with contextlib.suppress(TimeoutError):
+            if self._process is not None or processes.alive(self._life.pid, self._life.born):
+                await asyncio.wait_for(self._over.wait(), 10)
+        self._on_report()
+        self._drain()
+        await asyncio.to_thread(self._remove)
+        self._close_ways()
+        for stream in STREAMS:
+            self._loop.remove_reader(self._fds[f"{stream}-r"])
+        with contextlib.suppress(PlatformError):
+            self._context.keeper.drop(self.spec.id)
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()
+
+    def _remove(self) -> None:
+        group = self._context.launcher.group(self.spec.id)
+        if group is not None:
+            group.remove()
+        if self._context.launcher.bubblewrap is None:
+            self._context.launcher.view(self.spec).remove()
+        _socket_path(self._context, self.spec.id).unlink(missing_ok=True)
+
+    def _pids(self) -> list[int]:
+        """The workload's own processes, without those of the sandbox."""
+        life = self._life
+        if life.child:
+            return processes.descendants(life.child) if processes.alive(life.child, life.child_born) else []
+        if self._context.launcher.bubblewrap is not None:
+            return [life.pid] if processes.alive(life.pid, life.born) else []
+        own = [life.pid, *processes.descendants(life.pid)] if processes.alive(life.pid, life.born) else []
+        strays = processes.marked(self._context.launcher.marker(self.spec.id))
+        return sorted({*own, *(pid for pid in strays if processes.birth(pid))})
+
+    def _kill(self) -> None:
+        """End everything at once. The first process of a sandbox takes the rest along."""
+        life = self._life
+        if self._context.launcher.bubblewrap is None:
+            for pid in self._pids():
+                processes.send(pid)
+        for pid, born in ((life.child, life.child_born), (life.pid, life.born)):
+            if processes.alive(pid, born):
+                processes.send(pid)
+
+    def _close_ways(self) -> None:
+        if self._proxy is not None:
+            self._proxy.close()
+            self._proxy = None
+        with contextlib.suppress(PlatformError):
+            self._forward(0)
+        for name in ("status", "block", "proxy", "netns"):
+            self._discard(name)
+        self._life.pid = self._life.born = self._life.child = self._life.child_born = self._life.port = 0
+        self._save()
+
+    # Looking
+
+    def first_child(self) -> int:
+        """The process whose namespaces are the workload's; 0 when it does not run."""
+        return next(iter(self._pids()), 0) if self._life.state == State.RUNNING else 0
+
+    def probe(self) -> str | None:
+        if self.spec.port is None:
+            return None
+        pid = self.first_child()
+        if not pid:
+            return self.status().reason or "does not run"
+        if not self._life.child:
+            return _answers(self._life.port)
+        return probe.words(pid, self.spec.port, proxy_port(self.spec.port))
+
+    def usage(self) -> Usage | None:
+        pids = self._pids()
+        return processes.usage(pids) if pids else None
+
+    # Keeping
+
+    def _keep(self, name: str, fd: int) -> None:
+        self._discard(name)
+        self._fds[name] = fd
+        self._context.keeper.put(self.spec.id, {name: fd})
+
+    def _discard(self, name: str) -> None:
+        fd = self._fds.pop(name, None)
+        if fd is not None:
+            self._loop.remove_reader(fd)
+            os.close(fd)
+            with contextlib.suppress(PlatformError):
+                self._context.keeper.forget(self.spec.id, name)
+
+    def _set(self, state: State, reason: str | None = None) -> None:
+        if self._life.state != state:
+            self._life.since = time.time()
+        self._life.state = state.value
+        self._life.reason = self._life.reason if reason is None else reason
+        self._save()
+
+    def _save(self) -> None:
+        raw: dict[str, Any] = asdict(self._life)
+        logs.write_all(self._fds["state"], json.dumps(raw).encode())
+
+
+def _socket_path(context: Context, workload: str) -> Path:
+    return context.sockets / f"{short(workload)}.sock"
+
+
+def _listen(context: Context, workload: str) -> int:
+    """The socket the edge connects to: any user may, in a directory nobody may list."""
+    path = _socket_path(context, workload)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    listener.bind(str(path))
+    path.chmod(0o666)
+    listener.listen(BACKLOG)
+    return listener.detach()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe_socket:
+        probe_socket.bind(("127.0.0.1", 0))
+        port: int = probe_socket.getsockname()[1]
+        return port
+
+
+def _with_port(spec: LaunchSpec, port: int) -> LaunchSpec:
+    raw = protocol.spec_to_json(spec)
+    return protocol.launch_spec(raw | {"port": port})
+
+
+def _answers(port: int) -> str | None:
+    """Without a namespace of its own a workload's sockets cannot be told from the host's: try the one it was given."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return f"listens on nothing yet; it should listen on $PORT {port}"
+    return None

@@ -1,0 +1,135 @@
+// The lines on the page: one row each, in groups by section, gaps marked. A row's `line` is what it shows.
+import { paint, plain } from "./ansi.js";
+
+const two = (number) => String(number).padStart(2, "0");
+const clock = (moment) =>
+  `${two(moment.getHours())}:${two(moment.getMinutes())}:${two(moment.getSeconds())}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
+
+const element = (name, className, text) => {
+  const made = document.createElement(name);
+  made.className = className;
+  if (text) made.textContent = text;
+  return made;
+};
+
+export const rowOf = ([seq, at, section, level, text]) => {
+  const row = element("div", "log-row");
+  row.dataset.level = level;
+  row.line = { seq, at, section, level, text: plain(text) };
+  row.folded = row.line.text.toLowerCase();
+  const moment = new Date(at);
+  const time = element("time", "log-time", clock(moment));
+  time.dateTime = time.title = moment.toISOString();
+  const body = element("span", "log-text");
+  paint(body, text);
+  row.append(time, body);
+  return row;
+};
+
+const gapRow = (first, last, why) => {
+  const count = last - first + 1;
+  const row = element("div", "log-gap", `${count} ${count === 1 ? "line" : "lines"} ${why}`);
+  row.gap = [first, last];
+  return row;
+};
+
+export class Rows {
+  constructor(box) {
+    this.box = box;
+    this.first = 0; // the numbers of the first and last line here; 0: none
+    this.last = 0;
+    this.count = 0;
+  }
+
+  all() {
+    return [...this.box.querySelectorAll(".log-row")];
+  }
+
+  group(section) {
+    if (!section) {
+      const group = element("div", "log-section");
+      group.dataset.section = "";
+      return group;
+    }
+    const group = element("details", "log-section");
+    group.open = true;
+    group.dataset.section = section;
+    group.append(element("summary", "", section));
+    return group;
+  }
+
+  // Lines newer than those here; what is known already is left out. The rows that were added.
+  append(lines) {
+    const added = [];
+    let group = this.box.lastElementChild;
+    for (const line of lines) {
+      if (line[0] <= this.last) continue;
+      if (!group || group.dataset.section !== line[2]) {
+        group = this.group(line[2]);
+        this.box.append(group);
+      }
+      const row = rowOf(line);
+      group.append(row);
+      added.push(row);
+      this.last = line[0];
+      this.first ||= line[0];
+    }
+    this.count += added.length;
+    return added;
+  }
+
+  // Lines older than those here, oldest first. The rows that were added.
+  prepend(lines) {
+    const older = lines.filter((line) => line[0] < this.first);
+    const before = this.box.firstElementChild;
+    const added = [];
+    let group = null;
+    for (const line of older) {
+      if (!group || group.dataset.section !== line[2]) {
+        group = this.group(line[2]);
+        this.box.insertBefore(group, before);
+      }
+      const row = rowOf(line);
+      group.append(row);
+      added.push(row);
+    }
+    if (group && before && before.dataset.section === group.dataset.section) {
+      group.append(...before.querySelectorAll(":scope > .log-row, :scope > .log-gap"));
+      before.remove();
+    }
+    if (older.length) this.first = older[0][0];
+    this.count += added.length;
+    return added;
+  }
+
+  gap(first, last, why) {
+    if (last <= this.last) return;
+    let group = this.box.lastElementChild;
+    if (!group) this.box.append((group = this.group("")));
+    group.append(gapRow(Math.max(first, this.last + 1), last, why));
+    this.last = last;
+  }
+
+  // Marks what retention dropped, once there is nothing older to ask for.
+  head(dropped) {
+    if (!dropped || this.box.querySelector(".log-dropped")) return;
+    const group = this.group("");
+    const row = gapRow(1, dropped, "are older than logs are kept");
+    row.classList.add("log-dropped");
+    group.append(row);
+    this.box.prepend(group);
+  }
+
+  // Keeps the newest `most` rows.
+  trim(most) {
+    while (this.count > most) {
+      const group = this.box.firstElementChild;
+      const row = group.querySelector(":scope > .log-row, :scope > .log-gap");
+      if (row?.line) this.count -= 1;
+      row?.remove();
+      if (!group.querySelector(":scope > .log-row, :scope > .log-gap")) group.remove();
+    }
+    const first = this.box.querySelector(".log-row");
+    if (first) this.first = first.line.seq;
+  }
+}

@@ -1,0 +1,146 @@
+"""Every route with what it takes to ask for it. A route that has no row here fails test_access.py.
+
+Who may do what is not written here: it is read from the view's `access` (apps/dashboard/access.py). A row only says
+how to build the address; most need nothing but the words of COMMON.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from apps.accounts.links import signin_link
+from apps.accounts.models import Invitation, Team, User
+from apps.accounts.roles import Role
+from apps.dashboard.access import Rule
+from apps.deployments.models import Deployment, Workload
+from apps.pods.models import Pod
+from tests.people import join, make_team, make_user
+
+PUBLIC = Rule("public")
+STAFF = Rule("staff")
+
+
+@dataclass
+class World:
+    """A team with everybody in it, one pod with a live revision, and people who have no business there."""
+
+    team: Team
+    people: dict[str, User | None]
+    pod: Pod
+    words: dict[str, Any] = field(default_factory=dict)
+
+
+def build_world() -> World:
+    team = make_team("home")
+    people: dict[str, User | None] = {"anonymous": None}
+    for role in Role:
+        people[role.value] = join(team, make_user(role.value), role)
+    people["stranger"] = join(make_team("elsewhere"), make_user("stranger"), Role.OWNER)
+    people["removed"] = join(team, make_user("removed"), Role.OWNER)
+    team.memberships.filter(user=people["removed"]).delete()
+    people["inactive"] = join(team, make_user("inactive", is_active=False), Role.OWNER)
+    people["operator"] = make_user("operator", is_staff=True, is_superuser=True)
+    pod = Pod.objects.create(team=team, name=f"p{team.pk}", created_by=people["owner"])
+    revision = pod.revisions.create(version=1, sealed_at=pod.created_at, summary="first")
+    revision.resources.create(kind="Config", name="settings", spec={})
+    pod.live = pod.head = revision
+    pod.save()
+    deployment = Deployment.objects.create(pod=pod, revision=revision, trigger="manual", state="ready")
+    workload = Workload.objects.create(pod=pod, revision=revision, app="web", fingerprint="f", deployment=deployment)
+    words = {
+        "team": team.slug,
+        "pod": pod.name,
+        "name": "settings",
+        "kind": "Config",
+        "version": 1,
+        "deployment": deployment.pk,
+        "workload": workload.pk,
+    }
+    return World(team, people, pod, words)
+
+
+@dataclass(frozen=True)
+class Row:
+    """`words`: what the address needs beyond World.words, made afresh for each use."""
+
+    words: Callable[[World], dict[str, Any]] = lambda world: {}
+
+
+def _invitation(world: World) -> tuple[Invitation, str]:
+    return Invitation.issue(
+        lasts=datetime.timedelta(days=1), team=world.team, email="guest@example.com", role=Role.VIEWER
+    )
+
+
+def _owner(world: World) -> User:
+    owner = world.people["owner"]
+    assert owner is not None
+    return owner
+
+
+def _token(path: str) -> str:
+    return path.rstrip("/").rsplit("/", 1)[1]
+
+
+PLAIN = """
+home search gallery healthz readyz operators-login sign-in sign-out
+account account-name account-password account-theme teams team team-name team-invitations
+pods pod-new pod pod-bar pod-settings pod-deletion resource-kinds resource-new resource resource-deletion
+workload-log draft draft-discard deployments deployment cancellation deployment-log deployment-log-text
+revisions revision
+"""
+
+ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
+    "sign-in-link": Row(lambda world: {"token": _token(signin_link(_owner(world)))}),
+    "welcome": Row(lambda world: {"token": "no-such-token"}),
+    "invitation": Row(lambda world: {"token": _invitation(world)[1]}),
+    "account-session": Row(lambda world: {"pk": 10**9}),
+    "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
+    "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
+}
+
+OWN_GATE: dict[str, str] = {}
+"""Routes that are let in by something else than a session, and what: these may be exempt from CSRF."""
+
+ADMIN_WORDS = {"object_id": "1", "id": "1", "app_label": "accounts", "content_type_id": "1", "url": "nowhere/"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """`words`: the names of the address's variable parts."""
+
+    name: str
+    view: Any
+    words: frozenset[str]
+
+    @property
+    def is_admin(self) -> bool:
+        return self.name.startswith("admin:")
+
+    @property
+    def rule(self) -> Rule | None:
+        """What the view says of itself; None if it says nothing."""
+        return STAFF if self.is_admin else getattr(self.view, "access", None)
+
+    def address(self, world: World) -> str:
+        given = ADMIN_WORDS if self.is_admin else world.words | ROWS[self.name].words(world)
+        return reverse(self.name, kwargs={word: given[word] for word in self.words})
+
+
+def routes() -> list[Route]:
+    return list(_walk(get_resolver().url_patterns, "", frozenset()))
+
+
+def _walk(patterns: list[Any], namespace: str, words: frozenset[str]) -> Iterator[Route]:
+    for pattern in patterns:
+        mine = words | frozenset(pattern.pattern.regex.groupindex)
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from _walk(pattern.url_patterns, inner, mine)
+        elif isinstance(pattern, URLPattern) and (pattern.name or not namespace):
+            yield Route(f"{namespace}{pattern.name}", pattern.callback, mine)

@@ -1,0 +1,201 @@
+"""What the edge answers by itself, and what it tells apps."""
+
+from __future__ import annotations
+
+import json
+import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from socket import create_connection
+from threading import Thread
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from apps.edge.base import Answer, Rule, Site
+from tests.edge.conftest import Stand, app, wait_for
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        ("not_deployed", 404, "Deployment Not Found"),
+        ("deploying", 202, 'http-equiv="refresh"'),
+        ("failed", 409, "first deployment failed"),
+        ("disabled", 403, "Disabled"),
+        ("maintenance", 503, "maintenance"),
+    ],
+)
+def test_own_answers_on_every_path_and_method(stand: Stand, answer: Answer, status: int, words: str) -> None:
+    stand.apply(Site("shop.test", answer=answer))
+    for method in ("GET", "POST", "PUT"):
+        response = stand.ask("shop.test", "/deep/er?x=1", method, content=b"" if method == "GET" else b"body")
+        assert (response.status_code, words in response.text) == (status, True), method
+        assert response.headers["cache-control"] == "no-store"
+        assert "prefers-color-scheme" in response.text
+
+
+@pytest.mark.parametrize(
+    "host", ["other.test", "shop.test.other", "10.0.0.1", "x_y.test", "panel.test.shop.test", "www.shop.test"]
+)
+def test_an_unknown_host_is_never_a_tenant(stand: Stand, host: str) -> None:
+    stand.apply(app("shop.test", stand.upstream().address))
+    response = stand.ask(host)
+    assert response.status_code == 404
+    assert "Not connected" in response.text
+
+
+def test_a_request_without_a_host_is_nobodys(stand: Stand) -> None:
+    stand.apply(app("shop.test", stand.upstream().address))
+    assert b"Not connected" in stand.raw(b"GET / HTTP/1.0\r\n\r\n")
+    assert stand.raw(b"GET / HTTP/1.1\r\nHost: shop.test\r\nHost: b.test\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+def test_the_pages_cannot_be_asked_for(stand: Stand) -> None:
+    stand.apply(app("shop.test", stand.upstream().address))
+    assert stand.ask("shop.test", "/@edge/502.html").status_code == 404
+
+
+def test_headers_the_app_sees(stand: Stand) -> None:
+    stand.apply(app("shop.test", stand.upstream().address))
+    sent = {
+        "X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "https", "X-Real-IP": "6.6.6.6", "Proxy": "evil",
+        "Forwarded": "for=6.6.6.6", "X-Request-ID": "abc-123_DEF.4",
+    }  # fmt: skip
+    response = stand.ask("SHOP.test:8080", "/a%2Fb/c?q=%20", headers=sent)
+    said = response.json()
+    headers = said["headers"]
+    assert said["path"] == "/a%2Fb/c?q=%20"
+    assert headers["host"] == headers["x-forwarded-host"] == "shop.test:8080"
+    assert headers["x-forwarded-for"] == headers["x-real-ip"] == "127.0.0.1"
+    assert headers["x-forwarded-proto"] == "http"
+    assert not {"proxy", "forwarded", "upgrade"} & set(headers)
+    assert headers["x-request-id"] == response.headers["x-request-id"] == "abc-123_DEF.4"
+    assert response.headers["cache-control"] == "private, max-age=7"
+
+
+@pytest.mark.parametrize("given", ["short", "a" * 129, "has space", "new\tline", "<script>"])
+def test_a_bad_request_id_is_replaced(stand: Stand, given: str) -> None:
+    stand.apply(app("shop.test", stand.upstream().address))
+    seen = stand.ask("shop.test", headers={"X-Request-ID": given}).json()["headers"]["x-request-id"]
+    assert seen != given
+    assert len(seen) == 32
+
+
+def test_a_trusted_proxy_is_believed(cold: Stand) -> None:
+    cold.edge = cold.another(trusted_proxies=("127.0.0.0/8",))
+    cold.edge.prepare()
+    cold.start()
+    cold.apply(app("shop.test", cold.upstream().address))
+    sent = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Forwarded-Proto": "https"}
+    headers = cold.ask("shop.test", headers=sent).json()["headers"]
+    assert headers["x-forwarded-for"] == headers["x-real-ip"] == "203.0.113.9"
+    assert headers["x-forwarded-proto"] == "https"
+
+
+def test_longest_prefix_and_strip(stand: Stand) -> None:
+    rules = tuple(
+        Rule(path, upstreams=(stand.upstream(name).address,), strip=strip)
+        for name, path, strip in [("web", "/", False), ("api", "/api/", True), ("v2", "/api/v2/", False)]
+    )
+    stand.apply(Site("shop.test", rules=rules))
+
+    def said(path: str) -> tuple[str, str]:
+        answer = stand.ask("shop.test", path).json()
+        return answer["name"], answer["path"]
+
+    assert said("/x") == ("web", "/x")
+    assert said("/apix") == ("web", "/apix")
+    assert said("/api/users?a=1") == ("api", "/users?a=1")
+    assert said("/api") == ("api", "/")
+    assert said("/api/with%20space") == ("api", "/with%20space")
+    assert said("/api/v2/users") == ("v2", "/api/v2/users")
+
+
+def test_limits(stand: Stand) -> None:
+    stand.apply(app("shop.test", stand.upstream().address, body_mb=1))
+    assert stand.ask("shop.test", method="POST", content=b"x" * 1_000_000).json()["body"] == 1_000_000
+    too_large = stand.ask("shop.test", method="POST", content=b"x" * 1_100_000)
+    assert (too_large.status_code, "Too large" in too_large.text) == (413, True)
+    assert stand.ask("shop.test", "/" + "a" * 8000).status_code == 200
+    assert stand.ask("shop.test", "/" + "a" * 8300).status_code == 414
+    assert stand.ask("shop.test", headers={"X-Long": "a" * 8000}).status_code == 200
+    assert stand.ask("shop.test", headers={"X-Long": "a" * 8300}).status_code == 431
+    chunked = stand.ask("shop.test", method="POST", content=iter([b"x" * 600_000, b"x" * 600_000]))
+    assert chunked.status_code == 413
+
+
+def test_an_app_that_is_gone_or_slow(stand: Stand) -> None:
+    slow = stand.upstream()
+    stand.apply(
+        app("gone.test", f"unix:{stand.root}/gone.sock"), app("none.test"), app("slow.test", slow.address, timeout=1)
+    )
+    for host in ("gone.test", "none.test"):
+        gone = stand.ask(host, method="POST", content=b"x")
+        assert (gone.status_code, "does not answer" in gone.text) == (502, True)
+    late = stand.ask("slow.test", "/hang")
+    assert (late.status_code, "took too long" in late.text) == (504, True)
+
+
+def test_replicas_share_the_load_and_stand_in_for_each_other(stand: Stand) -> None:
+    one, two = stand.upstream("one"), stand.upstream("two")
+    stand.apply(app("shop.test", one.address, two.address))
+    assert {stand.ask("shop.test").json()["name"] for _ in range(30)} == {"one", "two"}
+    stand.forget(one)
+    assert {stand.ask("shop.test", method="POST").json()["name"] for _ in range(10)} == {"two"}
+
+
+def test_an_upstream_may_be_an_address(stand: Stand) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        stand.apply(app("shop.test", f"127.0.0.1:{server.server_port}"))
+        assert stand.ask("shop.test", "/nothing-here").headers["server"].startswith("nginx")
+        assert stand.ask("shop.test", "/nothing-here").status_code == 404
+        server.shutdown()
+
+
+def test_events_are_not_held_back(stand: Stand) -> None:
+    upstream = stand.upstream()
+    stand.apply(app("shop.test", upstream.address))
+    url = f"http://127.0.0.1:{stand.port}/events"
+    with httpx.stream("GET", url, headers={"Host": "shop.test"}, timeout=60) as response:
+        events = response.iter_lines()
+        assert next(events) == "data: first"  # while the app still waits
+        upstream.go_on.set()
+        assert [line for line in events if line] == ["data: second"]
+
+
+def test_websockets_of_apps_and_of_the_dashboard(stand: Stand) -> None:
+    stand.apply(app("shop.test", f"unix:{stand.socket_app('ws.sock').path}"))
+    stand.socket_app("run/sockets.sock")
+    for uri in (f"ws://127.0.0.1:{stand.port}/ws/logs", f"ws://shop.test:{stand.port}/chat"):
+        with connect(uri, sock=create_connection(("127.0.0.1", stand.port), timeout=60), proxy=None) as socket:
+            socket.send("hello")
+            assert socket.recv(60) == f"/{uri.split('/', 3)[3]} 'hello'"
+
+
+def test_the_dashboard(stand: Stand) -> None:
+    stand.upstream("pages", "run/pages.sock")
+    (stand.static / "site.0123456789ab.css").write_text("a{}")
+    (stand.static / "plain.css").write_text("a{}")
+    for host in ("panel.test", "127.0.0.1", f"127.0.0.1:{stand.port}", "[::1]"):
+        assert stand.ask(host, "/pods").json()["name"] == "pages"
+    hashed, plain = (
+        stand.ask("panel.test", "/static/site.0123456789ab.css"),
+        stand.ask("panel.test", "/static/plain.css"),
+    )
+    assert "immutable" in hashed.headers["cache-control"]
+    assert plain.headers["cache-control"] == "no-cache"
+    assert stand.ask("panel.test", "/static/missing.css?x").json()["path"] == "/static/missing.css?x"
+
+
+def test_the_access_log_is_json_without_query_strings(stand: Stand) -> None:
+    stand.apply(app("shop.test", stand.upstream().address))
+    stand.ask("shop.test", '/quote"d?token=s3cret', headers={"X-Request-ID": "find-me-please"})
+    log = stand.edge.layout.access_log
+    wait_for(lambda: "find-me-please" in log.read_text())
+    entry = next(line for line in map(json.loads, log.read_text().splitlines()) if line["id"] == "find-me-please")
+    assert (entry["host"], entry["path"], entry["status"]) == ("shop.test", '/quote"d', 200)
+    assert abs(entry["at"] - time.time()) < 3600
+    assert entry["upstream"].startswith("unix:")
+    assert "s3cret" not in log.read_text()

@@ -1,0 +1,94 @@
+"""The rendered configuration, compared with golden files; `python -m tests.edge.test_render` writes them anew."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from apps.edge.base import EdgeState, Rule, Site
+from apps.edge.layout import Layout
+from apps.edge.render import generation_of, render
+from tests.edge.conftest import app
+
+GOLDEN = Path(__file__).parent / "golden"
+LAYOUT = Layout(
+    state=Path("/srv/pod"),
+    run=Path("/srv/pod/run"),
+    port=8080,
+    bind="127.0.0.1",
+    dashboard_host="panel.test",
+    dashboard_pages=("/srv/pod/run/pages-0.sock", "/srv/pod/run/pages-1.sock"),
+    dashboard_sockets="/srv/pod/run/sockets.sock",
+    static_root=Path("/srv/pod/static"),
+)
+API = (Rule("/", directory="/srv/site", spa=False), Rule("/api/", upstreams=("unix:/run/api.sock",), strip=True))
+STATES = {
+    "empty": EdgeState(),
+    "plain": EdgeState(tuple(app(f"{name}.test", f"unix:/run/{name}.sock") for name in ("b", "a", "c"))),
+    "answers": EdgeState(
+        (
+            Site("a.test", answer="deploying"),
+            Site("b.test", answer="maintenance"),
+            Site("c.test", answer="deploying", rules=API),
+        )
+    ),
+    "mixed": EdgeState(
+        (
+            Site("a.test", rules=API),
+            app("b.test", "unix:/run/0.sock", "unix:/run/1.sock", timeout=300, body_mb=1),
+            app("c.test", "10.0.0.1:80"),
+            app("d.test"),
+            Site("e.test", rules=(Rule("/", directory="/srv/spa"),)),
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_golden(name: str) -> None:
+    assert render(STATES[name], LAYOUT, 7) == (GOLDEN / f"{name}.conf").read_text()
+
+
+def test_golden_with_everything_set() -> None:
+    assert render(EdgeState(), FULL, 1) == (GOLDEN / "settings.conf").read_text()
+
+
+def test_the_order_of_sites_does_not_matter() -> None:
+    sites = list(STATES["mixed"].sites)
+    random.shuffle(sites)
+    assert render(EdgeState(tuple(sites)), LAYOUT, 7) == render(STATES["mixed"], LAYOUT, 7)
+
+
+def test_where_links_lead_stands_in_no_configuration() -> None:
+    one, other = (EdgeState((app("a.test", f"unix:/run/{name}.sock"),)) for name in ("old", "new"))
+    assert render(one, LAYOUT, 1) == render(other, LAYOUT, 1)
+
+
+def test_hosts_of_one_kind_share_a_block() -> None:
+    state = EdgeState(tuple(app(f"h{number}.test", f"unix:/run/{number}.sock") for number in range(1000)))
+    text = render(state, LAYOUT, 3)
+    assert text.count("server {") == render(EdgeState((state.sites[0],)), LAYOUT, 3).count("server {")
+    assert generation_of(text) == 3
+
+
+FULL = Layout(
+    state=Path("/srv/with space"),
+    run=Path("/srv/r"),
+    port=80,
+    bind="::",
+    dashboard_host="panel.test",
+    dashboard_pages=("/srv/r/p",),
+    dashboard_sockets="/srv/r/s",
+    static_root=Path("/srv/static"),
+    trusted_proxies=("10.0.0.0/8", "fd00::/8"),
+    workers=4,
+    open_files=1024,
+    user="nobody nogroup",
+)
+
+if __name__ == "__main__":
+    for golden, state in STATES.items():
+        (GOLDEN / f"{golden}.conf").write_text(render(state, LAYOUT, 7))
+    (GOLDEN / "settings.conf").write_text(render(EdgeState(), FULL, 1))

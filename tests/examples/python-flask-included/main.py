@@ -1,0 +1,3 @@
+import flask
+
+server: flask.Flask = flask.Flask(__name__)

