@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -14,6 +15,30 @@ from django.core.exceptions import ImproperlyConfigured
 
 ROOT = Path(__file__).resolve().parent.parent
 KNOWN_KEYS = frozenset({"", "secret", "changeme", "django-insecure", "insecure"})
+HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+SCHEMES = {
+    "database_url": ("postgres", "postgresql", "sqlite"),
+    "valkey_url": ("redis", "rediss", "unix"),
+    "vault_addr": ("https", "http"),
+}
+RANGES = {
+    "port": (1, 65535),
+    "public_port": (0, 65535),
+    "lease_seconds": (1, 3600),
+    "workers": (1, 1000),
+    "web_workers": (1, 1000),
+    "log_days": (1, 36500),
+    "log_mb": (1, 1_000_000),
+    "cache_days": (1, 36500),
+    "revisions_kept": (0, 100_000),
+    "clone_mb": (1, 1_000_000),
+    "clone_files": (1, 100_000_000),
+    "clone_seconds": (1, 86400),
+    "build_seconds": (1, 86400),
+    "build_memory": (16, 10_000_000),
+    "build_cpu": (0.01, 1024),
+    "drain_seconds": (0, 3600),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +134,49 @@ def _convert(name: str, text: str, kind: str) -> Any:
 def _check(config: Config) -> None:
     if config.sandbox not in ("auto", "required", "off"):
         raise ImproperlyConfigured("BRAINPOD_SANDBOX must be auto, required or off.")
-    try:
-        config.networks  # noqa: B018 - asked for its errors
-    except ValueError as error:
-        raise ImproperlyConfigured(f"BRAINPOD_ALLOWED_NETWORKS: {error}.") from None
-    for name in ("lease_seconds", "workers", "web_workers", "log_days", "build_seconds", "clone_seconds"):
-        if getattr(config, name) < 1:
-            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()} must be at least 1.")
     if len(str(config.run)) > 60:
         raise ImproperlyConfigured("BRAINPOD_STATE is too long: sockets beneath it may have at most 107 characters.")
-    if not config.production:
-        return
+    _check_numbers(config)
+    _check_networks(config)
+    _check_addresses(config)
+    if config.production:
+        _check_production(config)
+
+
+def _check_numbers(config: Config) -> None:
+    for name, (lowest, highest) in RANGES.items():
+        value = getattr(config, name)
+        if not lowest <= value <= highest:  # also false for nan
+            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()} must be from {lowest} to {highest}, not {value}.")
+
+
+def _check_networks(config: Config) -> None:
+    for name in ("allowed_networks", "trusted_proxies"):
+        for text in filter(None, (part.strip() for part in getattr(config, name).split(","))):
+            try:
+                ipaddress.ip_network(text)
+            except ValueError as error:
+                raise ImproperlyConfigured(f"BRAINPOD_{name.upper()}: {error}.") from None
+    try:
+        ipaddress.ip_address(config.bind)
+    except ValueError:
+        raise ImproperlyConfigured(f"BRAINPOD_BIND must be an address such as 0.0.0.0, not {config.bind!r}.") from None
+
+
+def _check_addresses(config: Config) -> None:
+    for name in ("domain", "dashboard_host"):
+        if not HOST.fullmatch(getattr(config, name)):
+            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()} must be a host name in small letters, without a port.")
+    for name, schemes in SCHEMES.items():
+        value = getattr(config, name)
+        if value and value.partition("://")[0] not in schemes:
+            setting = "DATABASE_URL" if name == "database_url" else f"BRAINPOD_{name.upper()}"
+            raise ImproperlyConfigured(f"{setting} must begin with {' or '.join(f'{s}://' for s in schemes)}.")
+    if config.vault_addr and not (config.vault_role_id and config.vault_secret_id):
+        raise ImproperlyConfigured("BRAINPOD_VAULT_ADDR needs BRAINPOD_VAULT_ROLE_ID and BRAINPOD_VAULT_SECRET_ID.")
+
+
+def _check_production(config: Config) -> None:
     if config.secret_key in KNOWN_KEYS or len(config.secret_key) < 32:
         raise ImproperlyConfigured("BRAINPOD_SECRET_KEY must be set to at least 32 random characters in production.")
     if config.sandbox != "required":

@@ -97,16 +97,22 @@ def _own_uv(environment: Path, lock: Path) -> str | None:
         return str(program)
     if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
         return None
-    found = re.search(r"^uv==.*?(?:\\\n.*?)*(?=^\S|\Z)", lock.read_text(), re.MULTILINE)
-    if not found:
+    entry = entry_of("uv", lock.read_text())
+    if not entry:
         return None
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     only = folder / "uv.lock"
-    only.write_text(found.group())
+    only.write_text(entry)
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     done = subprocess.run([*install, "--require-hashes", "--target", str(folder), "-r", str(only)], check=False)
     return str(program) if done.returncode == 0 and program.exists() else None
+
+
+def entry_of(package: str, lock: str) -> str:
+    """The lines of one package in a lock: name, version, hashes; empty if it is not there."""
+    found = re.search(rf"^{re.escape(package)}==[^\n]*(?:\n +--hash=[^\n]*)*", lock, re.MULTILINE)
+    return found.group() + "\n" if found else ""
 
 
 def _with_pip(environment: Path, lock: Path) -> None:

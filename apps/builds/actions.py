@@ -77,7 +77,7 @@ def carry_builds(*, revision: Revision) -> None:
             continue
         found = find(revision, name, snapshot)
         commit = resource.spec["source"].get("commit", "")
-        build, created = Build.objects.get_or_create(
+        build, _ = Build.objects.get_or_create(
             revision=revision,
             app=name,
             defaults={"inputs": inputs(snapshot, name), "commit": found.commit if found else commit},

@@ -71,7 +71,7 @@ def _python(wanted: str, origin: str, tools: Path) -> Toolchain:
         prefixes=prefixes,
         path=("/layers/deps/venv/bin", ours, *(f"{p}/bin" for p in prefixes)),
         mounts=(Mount(ours, ours), *(Mount(p, p) for p in prefixes)),
-        env={"UV_PYTHON": executable},
+        env={"BRAINPOD_PYTHON": executable},
     )
 
 

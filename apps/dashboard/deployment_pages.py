@@ -33,7 +33,7 @@ def page_of_deployments(pod: Pod, query: QueryDict, app: str = "") -> dict[str, 
     older = ""
     if len(found) > PAGE:
         following = QueryDict(mutable=True)
-        kept = {key: query[key] for key in ("state", "tab") if query.get(key)}
+        kept = {key: str(query[key]) for key in ("state", "tab") if query.get(key)}
         following.update(kept | {"before": found[PAGE - 1].pk})
         older = following.urlencode()
     return {
@@ -67,7 +67,7 @@ def deployment_context(pod: Pod, deployment: Deployment, *, page: bool) -> dict[
         context |= {
             "stream": deployment.stream,
             "log": initial(deployment.stream),
-            "history_url": reverse("deployment-log", args=[pod.name, deployment.pk]),
+            "log_url": reverse("deployment-log", args=[pod.name, deployment.pk]),
             "rollback": rollback(pod, deployment.revision) if rolls_back else None,
         }
     return context

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q
 
-from apps.accounts.models import Team, User
+from apps.accounts.models import User
 from apps.dashboard.pod_states import Running, pod_state
 from apps.deployments.models import Deployment, Workload
 from apps.pods.models import HostName, Pod, Revision
@@ -43,11 +43,13 @@ class Card:
     seen: datetime.datetime | None
 
 
-def cards(user: User, team: Team | None = None) -> list[Card]:
-    """The pods of the teams `user` is in, or of `team` alone (of which `user` must be a member), by name."""
+def cards(user: User, *, team: str = "", text: str = "") -> list[Card]:
+    """The pods of the teams `user` is in, by name; of the team with the slug `team` alone, with `text` in the name."""
     pods = Pod.objects.filter(team__memberships__user_id=user.pk, deleting_at=None)
     if team:
-        pods = pods.filter(team=team)
+        pods = pods.filter(team__slug=team)
+    if text:
+        pods = pods.filter(name__icontains=text)
     drafts = Exists(Revision.objects.filter(pod=OuterRef("pk"), sealed_at=None))
     rows = list(
         pods.annotate(has_draft=drafts)

@@ -174,7 +174,7 @@ def _typed(each: Field, data: QueryDict) -> Any:
         return each.path in data
     if each.path not in data:
         return None
-    text = data[each.path].replace("\r\n", "\n")
+    text = str(data[each.path]).replace("\r\n", "\n")
     if each.widget == "lines":
         return [line.strip() for line in text.split("\n") if line.strip()]
     if each.widget == "number":

@@ -48,7 +48,7 @@ def deploy_revision(*, pod: Pod, revision: Revision, by: User | None) -> Deploym
     pod = _locked(pod)
     if revision.pod_id != pod.pk or revision.is_draft:
         raise NotFound("such revision of this pod")
-    rollback = pod.live_id is not None and pod.live.version > revision.version  # type: ignore[union-attr]
+    rollback = pod.live is not None and (pod.live.version or 0) > (revision.version or 0)
     return start(pod=pod, revision=revision, trigger=Trigger.ROLLBACK if rollback else Trigger.REDEPLOY, by=by)
 
 

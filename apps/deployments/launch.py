@@ -50,6 +50,7 @@ def spec_of(release: Release, workload: Workload) -> LaunchSpec:
         pod=release.revision.pod_id,
         command=("sh", "-c", spec.get("startCommand") or manifest.start),
         env={
+            **manifest.env,
             **env.values,
             "BRAINPOD_POD": release.revision.pod.name,
             "BRAINPOD_APP": app,

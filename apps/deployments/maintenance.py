@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
-import shutil
-import time
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
@@ -14,6 +11,7 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from apps import artifacts
+from apps.builds import bundle, layers
 from apps.builds.models import Artifact, Build
 from apps.deployments.duties import duty
 from apps.deployments.models import Workload
@@ -31,7 +29,6 @@ def maintain() -> None:
         retention.apply()
         Session.objects.filter(expire_date__lt=timezone.now()).delete()
         _artifacts()
-        _caches()
 
 
 def _artifacts() -> None:
@@ -48,15 +45,10 @@ def _artifacts() -> None:
     old = Build.objects.filter(artifact__isnull=False).exclude(revision_id__in=needed)
     old.update(artifact=None, built_at=None)
     Artifact.objects.filter(builds=None, created_at__lt=timezone.now() - datetime.timedelta(hours=1)).delete()
-    digests: set[str] = set()
+    # Before the layers of idle apps are forgotten: what an app still runs with is named by its manifest too.
+    caches = settings.BRAINPOD.state / "cache"
+    layers.forget_idle(caches, older_than=settings.BRAINPOD.cache_days * DAY)
+    digests = layers.remembered(caches)
     for manifest in Artifact.objects.values_list("manifest", flat=True):
-        digests |= {value for value in (manifest.get("app"), manifest.get("deps")) if value}
+        digests |= bundle.Manifest.from_json(manifest).digests
     artifacts.artifacts().keep_only(digests, older_than=settings.BRAINPOD.cache_days * DAY)
-
-
-def _caches() -> None:
-    """Caches of apps that were not built for a while."""
-    limit = time.time() - settings.BRAINPOD.cache_days * DAY
-    for directory in (settings.BRAINPOD.state / "cache").glob("*/*"):
-        if os.stat(directory).st_mtime < limit:
-            shutil.rmtree(directory, ignore_errors=True)

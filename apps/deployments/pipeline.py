@@ -108,9 +108,9 @@ def _work(deployment: Deployment, lease: Lease) -> None:
             except LeaseLost:
                 raise
             except Exception:
-                error = PlatformError("internal_error", "The platform failed while deploying.")
-                log.exception("deployment_failed", deployment=deployment.pk, error_id=error.id)
-                _end(recorder, "failed", f"{error.message} ({error.id})", code=error.code, hint="Try again.")
+                failure = PlatformError("internal_error", "The platform failed while deploying.")
+                log.exception("deployment_failed", deployment=deployment.pk, error_id=failure.id)
+                _end(recorder, "failed", f"{failure.message} ({failure.id})", code=failure.code, hint="Try again.")
             else:
                 _end(recorder, "ready", "")
     except LeaseLost:

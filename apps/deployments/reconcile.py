@@ -6,6 +6,8 @@ the difference and mends it; a pass that finds none costs a handful of queries.
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from django.db.models import F, Q
 from django.utils import timezone
@@ -48,7 +50,7 @@ def _jobs() -> None:
         words = "It took longer than a deployment may take."
         move(
             deployment, "failed", table=DEPLOYMENT_MOVES, where={"switched_at": None},
-            finished_at=now, error=words, error_code="deadline_passed", hint="Deploy again; the log says where it hung.",
+            finished_at=now, error=words, error_code="deadline_passed", hint="Deploy again: the log says where.",
         )  # fmt: skip
         changed(deployment.pod_id, deployment.pk)
     free = Q(leased_until=None) | Q(leased_until__lte=now)
@@ -82,7 +84,7 @@ def _note(workload: Workload, status: Status) -> None:
         return  # what does not serve yet is judged by its health check
     if (workload.state, workload.reason, workload.restarts) == (state, status.reason[:300], status.restarts):
         return
-    fields = {"reason": status.reason[:300], "restarts": status.restarts, "observed_at": timezone.now()}
+    fields: dict[str, Any] = {"reason": status.reason[:300], "restarts": status.restarts, "observed_at": timezone.now()}
     if workload.state == state:
         Workload.objects.filter(pk=workload.pk).update(**fields)
     else:

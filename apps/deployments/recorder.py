@@ -81,8 +81,11 @@ class Recorder:
         except LeaseLost:
             raise
         except Exception as error:
+            if self.cancelled() and not isinstance(error, UserError | Cancelled):
+                self.lease.check()
+                error = Cancelled()  # what was interrupted says so in its own words
             self._ended(stage, app, error)
-            raise
+            raise error from None
         failpoint(f"after-{stage}")
         self._set(stage, app, state="passed", finished_at=timezone.now(), note=note.text[:300])
 
@@ -106,8 +109,6 @@ class Recorder:
                 time.sleep(1)
 
     def _ended(self, stage: str, app: str, error: Exception) -> None:
-        if self.cancelled() and not isinstance(error, UserError):
-            error = Cancelled()
         if isinstance(error, Cancelled):
             self._set(stage, app, state="skipped", finished_at=timezone.now(), note="Cancelled.")
             return

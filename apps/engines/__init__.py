@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from apps.core.components import component
-
 if TYPE_CHECKING:
     from apps.engines.base import Engine
 
 
 def engine() -> Engine:
+    from apps.core.components import component  # here, so that the engine's own processes stay without Django
+
     return cast("Engine", component("engine"))

@@ -27,7 +27,8 @@ _CAUSES: tuple[tuple[str, str, str, str], ...] = (
         "Use the final address of the repository; it usually ends in .git.",
     ),
     (
-        r"[Rr]emote branch .* not found|couldn't find remote ref|not our ref|no such ref|bad object",
+        r"[Rr]emote branch .* not found|couldn't find remote ref|not our ref|no such ref|bad object"
+        r"|unadvertised object|not a tree object|Not a valid object name",
         "branch_not_found",
         "The repository has no such branch or commit.",
         "Check the branch's name, and that the commit was pushed.",

@@ -88,16 +88,11 @@ class Hosted:
         raise UserError("repository_not_found", f"There is no repository {url.url}.", hint)
 
     def _tip(self, path: Path, ref: str) -> str:
-        """The commit `ref` stands at, read without starting git; empty: there is none."""
-        repository = git.Repo(path, odbt=git.GitDB)
+        """The commit `ref` stands at; empty: there is none."""
         try:
-            return str(git.Reference(repository, ref, check_path=False).commit.hexsha) if ref != "HEAD" else str(
-                repository.head.commit.hexsha
-            )  # fmt: skip
-        except (ValueError, git.exc.BadName, git.exc.BadObject):
+            return _plain("--git-dir", str(path), "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        except git.GitCommandError:
             return ""
-        finally:
-            repository.close()
 
 
 _AUTHOR = {

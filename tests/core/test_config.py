@@ -16,6 +16,30 @@ from brainpod.config import read
         ({"BRAINPOD_LEASE_SECONDS": "0"}, "BRAINPOD_LEASE_SECONDS"),
         ({"BRAINPOD_ALLOWED_NETWORKS": "10.0.0.1/8"}, "BRAINPOD_ALLOWED_NETWORKS"),
         ({"BRAINPOD_STATE": "/" + "x" * 80}, "BRAINPOD_STATE"),
+        ({"BRAINPOD_PORT": "0"}, "BRAINPOD_PORT"),
+        ({"BRAINPOD_PORT": "65536"}, "BRAINPOD_PORT"),
+        ({"BRAINPOD_PORT": ""}, "BRAINPOD_PORT"),
+        ({"BRAINPOD_PUBLIC_PORT": "-1"}, "BRAINPOD_PUBLIC_PORT"),
+        ({"BRAINPOD_WORKERS": "0"}, "BRAINPOD_WORKERS"),
+        ({"BRAINPOD_WEB_WORKERS": "-2"}, "BRAINPOD_WEB_WORKERS"),
+        ({"BRAINPOD_LOG_DAYS": "0"}, "BRAINPOD_LOG_DAYS"),
+        ({"BRAINPOD_CLONE_MB": "-1"}, "BRAINPOD_CLONE_MB"),
+        ({"BRAINPOD_BUILD_CPU": "nan"}, "BRAINPOD_BUILD_CPU"),
+        ({"BRAINPOD_BUILD_CPU": "inf"}, "BRAINPOD_BUILD_CPU"),
+        ({"BRAINPOD_BUILD_MEMORY": "1"}, "BRAINPOD_BUILD_MEMORY"),
+        ({"BRAINPOD_DRAIN_SECONDS": "-0.1"}, "BRAINPOD_DRAIN_SECONDS"),
+        ({"BRAINPOD_BIND": "localhost"}, "BRAINPOD_BIND"),
+        ({"BRAINPOD_TRUSTED_PROXIES": "10.0.0.0/8, nginx"}, "BRAINPOD_TRUSTED_PROXIES"),
+        ({"BRAINPOD_DOMAIN": "Apps.example.com"}, "BRAINPOD_DOMAIN"),
+        ({"BRAINPOD_DOMAIN": "apps.example.com:8080"}, "BRAINPOD_DOMAIN"),
+        ({"BRAINPOD_DOMAIN": ""}, "BRAINPOD_DOMAIN"),
+        ({"BRAINPOD_DASHBOARD_HOST": "a b"}, "BRAINPOD_DASHBOARD_HOST"),
+        ({"BRAINPOD_DASHBOARD_HOST": "-x.org"}, "BRAINPOD_DASHBOARD_HOST"),
+        ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL"),
+        ({"BRAINPOD_VALKEY_URL": "http://x"}, "BRAINPOD_VALKEY_URL"),
+        ({"BRAINPOD_VAULT_ADDR": "vault:8200"}, "BRAINPOD_VAULT_ADDR"),
+        ({"BRAINPOD_VAULT_ADDR": "https://vault:8200"}, "BRAINPOD_VAULT_ROLE_ID"),
         ({"BRAINPOD_PRODUCTION": "1"}, "BRAINPOD_SECRET_KEY"),
         ({"BRAINPOD_PRODUCTION": "1", "BRAINPOD_SECRET_KEY": "changeme"}, "BRAINPOD_SECRET_KEY"),
         ({"BRAINPOD_PRODUCTION": "1", "BRAINPOD_SECRET_KEY": "k" * 40}, "BRAINPOD_SANDBOX"),
@@ -35,3 +59,19 @@ def test_addresses():
     config = read({"BRAINPOD_PORT": "80", "BRAINPOD_DASHBOARD_HOST": "pods.example.com"})
     assert config.public_address == "http://pods.example.com"
     assert read({}).url("shop.localhost") == "http://shop.localhost:8080"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"BRAINPOD_DEBUG": "yes", "BRAINPOD_SECURE": "0"},
+        {"BRAINPOD_BIND": "::", "BRAINPOD_PORT": "1", "BRAINPOD_DRAIN_SECONDS": "0"},
+        {"BRAINPOD_ALLOWED_NETWORKS": " 10.0.0.0/8 , fd00::/8", "BRAINPOD_TRUSTED_PROXIES": "127.0.0.1"},
+        {"DATABASE_URL": "postgres://u@%2Ftmp%2Fpg/d", "BRAINPOD_VALKEY_URL": "rediss://h:6379/1"},
+        {"BRAINPOD_VAULT_ADDR": "https://v", "BRAINPOD_VAULT_ROLE_ID": "r", "BRAINPOD_VAULT_SECRET_ID": "s"},
+        {"BRAINPOD_PRODUCTION": "1", "BRAINPOD_SECRET_KEY": "k" * 40, "BRAINPOD_SANDBOX": "required"},
+    ],
+)
+def test_accepted(given):
+    read(given)

@@ -62,8 +62,8 @@ BAD = [
     "git@localhost:a/b", "ssh://git@169.254.169.254/x", "ssh://git@[::1]/x", "git@[::1]:a/b", "a:b:c", "host:path",
     "git@host:a:b", "git@:a", "@host:a", "git@host:", "brainpod:", "brainpod:acme", "brainpod:/hello", "brainpod:acme/",
     "brainpod:../hello", "brainpod:acme/../x", "brainpod:acme/a/b", "brainpod:Acme/x", "brainpod:acme/x y",
-    "brainpod:acme/-x", "brainpod://acme/x", "brainpod:acme/.git", "brainpod:acme/a--b", "https://example.org/" + "a" * 1000,
-    "https://" + "a." * 130 + "org/x", "https://" + "a" * 64 + ".org/x",
+    "brainpod:acme/-x", "brainpod://acme/x", "brainpod:acme/.git", "brainpod:acme/a--b",
+    "https://example.org/" + "a" * 1000, "https://" + "a." * 130 + "org/x", "https://" + "a" * 64 + ".org/x",
 ]  # fmt: skip
 
 

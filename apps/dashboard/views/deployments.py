@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts import gate
 from apps.accounts.roles import Role
@@ -69,7 +69,7 @@ def _deploy_draft(request: Request, pod: Pod) -> HttpResponse:
 
 
 @pod_page()
-@require_GET
+@require_safe
 def deployment(request: Request, pod: Pod, deployment: str) -> HttpResponse:
     found = deployment_of(pod, deployment)
     context = frame(pod, request.access) | deployment_context(pod, found, page=not wants_fragment(request))

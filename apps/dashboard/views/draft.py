@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.roles import Role
 from apps.dashboard.access import Request, pod_page
@@ -28,7 +28,7 @@ def review_page(request: Request, pod: Pod, form: DeployForm | None = None, *, s
 
 
 @pod_page()
-@require_GET
+@require_safe
 def draft(request: Request, pod: Pod) -> HttpResponse:
     return review_page(request, pod)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from apps.core.errors import NotFound
 from apps.dashboard.access import Request, pod_page
@@ -14,13 +14,13 @@ from apps.pods.models import Pod
 
 
 @pod_page()
-@require_GET
+@require_safe
 def deployment_log(request: Request, pod: Pod, deployment: str) -> HttpResponseBase:
     return respond(request, deployment_of(pod, deployment).stream)
 
 
 @pod_page()
-@require_GET
+@require_safe
 def deployment_log_text(request: Request, pod: Pod, deployment: str) -> StreamingHttpResponse:
     found = deployment_of(pod, deployment)
     response = StreamingHttpResponse(reader.text(found.stream), content_type="text/plain; charset=utf-8")
@@ -31,7 +31,7 @@ def deployment_log_text(request: Request, pod: Pod, deployment: str) -> Streamin
 
 
 @pod_page()
-@require_GET
+@require_safe
 def workload_log(request: Request, pod: Pod, workload: str) -> HttpResponse | StreamingHttpResponse:
     found = pod.workloads.filter(pk=workload).first()
     if found is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts import gate
 from apps.accounts.models import Team
@@ -29,7 +29,7 @@ def _own_teams(request: Request) -> list[tuple[str, str]]:
 
 
 @signed_in
-@require_GET
+@require_safe
 def pod_new(request: Request) -> HttpResponse:
     form = PodForm(teams=_own_teams(request), initial={"team": request.GET.get("team", "")})
     return render(request, "pods/new.html", {"form": form})
@@ -49,20 +49,20 @@ def pods(request: Request) -> HttpResponse:
 
 
 @pod_page()
-@require_GET
+@require_safe
 def pod(request: Request, pod: Pod) -> HttpResponse:
     context = frame(pod, request.access) | {"map": pod_map(pod)}
     return render(request, "pods/pod.html", context, fragment="pods/_pod_map.html")
 
 
 @pod_page()
-@require_GET
+@require_safe
 def pod_bar(request: Request, pod: Pod) -> HttpResponse:
     return render(request, "pods/_pod_bar.html", frame(pod, request.access))
 
 
 @pod_page()
-@require_GET
+@require_safe
 def pod_settings(request: Request, pod: Pod) -> HttpResponse:
     return render(request, "pods/settings.html", frame(pod, request.access) | {"form": DeletionForm()})
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts import gate
 from apps.accounts.roles import Role
@@ -23,7 +23,7 @@ from apps.pods.models import Pod
 
 
 @pod_page(needs=Role.DEVELOPER)
-@require_GET
+@require_safe
 def resource_kinds(request: Request, pod: Pod) -> HttpResponse:
     return render(request, "resources/kinds.html", frame(pod, request.access) | {"kinds": kinds.every()})
 

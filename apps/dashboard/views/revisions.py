@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from apps.core.errors import NotFound
 from apps.dashboard.access import Request, pod_page
@@ -24,7 +24,7 @@ def revision_of(pod: Pod, version: str | int) -> Revision:
 
 
 @pod_page()
-@require_GET
+@require_safe
 def revisions(request: Request, pod: Pod) -> HttpResponse:
     """The history; with `?a=3&b=5` also what differs between the two."""
     context = frame(pod, request.access) | page_of_revisions(pod, request.GET.get("before", ""))
@@ -34,7 +34,7 @@ def revisions(request: Request, pod: Pod) -> HttpResponse:
 
 
 @pod_page()
-@require_GET
+@require_safe
 def revision(request: Request, pod: Pod, version: int) -> HttpResponse:
     context = frame(pod, request.access) | revision_context(pod, revision_of(pod, version))
     return render(request, "revisions/revision.html", context)

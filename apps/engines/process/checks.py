@@ -56,7 +56,7 @@ def _mounts(spec: RunSpec) -> list[Detail]:
         if not _plain(mount.target) or mount.target == "/":
             wrong.append(Detail(field, f"{mount.target} must be an absolute path such as /data."))
             continue
-        if any(within(mount.target, name) or within(name, mount.target) for name in NO_DISKS):
+        if not _toolchain(mount) and any(within(mount.target, name) or within(name, mount.target) for name in NO_DISKS):
             wrong.append(Detail(field, f"{mount.target} would hide a part of the system: choose another path."))
         if mount.target in seen:
             wrong.append(Detail(field, f"{mount.target} is there twice."))
@@ -65,6 +65,12 @@ def _mounts(spec: RunSpec) -> list[Detail]:
             wrong.append(Detail(field, f"what belongs at {mount.target} is not there any more."))
         wrong += _place(spec, mount.target, field)
     return wrong
+
+
+def _toolchain(mount: Mount) -> bool:
+    """A directory of this host seen, unchanged, where it is: it hides nothing but what it is itself."""
+    hidden = ("/proc", "/dev", "/sys", "/run")
+    return mount.mode == "read" and mount.source == mount.target and not any(within(mount.target, h) for h in hidden)
 
 
 def _files(spec: RunSpec) -> list[Detail]:

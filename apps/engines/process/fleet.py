@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 
 from apps.core.errors import PlatformError, Unavailable
@@ -43,6 +44,10 @@ class Fleet:
                 "NO SANDBOX: this host does not let one be made. Apps and builds run as plain processes, with the "
                 "network and every file their user may read. Run only code you trust."
             )
+            if os.getuid() == 0:
+                notes.append(
+                    "Started by root without a sandbox: where a pod's user cannot reach the files, apps run as root."
+                )
         elif not launcher.bubblewrap.features.overlay:
             notes.append("No overlays here: apps see their own files read-only beneath the first level.")
         if not launcher.limits_by_cgroup:

@@ -111,10 +111,20 @@ class Forwarder:
             raise
         left, right = Side(client, connecting=False), Side(upstream, connecting=True)
         left.other, right.other = right, left
-        for side in (left, right):
-            self._sides[side.fd] = side
-            self._watch(side)
-        self._guard(left, lambda: self._read(left))
+        self._sides[left.fd], self._sides[right.fd] = left, right
+        self._guard(left, lambda: self._begin(left, right))
+
+    def _begin(self, client: Side, upstream: Side) -> None:
+        """Pass on what has come with the connection: over loopback the other one is there before it says so."""
+        with contextlib.suppress(BlockingIOError):
+            data = client.sock.recv(CHUNK)
+            client.ended = not data
+            upstream.waiting += data
+            if data:
+                del upstream.waiting[: upstream.sock.send(data)]
+                upstream.connecting = False
+        self._watch(client)
+        self._watch(upstream)
 
     def _guard(self, side: Side, step: Callable[[], None]) -> None:
         """A socket that fails ends its connection, and no other."""
@@ -168,8 +178,9 @@ class Forwarder:
         other = side.other
         if side.ended and not other.waiting and not other.shut and not other.connecting:
             other.shut = True
-            with contextlib.suppress(OSError):
-                other.sock.shutdown(socket.SHUT_WR)
+            if not side.shut:
+                with contextlib.suppress(OSError):
+                    other.sock.shutdown(socket.SHUT_WR)
         gone = side.ended and side.hung_up and other.shut  # nobody is left to read an answer
         if (side.shut and other.shut) or gone:
             self._close(side)

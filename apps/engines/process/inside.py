@@ -22,8 +22,9 @@ async def run(
     launcher: Launcher, spec: LaunchSpec, pid: int, port: int, command: tuple[str, ...], timeout: float
 ) -> tuple[int, str]:
     """Exit code (124: took longer than `timeout`) and output of both streams."""
-    env = environment(spec, launcher.host, proxy_port=port if spec.network else None, build=False)
-    if launcher.bubblewrap is None:
+    sandboxed = launcher.bubblewrap is not None
+    env = environment(spec, launcher.host, proxy_port=port if sandboxed else None, build=False)
+    if not sandboxed:
         view = launcher.view(spec)
         env = {name: view.translate(value) for name, value in env.items()}
         become, workdir = _own_user(launcher, spec), f"{view.root}{spec.workdir}"

@@ -45,6 +45,7 @@ class Life:
     reason: str = ""
     since: float = field(default_factory=time.time)
     stopping: bool = False
+    sandboxed: bool = True
 
 
 class Workload:
@@ -127,7 +128,7 @@ class Workload:
 
     def start(self) -> None:
         """Start the process. One that cannot be started counts as one that exited."""
-        sandboxed = self._context.launcher.bubblewrap is not None
+        sandboxed = self._life.sandboxed = self._context.launcher.bubblewrap is not None
         status_r, status_w = pipe() if sandboxed else (-1, -1)
         block_r, block_w = pipe(blocking=True) if sandboxed else (-1, -1)
         self._set(State.STARTING, reason="")
@@ -368,7 +369,7 @@ class Workload:
         group = self._context.launcher.group(self.spec.id)
         if group is not None:
             group.remove()
-        if self._context.launcher.bubblewrap is None:
+        if not self._life.sandboxed:
             self._context.launcher.view(self.spec).remove()
         _socket_path(self._context, self.spec.id).unlink(missing_ok=True)
 
@@ -377,7 +378,7 @@ class Workload:
         life = self._life
         if life.child:
             return processes.descendants(life.child) if processes.alive(life.child, life.child_born) else []
-        if self._context.launcher.bubblewrap is not None:
+        if life.sandboxed:
             return [life.pid] if processes.alive(life.pid, life.born) else []
         own = [life.pid, *processes.descendants(life.pid)] if processes.alive(life.pid, life.born) else []
         strays = processes.marked(self._context.launcher.marker(self.spec.id))
@@ -386,7 +387,7 @@ class Workload:
     def _kill(self) -> None:
         """End everything at once. The first process of a sandbox takes the rest along."""
         life = self._life
-        if self._context.launcher.bubblewrap is None:
+        if not life.sandboxed:
             for pid in self._pids():
                 processes.send(pid)
         for pid, born in ((life.child, life.child_born), (life.pid, life.born)):

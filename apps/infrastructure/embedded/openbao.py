@@ -21,7 +21,6 @@ cluster_name = "brainpod"
 api_addr = "http://127.0.0.1:{port}"
 cluster_addr = "http://127.0.0.1:{cluster_port}"
 log_level = "warn"
-log_requests_level = "off"
 storage "raft" {{
   path = {data}
   node_id = "embedded"

@@ -45,7 +45,7 @@ def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
     preparation = (Step("database", steps.migrate), Step("static files", steps.collect_static))
     return [
         Tier(tuple(stores)),
-        Tier((_pages(config, own), _sockets(config, own), _worker(config, own), _beat(config, own)), preparation),
+        Tier((_pages(config, own), _sockets(config, own), _worker(config, own), _beat(config, own), _logs(own)), preparation),
         Tier((_nginx(plain),)),
     ]
 
@@ -144,6 +144,12 @@ def _beat(config: Any, env: Mapping[str, str]) -> Service:
         return [*celery, "--schedule", str(schedule), "--pidfile="]
 
     return Service("beat", command, marker.exists, env, leftovers=(marker,), grace=5)
+
+
+def _logs(env: Mapping[str, str]) -> Service:
+    """What apps write, collected into their streams."""
+    command = [sys.executable, str(settings.ROOT / "manage.py"), "collect_logs"]
+    return Service("logs", lambda: command, lambda: True, env, grace=10)
 
 
 def _nginx(env: Mapping[str, str]) -> Service:
