@@ -10,7 +10,11 @@ if not _state:
     _state = os.environ["BRAINPOD_STATE_OF_TESTS"] = tempfile.mkdtemp(prefix="bp-t-")
     os.chmod(_state, 0o711)
     atexit.register(shutil.rmtree, _state, ignore_errors=True)
-for _name in [name for name in os.environ if name.startswith("BRAINPOD_") and name not in ("BRAINPOD_STATE_OF_TESTS", "BRAINPOD_SOAK")]:
+for _name in [
+    name
+    for name in os.environ
+    if name.startswith("BRAINPOD_") and name not in ("BRAINPOD_STATE_OF_TESTS", "BRAINPOD_SOAK")
+]:
     del os.environ[_name]
 os.environ["BRAINPOD_STATE"] = _state
 

@@ -1,14 +1,22 @@
-"""The pods of a person as cards, in four queries whatever their number."""
+"""The pods of a person as cards, in four queries whatever their number.
+
+The page that is looked at most: a card is turned into HTML once for each state it is in, and kept.
+"""
 
 from __future__ import annotations
 
 import datetime
+import functools
 from collections import defaultdict
 from dataclasses import dataclass
 
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q
+from django.template.loader import render_to_string
+from django.utils import timezone
+from markupsafe import Markup
 
 from apps.accounts.models import User
+from apps.dashboard.environment import in_words
 from apps.dashboard.pod_states import Running, pod_state
 from apps.deployments.models import Deployment, Workload
 from apps.pods.models import HostName, Pod, Revision
@@ -63,6 +71,25 @@ def cards(user: User, *, team: str = "", text: str = "") -> list[Card]:
     return [_card(row, last.get(row[0]), running.get(row[0], Running()), tuple(hosts.get(row[0], ()))) for row in rows]
 
 
+def as_html(found: list[Card]) -> list[Markup]:
+    now = timezone.now()
+    return [_html(card, _words(card.last.at if card.last else None, now), _words(card.seen, now)) for card in found]
+
+
+def _words(moment: datetime.datetime | None, now: datetime.datetime) -> str:
+    """How long ago, in whole minutes: a card is not made anew each second, app.js counts those."""
+    if moment is None:
+        return ""
+    return in_words(moment if now - moment > datetime.timedelta(minutes=1) else now, now)
+
+
+@functools.lru_cache(maxsize=4096)
+def _html(card: Card, deployed: str, seen: str) -> Markup:
+    return Markup(
+        render_to_string("_pod_card.html", {"card": card, "deployed": deployed, "seen": seen}, using="jinja2")
+    )
+
+
 def _card(
     row: tuple[str, str, str, str, int | None, bool], last: Last | None, instances: Running, hosts: tuple[str, ...]
 ) -> Card:
@@ -86,8 +113,9 @@ def _running(ids: list[str]) -> dict[str, Running]:
     rows = (
         Workload.objects.filter(pod__in=ids, serving=True, stopped_at=None)
         .order_by()
-        .values_list("pod_id")
-        .annotate(Count("id"), Count("id", filter=Q(state="healthy")), Min("observed_at"))
+        .values("pod_id")
+        .annotate(total=Count("id"), healthy=Count("id", filter=Q(state="healthy")), seen=Min("observed_at"))
+        .values_list("pod_id", "total", "healthy", "seen")
     )
     return {pod: Running(total, healthy, seen) for pod, total, healthy, seen in rows}
 

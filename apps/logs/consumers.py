@@ -64,13 +64,15 @@ class LogConsumer(AsyncWebsocketConsumer):
         self._tasks = [asyncio.create_task(self._run(work)) for work in (self._follow(int(after)), self._guard())]
 
     async def disconnect(self, code: int) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:  # again: a call into a thread takes a cancellation and goes on
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=0.2)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
-            seq = json.loads((text_data or "")[:200])["ack"]
+            seq = int(json.loads((text_data or "")[:200])["ack"])
             while self._unacked and self._unacked[0][0] <= seq:
                 self._window -= self._unacked.popleft()[1]
         except (ValueError, TypeError, KeyError):

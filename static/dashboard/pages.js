@@ -140,13 +140,21 @@ function showWhen(root = document) {
   }
 }
 
+/** A link stays one where the page has no such dialog. */
+function openDialog(target, event) {
+  const dialog = document.getElementById(target.dataset.dialog);
+  if (!dialog) return;
+  event.preventDefault();
+  dialog.showModal();
+}
+
 document.addEventListener("click", (event) => {
   const target = event.target.closest("[data-add-row], [data-remove-row], [data-dialog], [data-close]");
   if (!target) return;
   if ("addRow" in target.dataset) addRow(target);
   else if ("removeRow" in target.dataset) removeRow(target);
   else if ("close" in target.dataset) target.closest("dialog").close();
-  else document.getElementById(target.dataset.dialog)?.showModal();
+  else openDialog(target, event);
 });
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form");

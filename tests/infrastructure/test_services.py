@@ -21,7 +21,7 @@ SECRETS = {
     "BRAINPOD_VAULT_SECRET_ID": "t",
     "BRAINPOD_VALKEY_URL": "redis://:secret@h",
 }
-OURS = {"pages", "sockets", "worker", "beat"}
+OURS = {"pages", "sockets", "worker", "beat", "logs"}
 
 
 def planned(environ: dict[str, str] | None = None) -> dict[str, Service]:
@@ -30,7 +30,7 @@ def planned(environ: dict[str, str] | None = None) -> dict[str, Service]:
 
 def test_tiers() -> None:
     names = [sorted(service.name for service in tier.services) for tier in services.tiers({})]
-    assert names == [["engine", "openbao", "valkey"], ["beat", "pages", "sockets", "worker"], ["nginx"]]
+    assert names == [["engine", "openbao", "valkey"], ["beat", "logs", "pages", "sockets", "worker"], ["nginx"]]
 
 
 def test_stores_outside_are_not_started(settings: Any) -> None:

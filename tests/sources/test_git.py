@@ -226,8 +226,8 @@ def test_a_host_that_hangs_is_given_up_and_can_be_cancelled(served: Served, work
     with pytest.raises(UserError) as caught:
         clone(GitSource(tmp_path / "hosted", allowed=LOOPBACK, seconds=1), url, commit, tmp_path / "x/out")
     assert caught.value.code == "source_timeout"
+    source = GitSource(tmp_path / "hosted", allowed=LOOPBACK)
     with pytest.raises(UserError) as caught:
-        source = GitSource(tmp_path / "hosted", allowed=LOOPBACK)
         clone(source, url, commit, tmp_path / "y/out", cancelled=lambda: True)
     assert caught.value.code == "cancelled"
     assert time.monotonic() - began < 15

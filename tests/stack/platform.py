@@ -21,7 +21,7 @@ from apps.infrastructure.embedded.supervisor import supervisor_pid
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 180
-SERVICES = ("valkey", "openbao", "engine", "pages", "sockets", "worker", "beat", "nginx")
+SERVICES = ("valkey", "openbao", "engine", "pages", "sockets", "worker", "beat", "logs", "nginx")
 
 
 class Platform:
@@ -87,7 +87,9 @@ class Platform:
             timeout=timeout, check=False,
         )  # fmt: skip
         if check and done.returncode:
-            pytest.fail(f"manage.py {' '.join(args)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+            pytest.fail(
+                f"manage.py {' '.join(args)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.tails(8)}"
+            )
         return done
 
     def signin(self, email: str = "") -> str:

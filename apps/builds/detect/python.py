@@ -10,7 +10,7 @@ from apps.builds.detect.python_dependencies import Dependencies, dependencies, m
 NAME = "python"
 _MANIFESTS = ("requirements.txt", "pyproject.toml", "Pipfile", "poetry.lock", "uv.lock")
 _PROGRAMS = ("main.py", "app.py", "server.py", "bot.py", "worker.py")
-_VENV = 'uv venv --quiet --relocatable --clear --python "$BRAINPOD_PYTHON" "$VIRTUAL_ENV"'
+_VENV = 'uv venv --quiet --relocatable --clear --python "$(readlink -f "$BRAINPOD_PYTHON")" "$VIRTUAL_ENV"'
 
 
 def matches(project: Project) -> bool:

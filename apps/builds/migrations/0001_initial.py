@@ -6,44 +6,68 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('pods', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("pods", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Artifact',
+            name="Artifact",
             fields=[
-                ('id', models.CharField(default=apps.core.ids.new_id, editable=False, max_length=16, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=10)),
-                ('manifest', models.JSONField()),
-                ('size', models.BigIntegerField(default=0)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.team')),
+                (
+                    "id",
+                    models.CharField(
+                        default=apps.core.ids.new_id, editable=False, max_length=16, primary_key=True, serialize=False
+                    ),
+                ),
+                ("kind", models.CharField(max_length=10)),
+                ("manifest", models.JSONField()),
+                ("size", models.BigIntegerField(default=0)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="accounts.team"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Build',
+            name="Build",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('app', models.CharField(max_length=63)),
-                ('inputs', models.CharField(max_length=64)),
-                ('commit', models.CharField(blank=True, max_length=64)),
-                ('author', models.CharField(blank=True, max_length=200)),
-                ('message', models.CharField(blank=True, max_length=200)),
-                ('plan', models.JSONField(null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('built_at', models.DateTimeField(null=True)),
-                ('artifact', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='builds', to='builds.artifact')),
-                ('revision', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='builds', to='pods.revision')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("app", models.CharField(max_length=63)),
+                ("inputs", models.CharField(max_length=64)),
+                ("commit", models.CharField(blank=True, max_length=64)),
+                ("author", models.CharField(blank=True, max_length=200)),
+                ("message", models.CharField(blank=True, max_length=200)),
+                ("plan", models.JSONField(null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("built_at", models.DateTimeField(null=True)),
+                (
+                    "artifact",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="builds",
+                        to="builds.artifact",
+                    ),
+                ),
+                (
+                    "revision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="builds", to="pods.revision"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['inputs', 'commit'], name='builds_buil_inputs_77c954_idx')],
-                'constraints': [models.UniqueConstraint(fields=('revision', 'app'), name='one_build_per_app_and_revision')],
+                "indexes": [models.Index(fields=["inputs", "commit"], name="builds_buil_inputs_77c954_idx")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("revision", "app"), name="one_build_per_app_and_revision")
+                ],
             },
         ),
     ]

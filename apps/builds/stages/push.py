@@ -11,7 +11,7 @@ import pathspec
 
 from apps import artifacts
 from apps.artifacts.base import Tree
-from apps.builds import bundle, toolchains
+from apps.builds import toolchains
 from apps.builds.bundle import Manifest
 from apps.builds.detect.plan import Plan
 from apps.builds.layers import Layer
@@ -22,10 +22,19 @@ from apps.core.errors import Detail, Invalid, UserError
 from apps.core.paths import beneath
 
 LARGEST_MB = 4096
-_COMPILE = (
-    "python", "-I", "-S", "-m", "compileall", "-q", "-q",
-    "--invalidation-mode", "unchecked-hash", "-x", r"/(node_modules|\.venv|venv)/", ".",
-)  # fmt: skip
+# Run by the app's interpreter, which need not be the platform's; a third of the time that compileall takes to start.
+_COMPILE = """
+import os, py_compile
+mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+for base, directories, names in os.walk("."):
+    directories[:] = [name for name in directories if name not in ("node_modules", ".venv", "venv")]
+    for name in names:
+        if name.endswith(".py"):
+            try:
+                py_compile.compile(os.path.join(base, name), doraise=True, quiet=2, invalidation_mode=mode)
+            except (py_compile.PyCompileError, OSError, ValueError, RecursionError, MemoryError):
+                pass
+"""
 
 
 def run(room: Room, plan: Plan, layer: Layer | None) -> Manifest:
@@ -39,8 +48,8 @@ def run(room: Room, plan: Plan, layer: Layer | None) -> Manifest:
         return _static(room, plan, app)
     tools = toolchains.find(plan, room.tools)
     if plan.stack == "python" and next(app.rglob("*.py"), None):
-        mounts = bundle.layer_mounts(layer.digest if layer else None)
-        commands.run(room, "push", _COMPILE, root=plan.root, env={}, tools=tools, mounts=mounts, quiet=True)
+        program = (tools.env["BRAINPOD_PYTHON"], "-I", "-S", "-c", _COMPILE)
+        commands.run(room, "push", program, root=plan.root, env={}, tools=tools, mounts=(), quiet=True)
     tree = _adopted(room, app)
     room.write(f"Stored {tree.digest[:19]}: {tree.files} files, {tree.size / 1e6:.1f} MB.")
     return Manifest(

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.models import Team
 from apps.dashboard.access import Request, signed_in
-from apps.dashboard.pod_cards import cards
+from apps.dashboard.pod_cards import as_html, cards
 from apps.dashboard.render import render
 
 
@@ -18,7 +18,7 @@ def home(request: Request) -> HttpResponse:
     teams = list(Team.objects.of(request.user))
     team, text = request.GET.get("team", ""), request.GET.get("q", "").strip()
     context = {
-        "cards": cards(request.user, team=team, text=text),
+        "cards": as_html(cards(request.user, team=team, text=text)),
         "teams": teams,
         "team": team,
         "q": text,

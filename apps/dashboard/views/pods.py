@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.accounts import gate
 from apps.accounts.models import Team
 from apps.accounts.roles import Role
+from apps.core.errors import Conflict
 from apps.dashboard.access import Request, pod_page, signed_in
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.pods import DeletionForm, PodForm
@@ -39,13 +40,18 @@ def pod_new(request: Request) -> HttpResponse:
 @require_POST
 def pods(request: Request) -> HttpResponse:
     form = PodForm(request.POST, teams=_own_teams(request))
+    status = 422
     if form.is_valid():
         team = Team.objects.of(request.user).get(slug=form.cleaned_data["team"])
         gate.access(request.user, team, Role.DEVELOPER)
-        with errors_into(form):
-            made = actions.create_pod(team=team, name=form.cleaned_data["name"], by=request.user)
-            return redirect("pod", pod=made.name)
-    return render(request, "pods/new.html", {"form": form}, status=422)
+        try:
+            with errors_into(form):
+                made = actions.create_pod(team=team, name=form.cleaned_data["name"], by=request.user)
+                return redirect("pod", pod=made.name)
+        except Conflict as error:
+            form.add_error("name", str(error))
+            status = error.status
+    return render(request, "pods/new.html", {"form": form}, status=status)
 
 
 @pod_page()
@@ -58,7 +64,7 @@ def pod(request: Request, pod: Pod) -> HttpResponse:
 @pod_page()
 @require_safe
 def pod_bar(request: Request, pod: Pod) -> HttpResponse:
-    return render(request, "pods/_pod_bar.html", frame(pod, request.access))
+    return render(request, "pods/_pod_bar.html", frame(pod, request.access) | {"oob": True})
 
 
 @pod_page()

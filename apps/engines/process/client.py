@@ -110,10 +110,10 @@ class ProcessEngine:
     """Implements apps.engines.base.Engine; `path` is the agent's socket."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def _ask(self, op: str, patience: float = ANSWER, /, **fields: Any) -> dict[str, Any]:
-        with _Conversation(self._path, {"op": op, **fields}, patience) as conversation:
+        with _Conversation(self.path, {"op": op, **fields}, patience) as conversation:
             return conversation.receive()
 
     def check(self) -> Capabilities:
@@ -148,7 +148,7 @@ class ProcessEngine:
     ) -> Finished:
         request = {"op": "run", "spec": protocol.spec_to_json(spec), "timeout": timeout}
         asked = False
-        with _Conversation(self._path, request, ANSWER) as conversation:
+        with _Conversation(self.path, request, ANSWER) as conversation:
             while True:
                 if not asked and cancelled():
                     asked = True
@@ -177,7 +177,7 @@ class ProcessEngine:
 
     def stream_logs(self) -> Iterator[tuple[str, LogLine]]:
         """Subscribed when this returns: a line written after that is not missed."""
-        conversation = _Conversation(self._path, {"op": "stream"}, ANSWER)
+        conversation = _Conversation(self.path, {"op": "stream"}, ANSWER)
         try:
             conversation.receive()
         except PlatformError:

@@ -43,7 +43,9 @@ class Wires:
 class Staging:
     """Root's way to show a pod's user directories it could not walk to: bound beneath one it can, in private."""
 
-    def __init__(self) -> None:
+    def __init__(self, who: Identity, shown: frozenset[str]) -> None:
+        self._who = who
+        self._shown = shown  # sources whose files are to look like the pod's own
         self._base = next(name for name in ("/mnt", "/media", "/srv", "/opt") if Path(name).is_dir())
         self._sources: dict[str, str] = {}
 
@@ -57,13 +59,25 @@ class Staging:
         namespaces.mount("none", "/", flags=flags | namespaces.MS_PRIVATE)
         opened = {place: os.open(source, os.O_PATH) for source, place in self._sources.items()}
         namespaces.mount("tmpfs", self._base, "tmpfs", data="mode=0755,size=1m")
-        for place in self._sources.values():
+        for source, place in self._sources.items():
             if Path(f"/proc/self/fd/{opened[place]}").is_dir():
                 Path(place).mkdir()
             else:
                 os.close(os.open(place, os.O_CREAT | os.O_WRONLY))
-            namespaces.mount(f"/proc/self/fd/{opened[place]}", place, flags=flags | namespaces.MS_BIND)
+            if source not in self._shown or not self._show(opened[place], place):
+                namespaces.mount(f"/proc/self/fd/{opened[place]}", place, flags=flags | namespaces.MS_BIND)
             os.close(opened[place])
+
+    def _show(self, source: int, place: str) -> bool:
+        """Whether the kernel showed what the source's owner has in it as the pod's own."""
+        info = os.fstat(source)
+        if info.st_uid == self._who.uid:
+            return False
+        try:
+            namespaces.bind_as(source, place, (info.st_uid, info.st_gid), (self._who.uid, self._who.gid))
+        except OSError:
+            return False
+        return True
 
 
 class Launcher:
@@ -154,7 +168,8 @@ class Launcher:
         self, spec: RunSpec, wires: Wires, group: Group | None, proxy_port: int | None, build: bool, bwrap: Bubblewrap
     ) -> subprocess.Popen[bytes]:
         who = identity.of_pod(spec.pod)
-        staging = Staging() if who.drop else None
+        shown = frozenset(mount.source for mount in spec.mounts if mount.mode != "write")
+        staging = Staging(who, shown) if who.drop else None
         where = staging.where if staging else str
         fds: list[int] = []
 

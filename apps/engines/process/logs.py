@@ -91,7 +91,7 @@ class Ring:
 
     def lines(self, after: int = 0) -> Iterator[LogLine]:
         for number in (1 - self._current, self._current):
-            yield from (line for line in self._segment(number) if line.seq > after)
+            yield from self._segment(number, after)
 
     def _write(self, data: bytes) -> None:
         if self._used and self._used + len(data) > self._size:
@@ -101,9 +101,11 @@ class Ring:
         os.pwrite(self._segments[self._current], data, self._used)
         self._used += len(data)
 
-    def _segment(self, number: int) -> Iterator[LogLine]:
+    def _segment(self, number: int, after: int = 0) -> Iterator[LogLine]:
         for raw in read_all(self._segments[number]).splitlines():
             try:
+                if int(raw[1 : raw.index(b",")]) <= after:
+                    continue
                 seq, at, stream, text = json.loads(raw)
             except ValueError:
                 continue  # the agent was killed in the middle of this one

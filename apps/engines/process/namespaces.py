@@ -6,6 +6,7 @@ import ctypes
 import fcntl
 import os
 import socket
+import struct
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
@@ -15,6 +16,9 @@ MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 NS_GET_USERNS = 0xB701
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 IP_FREEBIND = 15
+SYS_OPEN_TREE, SYS_MOVE_MOUNT, SYS_MOUNT_SETATTR = 428, 429, 442  # the same on every architecture
+AT_EMPTY_PATH, AT_RECURSIVE, OPEN_TREE_CLONE = 0x1000, 0x8000, 1
+MOUNT_ATTR_IDMAP, MOVE_MOUNT_F_EMPTY_PATH = 0x00100000, 0x04
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -37,6 +41,56 @@ def unshare(flags: int) -> None:
 def mount(source: str, target: str, kind: str = "none", flags: int = 0, data: str = "") -> None:
     args = [os.fsencode(text) for text in (source, target, kind)]
     _checked(_libc.mount(*args, ctypes.c_ulong(flags), os.fsencode(data)), f"mount {target}")
+
+
+def bind_as(source: int, target: str, owner: tuple[int, int], shown: tuple[int, int]) -> None:
+    """Bind the directory of the descriptor `source`, what `owner` (uid, gid) has in it shown as that of `shown`.
+
+    Raises OSError where the kernel or the file system cannot.
+    """
+    tree = _call(SYS_OPEN_TREE, source, b"", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE)
+    mapping = _mapping(owner, shown)
+    try:
+        attributes = struct.pack("=QQQQ", MOUNT_ATTR_IDMAP, 0, 0, mapping)
+        _call(SYS_MOUNT_SETATTR, tree, b"", AT_EMPTY_PATH, attributes, len(attributes))
+        _call(SYS_MOVE_MOUNT, tree, b"", -100, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
+    finally:
+        os.close(mapping)
+        os.close(tree)
+
+
+def _call(number: int, *arguments: int | bytes) -> int:
+    words = [ctypes.c_long(word) if isinstance(word, int) else word for word in arguments]
+    result = _libc.syscall(ctypes.c_long(number), *words)
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"system call {number}: {os.strerror(error)}")
+    return int(result)
+
+
+def _mapping(owner: tuple[int, int], shown: tuple[int, int]) -> int:
+    """A user namespace that maps the one to the other; made by a child, since nobody may be in it."""
+    ready_r, ready_w = os.pipe()
+    done_r, done_w = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            unshare(CLONE_NEWUSER)
+            os.write(ready_w, b"1")
+            os.close(done_w)
+            os.read(done_r, 1)
+        finally:
+            os._exit(0)
+    os.close(ready_w)
+    try:
+        os.read(ready_r, 1)
+        for name, before, after in zip(("uid_map", "gid_map"), owner, shown, strict=True):
+            Path(f"/proc/{child}/{name}").write_text(f"{before} {after} 1")
+        return os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
+    finally:
+        for fd in (ready_r, done_r, done_w):
+            os.close(fd)
+        os.waitpid(child, 0)
 
 
 def die_with_parent(signal: int) -> None:

@@ -26,6 +26,7 @@ NAMES = ("spec", "state", "rest-out", "rest-err", "log-0", "log-1", "out-r", "ou
 STREAMS: tuple[logs.Stream, ...] = ("out", "err")
 BACKLOG = 4096
 STOP_POLL = 0.02
+SEE_POLL = 0.005
 
 
 @dataclass(slots=True)
@@ -197,10 +198,19 @@ class Workload:
             self._ring.add("engine", [f"The sandbox could not be connected: {error}"])
             self._kill()
             return
-        self._set(State.RUNNING)
         with contextlib.suppress(OSError):
             os.write(self._fds["block"], b"1")
         self._discard("block")
+        self._loop.create_task(self._see_running())
+
+    async def _see_running(self) -> None:
+        """The sandbox's first process starts the command next; what ends before it is seen has its exit to tell."""
+        child, born = self._life.child, self._life.child_born
+        while self._life.child == child and processes.alive(child, born):
+            if processes.children(child):
+                self._set(State.RUNNING)
+                return
+            await asyncio.sleep(SEE_POLL)
 
     async def _serve_proxy(self) -> None:
         self._proxy = await self._context.egress.serve(os.dup(self._fds["proxy"]), build=False)
@@ -241,8 +251,11 @@ class Workload:
             self._loop.add_reader(self._fds["status"], self._on_report)
         if "block" in self._fds and life.child:
             self._open_ways()
-        elif "proxy" in self._fds:
+            return
+        if "proxy" in self._fds:
             self._loop.create_task(self._serve_proxy())
+        if life.child and life.state == State.STARTING:
+            self._loop.create_task(self._see_running())
 
     def _watch_process(self) -> None:
         self._pidfd = os.pidfd_open(self._life.pid)

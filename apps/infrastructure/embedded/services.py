@@ -45,7 +45,10 @@ def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
     preparation = (Step("database", steps.migrate), Step("static files", steps.collect_static))
     return [
         Tier(tuple(stores)),
-        Tier((_pages(config, own), _sockets(config, own), _worker(config, own), _beat(config, own), _logs(own)), preparation),
+        Tier(
+            (_pages(config, own), _sockets(config, own), _worker(config, own), _beat(config, own), _logs(own)),
+            preparation,
+        ),
         Tier((_nginx(plain),)),
     ]
 

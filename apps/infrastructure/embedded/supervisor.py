@@ -177,16 +177,15 @@ class _Lock:
 
     def __enter__(self) -> None:
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        # Whoever only asks whether one is running (supervisor_pid) holds it for a moment.
+        if not any(_try_lock(self._fd, pause) for pause in (0.1, 0.3, 0)):
             pid = os.read(self._fd, 20).decode().strip()
             os.close(self._fd)
             raise UserError(
                 "already_running",
                 f"Brainpod runs already out of {self._path.parent.parent} (process {pid or 'unknown'}).",
                 "Stop that one with Ctrl-C, or set BRAINPOD_STATE and BRAINPOD_PORT for a second one.",
-            ) from None
+            )
         os.truncate(self._fd, 0)
         os.pwrite(self._fd, str(os.getpid()).encode(), 0)
 
@@ -194,17 +193,23 @@ class _Lock:
         os.close(self._fd)
 
 
-def supervisor_pid(state: Path) -> int | None:
-    """The process that holds `state`; None when nobody does."""
-    path = state / "run" / "supervisor.lock"
-    try:
-        fd = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return None
+def _try_lock(fd: int, pause: float) -> bool:
+    """Whether the lock is ours now; `pause` seconds are waited if not."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return int(os.read(fd, 20).decode() or 0) or None
+        time.sleep(pause)
+        return False
+    return True
+
+
+def supervisor_pid(state: Path) -> int | None:
+    """The process that holds `state`; None when nobody does."""
+    try:
+        fd = os.open(state / "run" / "supervisor.lock", os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        return None if _try_lock(fd, 0) else int(os.read(fd, 20).decode() or 0) or None
     finally:
         os.close(fd)
-    return None

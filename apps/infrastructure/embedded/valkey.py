@@ -36,7 +36,7 @@ def url(state: Path) -> str:
 
 def prepare(state: Path, memory_mb: int = 512) -> None:
     data = files.directory(state / "valkey")
-    files.directory(state / "run")
+    files.directory(state / "run", 0o711)  # the edge's workers, who are nobody under root, pass through
     files.write(data / "valkey.conf", CONFIG.format(socket=socket(state), data=data, memory_mb=memory_mb))
 
 

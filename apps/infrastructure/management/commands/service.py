@@ -13,7 +13,7 @@ from apps.infrastructure.embedded.services import named
 
 
 class Command(BaseCommand):
-    help = "Become one service of the platform (valkey, openbao, engine, pages, sockets, worker, beat, nginx)."
+    help = "Become one service of the platform (valkey, openbao, engine, pages, sockets, worker, beat, logs, nginx)."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

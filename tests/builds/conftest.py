@@ -1,0 +1,81 @@
+"""A room to build in, with the real engine and hosted repositories."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from apps import artifacts, engines
+from apps.artifacts.local import LocalArtifacts
+from apps.builds.bundle import Manifest
+from apps.builds.detect.plan import Overrides, Plan
+from apps.builds.layers import Layer
+from apps.builds.stages import build, clone, detect, install, push
+from apps.builds.stages.room import Room
+from apps.engines.process.client import ProcessEngine
+from apps.sources.git import GitSource
+
+
+@dataclass
+class Builder:
+    """Builds what `files` is given, as the pipeline does; `lines` is the log of the last build."""
+
+    store: LocalArtifacts
+    source: GitSource
+    cache: Path
+    tools: Path
+    lines: list[str] = field(default_factory=list)
+    cancelled: Callable[[], bool] = lambda: False
+    seconds: float = 120
+    plan: Plan | None = None
+    layer: Layer | None = None
+
+    def room(self) -> Room:
+        self.lines.clear()
+        return Room(
+            workspace=self.store.scratch("test"), cache=self.cache, pod="pod0test", write=self.lines.append,
+            cancelled=self.cancelled, seconds=self.seconds, tools=self.tools,
+        )  # fmt: skip
+
+    def build(
+        self, root: Path, *, root_dir: str = "", env: dict[str, str] | None = None, cache: bool = True, **overrides: str
+    ) -> Manifest:
+        commit = self.source.hosted.commit_tree("acme", "app", root, "Test")
+        room = self.room()
+        try:
+            clone.run(room, repo="brainpod:acme/app", commit=commit)
+            self.plan = detect.run(room, root_dir=root_dir, overrides=replace(Overrides(), **overrides))
+            self.layer = install.run(room, self.plan, env or {}, use_cache=cache)
+            build.run(room, self.plan, env or {}, self.layer)
+            return push.run(room, self.plan, self.layer)
+        finally:
+            shutil.rmtree(room.workspace, ignore_errors=True)
+
+    def stored(self, digest: str) -> Path:
+        return self.store.path(digest)
+
+
+@pytest.fixture
+def builder(engine_agent: ProcessEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Builder:
+    store = LocalArtifacts(tmp_path / "artifacts")
+    source = GitSource(tmp_path / "repositories")
+    monkeypatch.setattr(engines, "engine", lambda: engine_agent)
+    monkeypatch.setattr(artifacts, "artifacts", lambda: store)
+    monkeypatch.setattr("apps.sources.source", lambda: source)
+    return Builder(store, source, tmp_path / "cache/acme/app", tmp_path / "tools")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
+    def make(files: dict[str, str]) -> Path:
+        root = tmp_path / "project"
+        for name, text in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+        return root
+
+    return make

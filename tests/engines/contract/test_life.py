@@ -1,0 +1,128 @@
+"""launch, status, stop: idempotent, and never saying more than is known."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from apps.engines.base import Engine, State
+from apps.engines.process.client import ProcessEngine
+from tests.engines.workloads import echo_server, echoes, name, processes, running, texts, until, worker
+
+
+def test_a_second_launch_starts_nothing(engine: Engine) -> None:
+    spec = worker("echo started; exec sleep 600")
+    first = engine.launch(spec)
+    running(engine, first)
+    until(lambda: texts(engine, first), "output")
+    assert engine.launch(spec) == first
+    assert engine.workloads()[spec.id].state == State.RUNNING
+    assert texts(engine, first) == ["started"]
+    engine.stop(first, 0.5)
+
+
+def test_unknown_is_gone_and_stop_is_idempotent(engine: Engine) -> None:
+    nobody = {"id": name()}
+    assert engine.status(nobody).state == State.GONE
+    engine.stop(nobody, 0)
+    handle = engine.launch(worker("sleep 600"))
+    engine.stop(handle, 0.2)
+    engine.stop(handle, 0.2)
+    assert engine.status(handle).state == State.GONE
+    assert handle["id"] not in engine.workloads()
+
+
+def test_no_agent_is_unknown(tmp_path: Path) -> None:
+    status = ProcessEngine(tmp_path / "nobody.sock").status({"id": "x"})
+    assert status.state == State.UNKNOWN
+    assert "does not answer" in status.reason
+
+
+def test_what_exits_is_restarted_after_the_delay_and_says_so(engine: Engine) -> None:
+    handle = engine.launch(worker("echo once; exit 3"))
+    until(lambda: engine.status(handle).state == State.RESTARTING, "the exit")
+    status = engine.status(handle)
+    assert status.exit_code == 3
+    assert "exited with code 3; restarted 0 of 10 in this window, next try in" in status.reason
+    assert any(line.stream == "engine" for line in engine.logs(handle))
+    assert texts(engine, handle) == ["once"]
+    engine.stop(handle, 0)
+
+
+def test_stop_asks_first_and_kills_after_the_grace(engine: Engine, tmp_path: Path) -> None:
+    polite = engine.launch(worker("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.1; done"))
+    until(lambda: "up" in texts(engine, polite), "its start")
+    began = time.monotonic()
+    engine.stop(polite, 30)
+    assert time.monotonic() - began < 25
+    stubborn = engine.launch(worker("trap '' TERM; echo up; while :; do sleep 0.1; done"))
+    until(lambda: "up" in texts(engine, stubborn), "its start")
+    began = time.monotonic()
+    engine.stop(stubborn, 0.5)
+    assert 0.4 < time.monotonic() - began < 25
+    assert engine.status(stubborn).state == State.GONE
+
+
+def test_stop_leaves_no_process(engine: Engine) -> None:
+    marker = f"31{os.getpid() % 10000:04d}{time.monotonic_ns() % 1000:03d}"
+    handle = engine.launch(worker(f"sleep {marker} & (setsid sleep {marker} &) ; echo up; wait"))
+    until(lambda: "up" in texts(engine, handle), "its start")
+    until(lambda: len(processes("sleep", marker)) >= 2, "both processes")
+    engine.stop(handle, 0.2)
+    until(lambda: not processes("sleep", marker), "their end")
+
+
+def test_exec_runs_beside_the_workload(engine: Engine) -> None:
+    handle = engine.launch(worker("sleep 600", env={"COLOUR": "blue"}))
+    running(engine, handle)
+    code, output = engine.exec(handle, ("sh", "-c", "echo $COLOUR; exit 4"))
+    assert (code, output) == (4, "blue\n")
+    code, _ = engine.exec(handle, ("sleep", "600"), timeout=0.5)
+    assert code == 124
+    engine.stop(handle, 0)
+
+
+def test_stats_count_what_runs(engine: Engine) -> None:
+    handle = engine.launch(worker("sleep 600 & sleep 601"))
+    running(engine, handle)
+    until(lambda: (usage := engine.stats(handle)) and usage.processes >= 2, "two processes")
+    engine.stop(handle, 0)
+    assert engine.stats(handle) is None
+
+
+def test_a_server_answers_at_its_address(engine: Engine) -> None:
+    handle = engine.launch(echo_server())
+    assert handle["address"].startswith("unix:/")
+    until(lambda: engine.probe(handle) is None, "it to listen")
+    assert echoes(handle)
+    assert echoes(handle, b"x" * 5_000_000)
+    engine.stop(handle, 1)
+    assert not Path(handle["address"].removeprefix("unix:")).exists()
+
+
+def test_probe_says_that_nothing_listens_yet(engine: Engine) -> None:
+    handle = engine.launch(echo_server(command=("sleep", "600")))
+    running(engine, handle)
+    assert "listens on nothing yet" in (engine.probe(handle) or "")
+    assert not echoes(handle)
+    engine.stop(handle, 0)
+
+
+def test_probe_names_the_wrong_port(sandboxed: Engine) -> None:
+    text = "import socket,time; s=socket.create_server(('127.0.0.1',5000)); time.sleep(600)"
+    handle = sandboxed.launch(echo_server(command=("python3", "-c", text)))
+    until(lambda: "5000" in (sandboxed.probe(handle) or ""), "the port to show")
+    assert sandboxed.probe(handle) == "listens on 127.0.0.1:5000, not on $PORT 8080"
+    sandboxed.stop(handle, 0)
+
+
+def test_one_workload_killed_is_that_workload_only(engine: Engine) -> None:
+    other = engine.launch(worker("sleep 600"))
+    handle = engine.launch(worker(f"echo up; kill -{int(signal.SIGKILL)} $$"))
+    until(lambda: engine.status(handle).state == State.RESTARTING, "the exit")
+    assert engine.status(handle).exit_code == 137
+    assert engine.status(other).state == State.RUNNING
+    engine.stop(handle, 0)
+    engine.stop(other, 0)

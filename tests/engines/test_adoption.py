@@ -1,0 +1,136 @@
+"""What a SIGKILL of the engine's processes does to workloads: nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from apps.core.errors import Unavailable
+from apps.engines.base import State
+from tests.engines.workloads import connect, echo_server, echoes, processes, running, texts, until, worker
+from tests.stack.engine import EngineAgent
+
+
+@pytest.fixture(scope="module", params=["auto", "off"])
+def agent(request: pytest.FixtureRequest) -> Iterator[EngineAgent]:
+    agent = EngineAgent("--sandbox", request.param)
+    try:
+        agent.start()
+        yield agent
+    finally:
+        agent.remove()
+
+
+COUNTING = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.002; done"
+
+
+def test_a_killed_agent_changes_no_workload_and_loses_no_line(agent: EngineAgent) -> None:
+    engine = agent.engine
+    server, counter = engine.launch(echo_server()), engine.launch(worker(COUNTING))
+    crashing = engine.launch(worker("echo once; exit 5"))
+    until(lambda: engine.probe(server) is None, "the server")
+    until(lambda: engine.status(crashing).state == State.RESTARTING, "the crash")
+    until(lambda: len(texts(engine, counter)) > 100, "lines")
+    since = engine.status(server).since
+    with connect(server) as open_before:
+        open_before.sendall(b"before")
+        assert open_before.recv(6) == b"before"
+        agent.kill()
+        assert engine.status(server).state == State.UNKNOWN
+        open_before.sendall(b"during")
+        assert open_before.recv(6) == b"during"
+        assert echoes(server, b"new connection without an agent")
+        agent.start()
+        open_before.sendall(b"after")
+        assert open_before.recv(5) == b"after"
+    assert set(engine.workloads()) == {server["id"], counter["id"], crashing["id"]}
+    assert engine.status(server).state == State.RUNNING
+    assert engine.status(server).since == since
+    assert engine.status(crashing).exit_code == 5
+    assert "next try in" in engine.status(crashing).reason
+    seen = len(texts(engine, counter))
+    until(lambda: len(texts(engine, counter)) > seen + 100, "more lines")
+    lines = texts(engine, counter)
+    assert lines == [f"line {n}" for n in range(1, len(lines) + 1)]
+    assert engine.launch(echo_server(id=server["id"])) == server
+    for handle in (server, counter, crashing):
+        engine.stop(handle, 0)
+    assert engine.workloads() == {}
+
+
+def test_what_ended_without_an_agent_is_noticed_by_the_next(agent: EngineAgent) -> None:
+    engine = agent.engine
+    handle = engine.launch(worker("echo up; sleep 2; exit 9"))
+    until(lambda: texts(engine, handle) == ["up"], "its start")
+    agent.kill()
+    agent.start()
+    until(lambda: engine.status(handle).state == State.RESTARTING, "the exit")
+    assert engine.status(handle).exit_code in (9, None)
+    engine.stop(handle, 0)
+
+
+def test_a_killed_keeper_is_replaced(agent: EngineAgent) -> None:
+    engine = agent.engine
+    handle = engine.launch(echo_server())
+    until(lambda: engine.probe(handle) is None, "the server")
+    (old,) = agent.keepers()
+    os.kill(old, signal.SIGKILL)
+    until(lambda: agent.keepers() not in ([], [old]), "another keeper")
+    until(lambda: echoes(handle), "traffic")
+    agent.kill()
+    agent.start()
+    running(engine, handle)
+    assert echoes(handle)
+    engine.stop(handle, 0)
+
+
+def test_a_run_ends_with_the_agent(agent: EngineAgent) -> None:
+    mark = f"47{os.getpid()}"
+    code = (
+        "import sys; from pathlib import Path; from apps.engines.process.client import ProcessEngine\n"
+        "from tests.engines.workloads import shell, run\n"
+        f"run(ProcessEngine(Path(sys.argv[1])), shell('sleep {mark}'))"
+    )
+    client = subprocess.Popen([sys.executable, "-c", code, str(agent.socket)], stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: processes("sleep", mark), "the run")
+        agent.kill()
+        assert client.wait(60) != 0
+        agent.start()
+        until(lambda: not processes("sleep", mark), "its end")
+    finally:
+        client.kill()
+        client.wait(60)
+
+
+def test_an_orderly_end_leaves_nothing() -> None:
+    agent = EngineAgent()
+    try:
+        agent.start()
+        handle = agent.engine.launch(worker("trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"))
+        until(lambda: texts(agent.engine, handle) == ["up"], "its start")
+        agent.stop()
+        assert agent.keepers() == []
+        assert not list((agent.state / "run" / "w").iterdir())
+        assert not list((agent.state / "engine" / "v").iterdir())
+        assert not agent.socket.exists()
+    finally:
+        agent.remove()
+
+
+def test_a_required_sandbox_that_cannot_be_had_starts_nothing() -> None:
+    agent = EngineAgent("--sandbox", "required", "--bwrap", "/nonexistent/bwrap")
+    try:
+        agent.start()
+        assert not agent.engine.check().sandbox
+        with pytest.raises(Unavailable) as refusal:
+            agent.engine.launch(worker("sleep 1"))
+        assert refusal.value.code == "sandbox_required"
+        assert agent.engine.workloads() == {}
+    finally:
+        agent.remove()

@@ -1,0 +1,99 @@
+"""Small specs and waits that the engine tests are written with."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from apps.engines.base import Engine, Finished, Handle, LaunchSpec, RunSpec, State
+
+PATIENCE = 45.0  # seconds
+SERVER = """
+import os, socket, sys, threading
+listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=512)
+print("listening", flush=True)
+def serve(connection):
+    with connection:
+        while data := connection.recv(65536):
+            connection.sendall(data)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+def name(prefix: str = "w") -> str:
+    return f"{prefix}-{uuid.uuid4()}"
+
+
+def shell(text: str, **fields: Any) -> RunSpec:
+    given = {"id": name("run"), "pod": "pod-a", "command": ("sh", "-c", text), "env": {}} | fields
+    return RunSpec(**given)
+
+
+def worker(text: str, **fields: Any) -> LaunchSpec:
+    given = {"id": name(), "pod": "pod-a", "command": ("sh", "-c", text), "env": {}, "grace": 1.0} | fields
+    return LaunchSpec(**given)
+
+
+def echo_server(**fields: Any) -> LaunchSpec:
+    given = {"id": name("echo"), "pod": "pod-a", "command": ("python3", "-c", SERVER), "env": {}, "port": 8080}
+    return LaunchSpec(**given | {"grace": 1.0} | fields)
+
+
+def run(engine: Engine, spec: RunSpec, timeout: float = PATIENCE) -> tuple[Finished, list[str]]:
+    lines: list[str] = []
+    finished = engine.run_once(spec, on_line=lines.append, timeout=timeout, cancelled=lambda: False)
+    return finished, lines
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+    return value
+
+
+def texts(engine: Engine, handle: Handle) -> list[str]:
+    return [line.text for line in engine.logs(handle) if line.stream != "engine"]
+
+
+def running(engine: Engine, handle: Handle) -> None:
+    until(lambda: engine.status(handle).state == State.RUNNING, "a running workload")
+
+
+def connect(handle: Handle) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(PATIENCE)
+    sock.connect(handle["address"].removeprefix("unix:"))
+    return sock
+
+
+def echoes(handle: Handle, data: bytes = b"hello") -> bool:
+    """Whether what listens there sends `data` back."""
+    with connect(handle) as sock:
+        try:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+            got = b"".join(iter(lambda: sock.recv(65536), b""))
+        except (ConnectionError, BrokenPipeError):
+            return False
+    return got == data
+
+
+def processes(*words: str) -> list[Path]:
+    """/proc directories of the processes of this host that have all `words` in their argument list."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            have = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+        except OSError:
+            continue
+        if all(os.fsencode(word) in have for word in words):
+            found.append(entry)
+    return found
