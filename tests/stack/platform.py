@@ -88,7 +88,8 @@ class Platform:
         )  # fmt: skip
         if check and done.returncode:
             pytest.fail(
-                f"manage.py {' '.join(args)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.tails(8)}"
+                f"manage.py {' '.join(args)} ended with {done.returncode}\n"
+                f"{done.stdout}\n{done.stderr}\n{self.tails(8)}"
             )
         return done
 
