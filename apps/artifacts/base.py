@@ -21,9 +21,8 @@ class Artifacts(Protocol):
     def adopt(self, directory: Path, *, outside: Sequence[str] = ()) -> Tree:
         """Move `directory` in as an immutable tree (a rename: same file system); if it is there already, drop it.
 
-        `outside`: absolute directories that absolute links may point beneath, beside those of
-        every sandbox. Raises Invalid("artifact_escape") for links that lead out, devices, sockets, FIFOs; setuid bits
-        are cleared.
+        `outside`: absolute directories that absolute links may point beneath, beside those of every sandbox. Raises
+        Invalid("artifact_escape") for links that lead out, devices, sockets, FIFOs; setuid bits are cleared.
         """
         ...
 

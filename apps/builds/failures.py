@@ -95,5 +95,8 @@ def explain(stage: str, tail: Sequence[str], finished: Finished, *, seconds: flo
             name = next((group for group in match.groups() if group), "something")
             told = f"{match[0].strip()[:200]}: " if code in ("script_not_found", "missing_build_tool") else ""
             return UserError(code, told + message.format(name[:100]), hint)
+    if finished.exit_code == 127:
+        hint = "Add it to the project's dependencies, or install it on the machine that builds."
+        return UserError("missing_build_tool", f"The {stage} calls a program that is not there.", hint)
     code = "install_failed" if stage == "install" else "build_failed"
     return UserError(code, f"The {stage} command ended with exit code {finished.exit_code}.", "Its last lines say why.")

@@ -11,16 +11,14 @@ import json
 import os
 import platform
 import shutil
-import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from apps import artifacts
 from apps.builds.detect.plan import Plan
-
-_NEVER = {"node_modules", ".git", "__pycache__"}
+from apps.core.paths import beneath
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def key(plan: Plan, app: Path, versions: Mapping[str, str]) -> str:
         "install": plan.install,
         "versions": sorted(versions.items()),
         "platform": [platform.system(), platform.machine(), platform.libc_ver()],
-        "files": {name: digest for entry in plan.lockfiles for name, digest in _digests(app, entry)},
+        "files": dict(_digests(app, plan.lockfiles)),
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
@@ -80,20 +78,11 @@ def forget_idle(caches: Path, *, older_than: float) -> None:
             shutil.rmtree(app / "packages", ignore_errors=True)
 
 
-def _digests(app: Path, entry: str) -> Iterator[tuple[str, str]]:
-    for path in _files(app) if entry == "." else [app / entry]:
-        status = path.lstat() if path.exists() or path.is_symlink() else None
-        name = path.relative_to(app).as_posix()
-        if status is None:
-            yield name, "absent"
-        elif stat.S_ISLNK(status.st_mode):
-            yield name, f"link {path.readlink()}"
-        elif stat.S_ISREG(status.st_mode):
+def _digests(app: Path, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        path = beneath(app, name, "build")
+        if path.is_file():
             with path.open("rb") as file:
                 yield name, hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _files(app: Path) -> Iterator[Path]:
-    for base, directories, names in os.walk(app):
-        directories[:] = sorted(set(directories) - _NEVER)
-        yield from (Path(base, name) for name in sorted(names))
+        else:
+            yield name, "absent"

@@ -126,10 +126,8 @@ def test_includes_that_lead_out_or_round_are_left(tmp_path: Path) -> None:
     assert plan.framework == ""
 
 
-@pytest.mark.parametrize("root", ["../out", "/etc", "a/../..", "-x", "~root", "a\\b", "a\nb", "x" * 401])
+@pytest.mark.parametrize("root", ["../out", "/etc", "a/../..", "-x", "~root", "a\\b", "a\tb", "x" * 401])
 def test_staticfile_roots_that_lead_out(tmp_path: Path, root: str) -> None:
-    if "\n" in root:
-        pytest.skip("a Staticfile's value ends at the line")
     with pytest.raises((Invalid, UserError)):
         detect(project(tmp_path, {"Staticfile": f"root: {root}\n"}))
 

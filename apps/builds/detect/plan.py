@@ -27,8 +27,8 @@ class Overrides:
 class Plan:
     """Command lines run by `sh -c` in the app's directory; paths are relative to it.
 
-    `lockfiles` are the files whose content decides the dependency layer ("." : every file). `release` runs before
-    the start of each deployment.
+    `lockfiles` are the files whose content decides the dependency layer; ".": installing runs code of the repository,
+    so the layer is made each time. `release` runs before the start of each deployment.
     """
 
     stack: str  # python | node | static

@@ -24,13 +24,14 @@ def run(room: Room, plan: Plan, env: Mapping[str, str], *, use_cache: bool = Tru
         room.write("Nothing to install.")
         return None
     tools = toolchains.find(plan, room.tools)
-    key = layers.key(plan, room.app(plan.root), tools.versions)
-    layer = layers.find(room.cache, key) if use_cache else None
+    # Where installing runs or links code of the repository, it may also change the app: it has to happen each time.
+    key = "" if "." in plan.lockfiles else layers.key(plan, room.app(plan.root), tools.versions)
+    layer = layers.find(room.cache, key) if use_cache and key else None
     if layer:
         room.write("Dependencies unchanged: the stored layer is used.")
     else:
         layer = _install(room, plan, env, tools, use_cache)
-        if layer:
+        if layer and key:
             layers.remember(room.cache, key, layer.digest)
     if layer and plan.stack == "node":
         link_modules(room, plan)
