@@ -104,7 +104,8 @@ def _own_uv(environment: Path, lock: Path) -> str | None:
     folder.mkdir(parents=True)
     only = folder / "uv.lock"
     only.write_text(entry)
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install += ["--no-deps", "--root-user-action", "ignore"]
     done = subprocess.run([*install, "--require-hashes", "--target", str(folder), "-r", str(only)], check=False)
     return str(program) if done.returncode == 0 and program.exists() else None
 

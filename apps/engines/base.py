@@ -45,6 +45,7 @@ class Mount:
 
     `read`: as it is. `write`: a disk or a workspace, shared with the host. `scratch`: the content of `source` to
     begin with, writes are the workload's own and gone with it (an overlay; where the kernel has none: read).
+    A `read` mount that links, files or other mounts lie in is made as `scratch`; nothing may lie in a `write` one.
     """
 
     source: str
@@ -160,6 +161,7 @@ class Engine(Protocol):
     ) -> Finished:
         """Run to the end, passing every line of output on as it comes (`\\r` progress kept inside a line).
 
+        With network, it also reaches the package registries this host is set up for, by the host's own settings.
         Everything it started is dead when this returns: at the end, at the timeout, or ≤ 1 s after `cancelled()`
         turned true (asked about every 0.2 s).
         """

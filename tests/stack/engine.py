@@ -16,6 +16,7 @@ import pytest
 
 from apps.core.errors import PlatformError
 from apps.engines.process.client import ProcessEngine
+from apps.engines.process.namespaces import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds
@@ -36,7 +37,13 @@ class EngineAgent:
         command = [sys.executable, "-m", "apps.engines.process.agent", "--state", str(self.state)]
         command += ["--socket", str(self.socket), *self._arguments]
         with open(self.state / "agent.log", "ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=lambda: die_with_parent(signal.SIGTERM),
+            )
         deadline = time.monotonic() + PATIENCE
         while True:
             try:

@@ -14,8 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
+from apps.core.ids import new_id
 from apps.infrastructure.embedded import files, process, running
 from apps.infrastructure.embedded.supervisor import supervisor_pid
 
@@ -31,14 +34,18 @@ class Platform:
         self.state = Path(tempfile.mkdtemp(prefix="bp-p-"))
         self.state.chmod(0o711)
         self.port = files.free_port()
+        # Eight Python processes start at once: without kept bytecode each of them would compile everything.
+        dropped = ("DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BRAINPOD_")}
         self.env = {
-            **kept,
+            **{name: value for name, value in kept.items() if name not in dropped},
             "BRAINPOD_STATE": str(self.state),
             "BRAINPOD_PORT": str(self.port),
             "DJANGO_SETTINGS_MODULE": "brainpod.settings",
             **settings,
         }
+        if server := os.environ.get("DATABASE_URL"):
+            self.env["DATABASE_URL"] = _new_database(server, f"platform_{new_id()}")
         self.output = self.state / "up.log"
         self._up: subprocess.Popen[bytes] | None = None
 
@@ -146,6 +153,13 @@ class Platform:
         self.stop()
         running.end_leftovers(self.state, lambda line: None)
         shutil.rmtree(self.state, ignore_errors=True)
+
+
+def _new_database(server: str, name: str) -> str:
+    """The URL of a new, empty database on the suite's PostgreSQL, which goes away with the suite."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    return f"{server.rpartition('/')[0]}/{name}"
 
 
 @contextmanager

@@ -7,46 +7,21 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 from apps.core.errors import PlatformError, UserError
 from apps.engines.base import Handle, LaunchSpec, LogLine, State, Status, Usage
-from apps.engines.process import identity, logs, probe, processes, protocol
+from apps.engines.process import identity, logs, output, ports, probe, processes, protocol
 from apps.engines.process.context import Context, Reports, pipe, proxy_port, read_some
-from apps.engines.process.launcher import Wires, short
+from apps.engines.process.launcher import Wires
+from apps.engines.process.life import Life
+from apps.engines.process.output import Output
 from apps.engines.restart import RestartPolicy
 
-NAMES = ("spec", "state", "rest-out", "rest-err", "log-0", "log-1", "out-r", "out-w", "err-r", "err-w")
-STREAMS: tuple[logs.Stream, ...] = ("out", "err")
-BACKLOG = 4096
 STOP_POLL = 0.02
 SEE_POLL = 0.005
-
-
-@dataclass(slots=True)
-class Life:
-    """What the next agent has to know; kept in a memfd. Times are of the monotonic clock, `since` of the wall's."""
-
-    state: str = State.STARTING.value
-    pid: int = 0
-    born: int = 0
-    child: int = 0
-    child_born: int = 0
-    port: int = 0
-    restarts: int = 0
-    attempts: list[float] = field(default_factory=list)
-    next_start: float = 0.0
-    exit_code: int | None = None
-    reason: str = ""
-    since: float = field(default_factory=time.time)
-    stopping: bool = False
-    sandboxed: bool = True
 
 
 class Workload:
@@ -56,8 +31,8 @@ class Workload:
         self._fds = fds
         self._life = life
         self._policy = RestartPolicy(attempts=life.attempts)
-        self._ring = logs.Ring((fds["log-0"], fds["log-1"]), self._on_line)
-        self._splitters = {s: logs.Splitter(logs.read_whole(fds[f"rest-{s}"])) for s in STREAMS}
+        self._output = Output(fds, lambda line: context.publish(spec.id, line))
+        self._marker = context.launcher.marker(spec.id)
         self._reports = Reports()
         self._process: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
@@ -70,32 +45,28 @@ class Workload:
     @classmethod
     def create(cls, context: Context, spec: LaunchSpec) -> Workload:
         """A new one, its descriptors given to the keeper; nothing runs yet."""
-        fds = {name: logs.new_file(name) for name in NAMES[:6]}
-        for stream in STREAMS:
-            fds[f"{stream}-r"], fds[f"{stream}-w"] = pipe()
-            who = identity.of_pod(spec.pod)
-            os.fchown(fds[f"{stream}-w"], who.uid, who.gid)  # so that /dev/stdout can be opened by its name
+        fds = {"spec": logs.new_file("spec"), "state": logs.new_file("state")}
+        fds |= output.make(identity.of_pod(spec.pod))
         logs.write_all(fds["spec"], json.dumps(protocol.spec_to_json(spec)).encode())
         if spec.port is not None:
-            fds["listener"] = _listen(context, spec.id)
+            fds["listener"] = ports.listen(context.sockets, spec.id)
         workload = cls(context, spec, fds, Life())
         context.keeper.put(spec.id, fds)
         workload._save()
-        workload._watch_output()
+        workload._output.watch()
         return workload
 
     @classmethod
     def adopt(cls, context: Context, fds: dict[str, int]) -> Workload:
         """The one another agent left, from what the keeper held."""
         spec = protocol.launch_spec(json.loads(logs.read_whole(fds["spec"])))
-        raw = logs.read_whole(fds["state"])
-        return cls(context, spec, fds, Life(**json.loads(raw)) if raw else Life())
+        return cls(context, spec, fds, Life.read(fds["state"]))
 
     @property
     def handle(self) -> Handle:
         handle: Handle = {"id": self.spec.id}
         if self.spec.port is not None:
-            handle["address"] = f"unix:{_socket_path(self._context, self.spec.id)}"
+            handle["address"] = f"unix:{ports.socket_path(self._context.sockets, self.spec.id)}"
         return handle
 
     @property
@@ -114,7 +85,7 @@ class Workload:
         return Status(State(life.state), life.restarts, life.exit_code, reason, since)
 
     def lines(self, after: int) -> list[LogLine]:
-        return list(self._ring.lines(after))
+        return self._output.lines(after)
 
     def give_back(self) -> None:
         """Everything the keeper should hold, for one that is new."""
@@ -139,23 +110,22 @@ class Workload:
             self._keep("status", status_r)
             self._keep("block", block_w)
         elif spec.port is not None:
-            self._life.port = _free_port()
-            spec = _with_port(spec, self._life.port)
+            spec = ports.on_loopback(spec)
+            self._life.port = spec.port or 0
         wires = Wires(self._fds["out-w"], self._fds["err-w"], status_w, block_r)
         try:
             self._process = self._context.launcher.start(
                 spec, wires, proxy_port=proxy_port(spec.port) if spec.network else None, build=False
             )
         except (OSError, subprocess.SubprocessError) as error:
-            self._ring.add("engine", [f"The process could not be started: {error}"])
+            self._output.note(f"The process could not be started: {error}")
             self._ended(None)
             return
         finally:
             for fd in (status_w, block_r):
                 if fd >= 0:
                     os.close(fd)
-        self._life.pid = self._process.pid
-        self._life.born = processes.birth(self._process.pid)
+        self._life.started(self._process.pid)
         self._over.clear()
         self._watch_process()
         if sandboxed:
@@ -176,11 +146,10 @@ class Workload:
             return
         self._reports.feed(data)
         if self._reports.child and not self._life.child:
-            self._life.child = self._reports.child
-            self._life.child_born = processes.birth(self._reports.child)
+            self._life.entered(self._reports.child)
             self._save()
             if self._life.stopping:
-                self._kill()
+                self._life.kill(self._marker)
             else:
                 self._open_ways()
 
@@ -195,8 +164,8 @@ class Workload:
             self._life.port = self.spec.port or 0
             self._forward(self._life.port)
         except (OSError, PlatformError) as error:
-            self._ring.add("engine", [f"The sandbox could not be connected: {error}"])
-            self._kill()
+            self._output.note(f"The sandbox could not be connected: {error}")
+            self._life.kill(self._marker)
             return
         with contextlib.suppress(OSError):
             os.write(self._fds["block"], b"1")
@@ -224,26 +193,26 @@ class Workload:
     def watch_again(self) -> None:
         """Take over from the agent before: what still runs goes on, what ended meanwhile has ended now."""
         life = self._life
-        self._watch_output()
+        self._output.watch()
         if "status" in self._fds:
             data = read_some(self._fds["status"])
             self._reports.feed(data or b"")
             if self._reports.child and not life.child:
-                life.child, life.child_born = self._reports.child, processes.birth(self._reports.child)
+                life.entered(self._reports.child)
         if life.stopping:
             self._adopt_process()
             self.stop(self.spec.grace)
         elif life.state == State.RESTARTING:
             self._wait_to_start()
-        elif processes.alive(life.pid, life.born) or processes.alive(life.child, life.child_born):
+        elif life.runs or life.inside_runs:
             self._adopt_process()
         else:
             self._ended(self._reports.exit_code)
 
     def _adopt_process(self) -> None:
         life = self._life
-        if not processes.alive(life.pid, life.born):
-            self._kill()
+        if not life.runs:
+            self._life.kill(self._marker)
             self._over.set()
             return
         self._watch_process()
@@ -260,25 +229,6 @@ class Workload:
     def _watch_process(self) -> None:
         self._pidfd = os.pidfd_open(self._life.pid)
         self._loop.add_reader(self._pidfd, self._on_exit)
-
-    def _watch_output(self) -> None:
-        for stream in STREAMS:
-            self._loop.add_reader(self._fds[f"{stream}-r"], self._on_output, stream)
-
-    def _on_output(self, stream: logs.Stream) -> bool:
-        """Read once; whether there was something."""
-        data = read_some(self._fds[f"{stream}-r"])
-        if not data:
-            return False
-        splitter = self._splitters[stream]
-        had = bool(splitter.rest)
-        self._ring.add(stream, splitter.feed(data))
-        if had or splitter.rest:
-            logs.write_all(self._fds[f"rest-{stream}"], splitter.rest)
-        return True
-
-    def _on_line(self, line: LogLine) -> None:
-        self._context.publish(self.spec.id, line)
 
     def _on_exit(self) -> None:
         self._loop.remove_reader(self._pidfd)
@@ -299,8 +249,8 @@ class Workload:
 
     def _ended(self, code: int | None) -> None:
         """It is over without having been asked to be: the policy says when it starts again."""
-        self._kill()
-        self._drain()
+        self._life.kill(self._marker)
+        self._output.drain()
         group = self._context.launcher.group(self.spec.id)
         starved = group is not None and group.out_of_memory()
         words = "out of memory" if starved else f"exited with code {code}" if code is not None else "exited"
@@ -308,18 +258,10 @@ class Workload:
         self._life.exit_code = code
         self._life.next_start = self._policy.next_start(now)
         self._set(State.RESTARTING, reason=words)
-        self._ring.add("engine", [f"{words[0].upper()}{words[1:]}; {self._policy.reason(now, self._life.next_start)}."])
+        self._output.note(f"{words[0].upper()}{words[1:]}; {self._policy.reason(now, self._life.next_start)}.")
         self._close_ways()
         self._over.set()
         self._wait_to_start()
-
-    def _drain(self) -> None:
-        for stream in STREAMS:
-            for _ in range(64):  # more than a pipe holds; a stray that goes on writing does not keep us here
-                if not self._on_output(stream):
-                    break
-            self._ring.add(stream, self._splitters[stream].finish())
-            logs.write_all(self._fds[f"rest-{stream}"], b"")
 
     def _wait_to_start(self) -> None:
         self._timer = self._loop.call_later(max(0.0, self._life.next_start - time.monotonic()), self._restart)
@@ -338,7 +280,7 @@ class Workload:
                 await asyncio.to_thread(group.remove)
             await self.prepare()
         except (UserError, PlatformError, OSError) as error:
-            self._ring.add("engine", [f"Not started: {error}"])
+            self._output.note(f"Not started: {error}")
             self._ended(None)
             return
         if not self._life.stopping:
@@ -358,20 +300,19 @@ class Workload:
         if self._timer is not None:
             self._timer.cancel()
         deadline = time.monotonic() + grace
-        for pid in self._pids():
+        for pid in self._life.pids(self._marker):
             processes.send(pid, signal.SIGTERM)
-        while self._pids() and time.monotonic() < deadline:
+        while self._life.pids(self._marker) and time.monotonic() < deadline:
             await asyncio.sleep(STOP_POLL)
-        self._kill()
+        self._life.kill(self._marker)
         with contextlib.suppress(TimeoutError):
-            if self._process is not None or processes.alive(self._life.pid, self._life.born):
+            if self._process is not None or self._life.runs:
                 await asyncio.wait_for(self._over.wait(), 10)
         self._on_report()
-        self._drain()
+        self._output.drain()
         await asyncio.to_thread(self._remove)
         self._close_ways()
-        for stream in STREAMS:
-            self._loop.remove_reader(self._fds[f"{stream}-r"])
+        self._output.close()
         with contextlib.suppress(PlatformError):
             self._context.keeper.drop(self.spec.id)
         for fd in self._fds.values():
@@ -384,28 +325,7 @@ class Workload:
             group.remove()
         if not self._life.sandboxed:
             self._context.launcher.view(self.spec).remove()
-        _socket_path(self._context, self.spec.id).unlink(missing_ok=True)
-
-    def _pids(self) -> list[int]:
-        """The workload's own processes, without those of the sandbox."""
-        life = self._life
-        if life.child:
-            return processes.descendants(life.child) if processes.alive(life.child, life.child_born) else []
-        if life.sandboxed:
-            return [life.pid] if processes.alive(life.pid, life.born) else []
-        own = [life.pid, *processes.descendants(life.pid)] if processes.alive(life.pid, life.born) else []
-        strays = processes.marked(self._context.launcher.marker(self.spec.id))
-        return sorted({*own, *(pid for pid in strays if processes.birth(pid))})
-
-    def _kill(self) -> None:
-        """End everything at once. The first process of a sandbox takes the rest along."""
-        life = self._life
-        if not life.sandboxed:
-            for pid in self._pids():
-                processes.send(pid)
-        for pid, born in ((life.child, life.child_born), (life.pid, life.born)):
-            if processes.alive(pid, born):
-                processes.send(pid)
+        ports.socket_path(self._context.sockets, self.spec.id).unlink(missing_ok=True)
 
     def _close_ways(self) -> None:
         if self._proxy is not None:
@@ -415,14 +335,14 @@ class Workload:
             self._forward(0)
         for name in ("status", "block", "proxy", "netns"):
             self._discard(name)
-        self._life.pid = self._life.born = self._life.child = self._life.child_born = self._life.port = 0
+        self._life.ended()
         self._save()
 
     # Looking
 
     def first_child(self) -> int:
         """The process whose namespaces are the workload's; 0 when it does not run."""
-        return next(iter(self._pids()), 0) if self._life.state == State.RUNNING else 0
+        return next(iter(self._life.pids(self._marker)), 0) if self._life.state == State.RUNNING else 0
 
     def probe(self) -> str | None:
         if self.spec.port is None:
@@ -431,11 +351,11 @@ class Workload:
         if not pid:
             return self.status().reason or "does not run"
         if not self._life.child:
-            return _answers(self._life.port)
+            return ports.answers(self._life.port)
         return probe.words(pid, self.spec.port, proxy_port(self.spec.port))
 
     def usage(self) -> Usage | None:
-        pids = self._pids()
+        pids = self._life.pids(self._marker)
         return processes.usage(pids) if pids else None
 
     # Keeping
@@ -461,41 +381,4 @@ class Workload:
         self._save()
 
     def _save(self) -> None:
-        raw: dict[str, Any] = asdict(self._life)
-        logs.write_all(self._fds["state"], json.dumps(raw).encode())
-
-
-def _socket_path(context: Context, workload: str) -> Path:
-    return context.sockets / f"{short(workload)}.sock"
-
-
-def _listen(context: Context, workload: str) -> int:
-    """The socket the edge connects to: any user may, in a directory nobody may list."""
-    path = _socket_path(context, workload)
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    listener.bind(str(path))
-    path.chmod(0o666)
-    listener.listen(BACKLOG)
-    return listener.detach()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe_socket:
-        probe_socket.bind(("127.0.0.1", 0))
-        port: int = probe_socket.getsockname()[1]
-        return port
-
-
-def _with_port(spec: LaunchSpec, port: int) -> LaunchSpec:
-    raw = protocol.spec_to_json(spec)
-    return protocol.launch_spec(raw | {"port": port})
-
-
-def _answers(port: int) -> str | None:
-    """Without a namespace of its own a workload's sockets cannot be told from the host's: try the one it was given."""
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return f"listens on nothing yet; it should listen on $PORT {port}"
-    return None
+        self._life.save(self._fds["state"])
