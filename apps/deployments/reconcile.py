@@ -6,6 +6,8 @@ the difference and mends it; a pass that finds none costs a handful of queries.
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -27,6 +29,7 @@ from apps.engines.base import State, Status
 from apps.pods.models import Pod
 
 log = structlog.get_logger(__name__)
+SEEN_EVERY = datetime.timedelta(seconds=15)  # how old "observed" becomes before it is written again
 
 
 def reconcile() -> None:
@@ -71,10 +74,18 @@ def _workloads() -> None:
             _note(workload, status)
         elif workload.serving and not workload.yielded_to_id:
             _start_again(workload)
+    _seen(pk for pk, status in seen.items() if status.state is not State.UNKNOWN)
     for stranger in seen.keys() - rows.keys():
         if not Workload.objects.filter(pk=stranger).exclude(state="stopped").exists():
             log.warning("orphan_stopped", workload=stranger)
             engines.engine().stop({"id": stranger}, 5.0)
+
+
+def _seen(answered: Iterable[str]) -> None:
+    """Write down when the engine last answered for these: pages call a state unknown once that is long ago."""
+    now = timezone.now()
+    old = Q(observed_at=None) | Q(observed_at__lt=now - SEEN_EVERY)
+    Workload.objects.filter(old, pk__in=list(answered)).update(observed_at=now)
 
 
 def _note(workload: Workload, status: Status) -> None:

@@ -77,19 +77,8 @@ def _reachable(programs: Path, home: Path, who: dict[str, Any]) -> Path:
 def _start(programs: Path, home: Path, who: dict[str, Any]) -> subprocess.Popen[bytes]:
     log = (home / "log").open("wb")
     shared: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "cwd": "/", **who}
-    initdb = [
-        programs / "initdb",
-        "-D",
-        home / "data",
-        "-U",
-        "brainpod",
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "--no-sync",
-        "-A",
-        "trust",
-    ]
+    initdb: list[str | Path] = [programs / "initdb", "-D", home / "data", "-U", "brainpod", "-A", "trust"]
+    initdb += ["-E", "UTF8", "--locale=C", "--no-sync"]
     if subprocess.run(initdb, check=False, **shared).returncode:
         sys.exit((home / "log").read_text())
     options = [f"-c{name}={value}" for name, value in SPEED.items()]
@@ -97,7 +86,7 @@ def _start(programs: Path, home: Path, who: dict[str, Any]) -> subprocess.Popen[
         [programs / "postgres", "-D", home / "data", "-k", home, "-h", "", "-cmax_connections=200", *options],
         start_new_session=True, preexec_fn=process.dies_with_parent(signal.SIGINT), **shared,
     )  # fmt: skip
-    create = [programs / "createdb", "-h", home, "-U", "brainpod", "brainpod"]
+    create: list[str | Path] = [programs / "createdb", "-h", home, "-U", "brainpod", "brainpod"]
     deadline = time.monotonic() + 60
     while subprocess.run(create, check=False, **shared).returncode:
         if server.poll() is not None or time.monotonic() > deadline:
