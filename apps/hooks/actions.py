@@ -1,0 +1,89 @@
+"""What people do with a pod's webhook. Keys are written before the rows that name their versions."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.core.errors import Conflict, NotFound
+from apps.hooks import keys
+from apps.hooks.models import Webhook
+from apps.pods.models import Pod
+from apps.secretstore import secrets as store
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
+log = structlog.get_logger(__name__)
+OVERLAP = datetime.timedelta(hours=24)  # how long the old key counts beside the new one
+
+
+def make_webhook(*, pod: Pod, by: User) -> Webhook:
+    """Give the pod a webhook; the one it has, if it has one. Raises Conflict("pod_deleting"), Unavailable."""
+    if found := Webhook.objects.filter(pod=pod).first():
+        return found
+    _check_alive(pod)
+    # First the path, for whoever deletes the pod; then the key, outside a transaction; then the row that names it.
+    Pod.objects.filter(pk=pod.pk).update(webhook_path=keys.path_of(pod.pk))
+    version = store().write(keys.path_of(pod.pk), {keys.NEW: keys.make()})
+    try:
+        with transaction.atomic():
+            made = Webhook.objects.create(pod=pod, version=version)
+    except IntegrityError:
+        return Webhook.objects.get(pod=pod)
+    log.info("webhook_made", pod=pod.pk, by=by.pk)
+    return made
+
+
+def read_key(*, pod: Pod, by: User) -> str:
+    """The key, to be pasted into the git host. It can be read again and again, by who may deploy the pod anyway:
+    a key shown only once ends up in a note beside the keyboard. Every reading is logged.
+    """
+    row = _webhook(pod)
+    log.info("webhook_key_shown", pod=pod.pk, by=by.pk)
+    return store().read(keys.path_of(pod.pk), row.version)[keys.NEW]
+
+
+def rotate_key(*, pod: Pod, by: User) -> Webhook:
+    """Make another key; the present one counts for OVERLAP more, the one before it no longer.
+
+    Raises Conflict("webhook_changed") if somebody else did it meanwhile.
+    """
+    row = _webhook(pod)
+    _check_alive(pod)
+    present = store().read(keys.path_of(pod.pk), row.version)[keys.NEW]
+    version = store().write(keys.path_of(pod.pk), {keys.NEW: keys.make(), keys.OLD: present})
+    now = timezone.now()
+    won = Webhook.objects.filter(pk=row.pk, version=row.version).update(
+        version=version, rotated_at=now, old_until=now + OVERLAP
+    )
+    if not won:
+        raise Conflict("webhook_changed", "Somebody else has just made a new secret.", "Reload the page to see it.")
+    log.info("webhook_key_rotated", pod=pod.pk, by=by.pk)
+    row.refresh_from_db()
+    return row
+
+
+def end_old_key(*, pod: Pod, by: User) -> Webhook:
+    """The key that was replaced counts no longer, from now on."""
+    row = _webhook(pod)
+    Webhook.objects.filter(pk=row.pk, version=row.version).update(old_until=None)
+    log.info("webhook_old_key_ended", pod=pod.pk, by=by.pk)
+    row.refresh_from_db()
+    return row
+
+
+def _webhook(pod: Pod) -> Webhook:
+    row = Webhook.objects.filter(pod=pod).first()
+    if row is None:
+        raise NotFound(f"webhook of {pod.name}")
+    return row
+
+
+def _check_alive(pod: Pod) -> None:
+    if pod.deleting_at:
+        raise Conflict("pod_deleting", f"{pod.name} is being deleted.", "Nothing in it can be changed any more.")

@@ -1,0 +1,30 @@
+"""Webhooks for operators: to look at. The keys are in the secret store."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from apps.core.admin import ReadOnly
+from apps.hooks.models import Receipt, Tip, Webhook
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("received_at", "pod", "provider", "about", "head", "outcome", "verdict")
+    list_filter = ("outcome", "provider")
+    search_fields = ("pod__name", "delivery", "head")
+    list_select_related = ("pod",)
+
+
+@admin.register(Tip)
+class TipAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("pod", "app", "repository", "branch", "head", "pushed_at")
+    search_fields = ("pod__name", "app")
+    list_select_related = ("pod",)
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("pod", "version", "made_at", "rotated_at", "old_until")
+    search_fields = ("pod__name",)
+    list_select_related = ("pod",)

@@ -1,0 +1,46 @@
+"""The keys that sign a pod's deliveries: made here, kept in the secret store."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+import structlog
+
+from apps.core.errors import PlatformError, Unavailable
+from apps.hooks.models import Webhook
+from apps.secretstore import secrets as store
+
+log = structlog.get_logger(__name__)
+_POD = re.compile(r"[0-9a-z]{16}")
+_NOBODY = "0" * 16
+NEW, OLD = "new", "old"  # the names of the two keys in one version
+
+
+def path_of(pod_id: str) -> str:
+    return f"pods/{pod_id}/webhook"
+
+
+def make() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def keys_of(pod_id: str) -> tuple[str, str]:
+    """The key of a pod's webhook and the one it replaced, while that counts.
+
+    For a pod that is not there or has none: keys nobody knows, found with the same steps, so that an answer and the
+    time it takes do not tell which pods exist. Raises Unavailable when the store does not answer.
+    """
+    pod_id = pod_id if _POD.fullmatch(pod_id) else _NOBODY
+    row = Webhook.objects.filter(pod=pod_id, pod__deleting_at=None).first()
+    try:
+        kept = store().read(path_of(pod_id), row.version if row else 1)
+    except Unavailable:
+        raise
+    except PlatformError as error:
+        if row:
+            log.error("webhook_key_missing", pod=pod_id, error=str(error))
+        kept = {}
+    known = kept if row else {}
+    old = known.get(OLD) if row and row.old_counts else ""
+    return known.get(NEW) or make(), old or make()

@@ -1,0 +1,76 @@
+"""Webhooks in: the address of a pod, what came in on it, and how far each app has followed its branch."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from apps.deployments.models import Deployment
+from apps.pods.models import Pod
+
+
+class Webhook(models.Model):
+    """The key of a pod's address is in the secret store, at `Pod.webhook_path`; here is only its version.
+
+    Each version holds the key and the one it replaced, which counts until `old_until`.
+    """
+
+    pod = models.OneToOneField(Pod, on_delete=models.CASCADE, related_name="webhook")
+    version = models.PositiveIntegerField()
+    made_at = models.DateTimeField(auto_now_add=True)
+    rotated_at = models.DateTimeField(null=True)
+    old_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"webhook of {self.pod_id}"
+
+    @property
+    def old_counts(self) -> bool:
+        return self.old_until is not None and self.old_until > timezone.now()
+
+
+class Tip(models.Model):
+    """How far an app has followed its branch: the newest push that was judged for it, whether it deployed or not.
+
+    `pushed_at` in seconds since 1970 by the host's clock; None where the host does not say.
+    """
+
+    pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="tips")
+    app = models.CharField(max_length=63)
+    repository = models.CharField(max_length=2000)
+    branch = models.CharField(max_length=250)
+    head = models.CharField(max_length=64)
+    before = models.CharField(max_length=64, blank=True)
+    pushed_at = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("pod", "app"), name="one_tip_per_app"),)
+
+    def __str__(self) -> str:
+        return f"{self.app} at {self.head[:7]}"
+
+
+class Outcome(models.TextChoices):
+    DEPLOYING = "deploying"
+    NOTHING = "nothing"  # all is well and there was nothing to do
+    REFUSED = "refused"  # it asked for something that cannot be done now
+
+
+class Receipt(models.Model):
+    """A delivery whose signature was right, and what became of it, in words."""
+
+    pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="receipts")
+    provider = models.CharField(max_length=20)
+    delivery = models.CharField(max_length=64, blank=True)
+    about = models.CharField(max_length=250, blank=True)  # the branch or tag
+    head = models.CharField(max_length=64, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    verdict = models.CharField(max_length=500)
+    deployment = models.ForeignKey(Deployment, null=True, on_delete=models.SET_NULL, related_name="+")
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.verdict

@@ -1,0 +1,165 @@
+"""A delivery whose signature was right: judged, acted on, and written down, in one transaction.
+
+Nothing here waits for anything but the database, so the answer is the verdict and no queue can lose it. The pod's row
+is locked: of a hundred identical deliveries at once the first deploys, the others find its mark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from apps.core.errors import Conflict, UserError
+from apps.deployments import actions as deployments
+from apps.deployments.models import Deployment, Trigger
+from apps.hooks.following import Follower, News, built_from, followers, is_older, is_skipped, news
+from apps.hooks.models import Outcome, Receipt, Tip
+from apps.hooks.providers.base import Event, Other, Ping, Push
+from apps.hooks.repositories import repositories
+from apps.pods.models import Pod, Revision
+
+KEPT = 100  # receipts of one pod
+SHORT = 7  # characters of a commit that people read
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`status`: how HTTP says the same."""
+
+    words: str
+    outcome: Outcome = Outcome.NOTHING
+    deployment: Deployment | None = None
+    status: int = 200
+
+
+@transaction.atomic
+def receive(*, pod_id: str, provider: str, delivery: str, event: Event) -> Verdict:
+    """Do what `event` asks for and keep a Receipt of it. What cannot be done is a verdict too."""
+    pod = Pod.objects.select_for_update().filter(pk=pod_id, deleting_at=None).first()
+    if pod is None:
+        return Verdict("This pod is being deleted: nothing is deployed any more.", Outcome.REFUSED, status=409)
+    try:
+        with transaction.atomic():
+            verdict = _judge(pod, event)
+    except UserError as error:
+        verdict = Verdict(f"Not deployed. {error}", Outcome.REFUSED, status=error.status)
+    _keep(pod, provider, delivery, event, verdict)
+    return verdict
+
+
+def _judge(pod: Pod, event: Event) -> Verdict:
+    match event:
+        case Ping():
+            return Verdict(_greeting(pod, event))
+        case Other():
+            return Verdict(f"Nothing to do: {event.what}. Only pushes deploy.")
+        case Push():
+            return _dismissed(event) or _follow(pod, event)
+
+
+def _greeting(pod: Pod, ping: Ping) -> str:
+    base = _base(pod)
+    apps = built_from(base.snapshot(), ping.repository_urls) if base else []
+    if apps:
+        return f"The webhook works: pushes deploy {_names([a.name for a in apps])} of {pod.name}."
+    if base is None:
+        return f"The webhook works. Nothing of {pod.name} was deployed yet: deploy its draft first."
+    named = repositories(ping.repository_urls)
+    return (
+        f"The webhook works, but no app of {pod.name} is built from {named[0] if named else 'a repository it names'}."
+    )
+
+
+def _dismissed(push: Push) -> Verdict | None:
+    """The verdict on a push that deploys nothing anywhere."""
+    if push.tag:
+        return Verdict(f"Nothing to do: {push.tag} is a tag. Only branches are deployed.")
+    if push.deleted:
+        return Verdict(f"Nothing to do: branch {push.branch} was deleted. What is live stays.")
+    if is_skipped(push):
+        return Verdict("Skipped, as the commit's message asks.")
+    return None
+
+
+def _follow(pod: Pod, push: Push) -> Verdict:
+    base = _base(pod)
+    if base is None:
+        return Verdict(f"Nothing of {pod.name} was deployed yet: deploy its draft first.")
+    apps = built_from(base.snapshot(), push.repository_urls)
+    if not apps:
+        named = repositories(push.repository_urls)
+        return Verdict(f"No app of {pod.name} is built from {named[0] if named else 'the pushed repository'}.")
+    on_branch = followers(apps, push, dict(base.builds.values_list("app", "commit")))
+    if not on_branch:
+        watched = sorted({a.spec["source"].get("branch") or "the default branch" for a in apps})
+        who = f"{_names([a.name for a in apps])} {'watches' if len(apps) == 1 else 'watch'}"
+        return Verdict(f"No app watches branch {push.branch}: {who} {_names(watched)}.")
+    tips = {tip.app: tip for tip in Tip.objects.filter(pod=pod)}
+    judged = [(app, news(app, push, tips.get(app.app))) for app in on_branch]
+    for app, found in judged:
+        if found is not News.OLD and not (found is News.REPEATED and is_older(push, tips[app.app])):
+            _mark(pod, app, push)
+    due = [app.app for app, found in judged if found is News.DUE]
+    if not due:
+        return Verdict(_reasons(judged))
+    deployment = _deploy(pod, base, due, push)
+    return Verdict(f"Deploying {_names(due)} at {push.head[:SHORT]}.", Outcome.DEPLOYING, deployment, 202)
+
+
+def _base(pod: Pod) -> Revision | None:
+    """What a push is compared with: what will be live soon, is live, or was deployed last."""
+    return deployments.revision_under_way(pod) or pod.live or pod.head
+
+
+def _mark(pod: Pod, app: Follower, push: Push) -> None:
+    reached = {"repository": app.repo, "branch": app.branch, "head": push.head, "before": push.before}
+    Tip.objects.update_or_create(pod=pod, app=app.app, defaults=reached | {"pushed_at": push.pushed_at})
+
+
+def _deploy(pod: Pod, base: Revision, apps: list[str], push: Push) -> Deployment:
+    title = push.message.strip().partition("\n")[0]
+    summary = f"{_names(apps)} at {push.head[:SHORT]}" + (f": {title}" if title else "")
+    commits = dict.fromkeys(apps, push.head)
+    try:
+        return deployments.deploy_commits(pod=pod, commits=commits, trigger=Trigger.PUSH, by=None, summary=summary)
+    except Conflict as error:
+        if error.code != "nothing_to_deploy" or pod.live is None or base == pod.live:
+            raise
+    # The branch went back to what is live while something else is on its way: what is live comes after it.
+    return deployments.start(pod=pod, revision=pod.live, trigger=Trigger.PUSH, by=None)
+
+
+def _reasons(judged: list[tuple[Follower, News]]) -> str:
+    """`Nothing to deploy: api: it is at this commit already; web: …`"""
+    grouped: dict[News, list[str]] = {}
+    for app, found in judged:
+        grouped.setdefault(found, []).append(app.app)
+    return "Nothing to deploy: " + "; ".join(f"{found.value} ({_names(apps)})" for found, apps in grouped.items()) + "."
+
+
+def _names(names: list[str]) -> str:
+    *rest, last = names
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def _keep(pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict) -> None:
+    push = event if isinstance(event, Push) else Push(())
+    Receipt.objects.create(
+        pod=pod,
+        provider=provider,
+        delivery=plain(delivery, 64),
+        about=plain(push.branch or push.tag, 250),
+        head=push.head,
+        outcome=verdict.outcome,
+        verdict=plain(verdict.words, 500),
+        deployment=verdict.deployment,
+    )
+    last = Receipt.objects.filter(pod=pod).order_by("-id").values_list("pk", flat=True)[KEPT - 1 : KEPT].first()
+    if last:
+        Receipt.objects.filter(pod=pod, pk__lt=last).delete()
+
+
+def plain(text: str, longest: int) -> str:
+    """`text` without what no page or database should be given, on one line."""
+    return "".join(c if c.isprintable() else " " for c in text)[:longest]

@@ -1,0 +1,9 @@
+"""Webhooks in, beneath /hooks/. With or without a slash at the end: no git host follows a redirect with its body."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, re_path
+
+from apps.hooks.views import hook
+
+urlpatterns: list[URLPattern] = [re_path(r"^(?P<pod>[A-Za-z0-9_-]{1,64})/?$", hook, name="hook")]

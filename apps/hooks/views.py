@@ -1,0 +1,59 @@
+"""The address that git hosts post to. Every answer is `{"verdict": "…"}`, in words."""
+
+from __future__ import annotations
+
+import structlog
+from django.db import DatabaseError
+from django.http import HttpRequest, JsonResponse
+from django.http.request import UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from apps.core.errors import Unavailable, UserError
+from apps.hooks import providers
+from apps.hooks.keys import keys_of
+from apps.hooks.receive import Verdict, plain, receive
+
+log = structlog.get_logger(__name__)
+
+# Bytes. GitHub's largest is 25 MB; a push of 500 commits has 1 MB. More would be kept in memory for anybody who asks.
+LARGEST = 3_000_000
+REFUSED = "The signature does not match. Is the secret the same on both sides, and the address complete?"
+
+
+@csrf_exempt
+def hook(request: HttpRequest, pod: str) -> JsonResponse:
+    """A delivery for the pod with that id. Who cannot sign learns nothing: not even whether there is such a pod."""
+    if request.method != "POST":
+        return _answer("This address takes what git hosts POST to it.", 405, Allow="POST")
+    if _length(request) > LARGEST:
+        return _answer(f"The delivery is too large: {LARGEST // 1_000_000} MB at most. Deploy from the dashboard.", 413)
+    try:
+        verdict = _handle(request, pod)
+    except UserError as error:
+        return _answer(str(error), error.status)
+    except UnreadablePostError:
+        return _answer("The delivery ended early.", 400)
+    except (Unavailable, DatabaseError) as error:
+        log.error("webhook_unavailable", error=str(error))
+        return _answer("The platform cannot take deliveries now. Redeliver this one in a minute.", 503)
+    return _answer(verdict.words, verdict.status)
+
+
+def _handle(request: HttpRequest, pod: str) -> Verdict:
+    provider, body = providers.find(request.headers), request.body
+    keys = keys_of(pod)
+    if provider is None or not provider.signed(request.headers, body, keys):
+        raise UserError("webhook_signature", REFUSED, status=401)
+    event = provider.read(request.headers, body)
+    return receive(pod_id=pod, provider=provider.name, delivery=provider.delivery(request.headers), event=event)
+
+
+def _length(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+
+
+def _answer(verdict: str, status: int, **headers: str) -> JsonResponse:
+    return JsonResponse({"verdict": plain(verdict, 500)}, status=status, headers=headers)
