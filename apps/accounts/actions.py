@@ -15,15 +15,26 @@ from apps.accounts.roles import Role
 from apps.core.errors import Conflict, Detail, Invalid, NotFound, UserError
 
 INVITATION_LASTS = datetime.timedelta(days=7)
+SLUGS_TRIED = 20  # as many teams of one name may be made at the same moment
 
 
 @transaction.atomic
 def create_team(*, name: str, by: User) -> Team:
-    """A team that `by` owns. Raises Invalid naming `name`."""
-    name = check_label(name)
-    team = Team.objects.create(name=name, slug=Team.free_slug(name))
+    """A team that `by` owns. Raises Invalid naming `name`, Conflict("name_taken")."""
+    team = _new_team(check_label(name))
     Membership.objects.create(team=team, user=by, role=Role.OWNER)
     return team
+
+
+def _new_team(name: str) -> Team:
+    """A slug that was free may be taken by the time it is written: the next free one then."""
+    for _ in range(SLUGS_TRIED):
+        try:
+            with transaction.atomic():
+                return Team.objects.create(name=name, slug=Team.free_slug(name))
+        except IntegrityError:
+            continue
+    raise Conflict("name_taken", f"Many teams called {name} are being made now.", "Choose another name, or try again.")
 
 
 def rename_team(*, team: Team, name: str, by: User) -> None:
@@ -91,9 +102,12 @@ def accept_as_new_user(*, invitation: Invitation, name: str, password: str) -> U
     """An account for the invited address, which has none yet, and its membership."""
     name = check_label(name)
     check_password(password, user=User(email=invitation.email, name=name))
-    if User.objects.filter(email=invitation.email).exists():
-        raise Conflict("account_exists", f"{invitation.email} has an account.", "Sign in and open the link again.")
-    user = User.objects.create_user(invitation.email, password, name=name)
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(invitation.email, password, name=name)
+    except IntegrityError:
+        words = f"{invitation.email} has an account."
+        raise Conflict("account_exists", words, "Sign in and open the link again.") from None
     accept(invitation=invitation, user=user)
     return user
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 
-from apps.accounts.labels import check_email, check_label
 from apps.accounts.models import Invitation, Membership, SignIn, SignInLink, Team, User
-from apps.core.errors import Invalid
+from apps.accounts.operator_forms import (
+    MembershipFormSet,
+    NewPersonForm,
+    PersonForm,
+    TeamForm,
+    other_operators,
+    teams_left_without_owner,
+)
+from apps.core.admin import ReadOnly
 
 admin.site.site_header = "Brainpod operators"
 admin.site.site_title = "Brainpod"
@@ -22,39 +30,32 @@ admin.site.enable_nav_sidebar = True
 admin.site.unregister(Group)  # roles are held in teams
 
 
-class PersonForm(forms.ModelForm):
-    def clean_email(self) -> str:
-        try:
-            return check_email(self.cleaned_data["email"])
-        except Invalid as error:
-            raise forms.ValidationError(error.details[0].message) from None
-
-    def clean_name(self) -> str:
-        try:
-            return check_label(self.cleaned_data["name"])
-        except Invalid as error:
-            raise forms.ValidationError(error.details[0].message) from None
-
-
 class MembershipInline(admin.TabularInline):
     model = Membership
+    formset = MembershipFormSet
     extra = 0
     autocomplete_fields = ["user", "team"]
 
 
-class ReadOnly(admin.ModelAdmin):
-    """Looked at, and removed where that ends something."""
+class TakesMembershipsAlong(admin.ModelAdmin):
+    """Memberships go with their team or person, though nobody removes one on a page of its own."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        shown, counts, denied, protected = super().get_deleted_objects(objs, request)
+        return shown, counts, denied - {Membership._meta.verbose_name}, protected
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+
+class Ended(ReadOnly, admin.ModelAdmin):
+    """Looked at, and removed, which ends it."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
-    form = PersonForm  # type: ignore[assignment]
+class PersonAdmin(TakesMembershipsAlong, UserAdmin):
+    form = PersonForm
+    add_form = NewPersonForm
     list_display = ["email", "name", "is_active", "is_staff", "last_login"]
     list_filter = ["is_active", "is_staff"]
     search_fields = ["email", "name"]
@@ -70,7 +71,24 @@ class PersonAdmin(UserAdmin):
     inlines = [MembershipInline]
     actions = ["end_sessions"]
 
-    @admin.action(description="End all sessions of the selected people")
+    def get_deleted_objects(self, objs: Iterable[User], request: HttpRequest) -> Any:
+        """Who is the last owner of a team, or the last operator, is as good as protected by a foreign key."""
+        users = list(objs)
+        shown, counts, denied, protected = super().get_deleted_objects(users, request)
+        protected = [*protected, *(f"the last owner of {team}" for team in teams_left_without_owner(users))]
+        if any(user.is_staff and user.is_superuser for user in users) and not other_operators(users):
+            protected.append("the last operator")
+        return shown, counts, denied, protected
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
+        """Nobody is kept from locking an account at once; which teams that leaves without an owner is said."""
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data and not obj.is_active:
+            for team in teams_left_without_owner([obj]):
+                words = f"{team} has no active owner now: make somebody else one, or make this person active again."
+                self.message_user(request, words, messages.WARNING)
+
+    @admin.action(description="End all sessions of the selected people", permissions=["change"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for sign_in in SignIn.objects.filter(user__in=queryset):
             sign_in.end()
@@ -78,7 +96,8 @@ class PersonAdmin(UserAdmin):
 
 
 @admin.register(Team)
-class TeamAdmin(admin.ModelAdmin):
+class TeamAdmin(TakesMembershipsAlong, admin.ModelAdmin):
+    form = TeamForm
     list_display = ["name", "slug", "created_at"]
     search_fields = ["name", "slug"]
     readonly_fields = ["slug", "created_at"]
@@ -89,30 +108,36 @@ class TeamAdmin(admin.ModelAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(ReadOnly):
+class MembershipAdmin(ReadOnly, admin.ModelAdmin):
+    """Changed in the team's own page of the admin, seen beside the other members."""
+
     list_display = ["team", "user", "role", "created_at"]
     list_filter = ["role"]
     search_fields = ["team__name", "user__email"]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # in the team's own page of the admin, seen beside the other members
+    list_select_related = ["team", "user"]
 
 
 @admin.register(SignInLink)
-class SignInLinkAdmin(ReadOnly):
-    list_display = ["user", "created_at", "expires_at", "used_at"]
+class SignInLinkAdmin(Ended):
+    list_display = ["__str__", "created_at", "expires_at", "used_at"]
+    list_filter = [("used_at", admin.EmptyFieldListFilter)]
+    search_fields = ["user__email"]
+    list_select_related = ["user"]
 
 
 @admin.register(Invitation)
-class InvitationAdmin(ReadOnly):
+class InvitationAdmin(Ended):
     list_display = ["email", "team", "role", "created_at", "expires_at", "used_at"]
+    list_filter = ["role", ("used_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["team"]
     search_fields = ["email", "team__name"]
 
 
 @admin.register(SignIn)
-class SignInAdmin(ReadOnly):
+class SignInAdmin(Ended):
     list_display = ["user", "address", "agent", "at"]
-    search_fields = ["user__email"]
+    search_fields = ["user__email", "address"]
+    list_select_related = ["user"]
 
     def delete_model(self, request: HttpRequest, obj: SignIn) -> None:
         obj.end()

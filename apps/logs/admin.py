@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
 
+from apps.core.admin import ReadOnly
 from apps.logs.models import LogChunk, LogStream
 
 
-class ReadOnly(admin.ModelAdmin):
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
 @admin.register(LogStream)
-class LogStreamAdmin(ReadOnly):
+class LogStreamAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["name", "last_seq", "dropped", "touched_at"]
     search_fields = ["name"]
 
 
 @admin.register(LogChunk)
-class LogChunkAdmin(ReadOnly):
+class LogChunkAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["stream", "first_seq", "last_seq", "last_at", "size"]
     search_fields = ["stream"]
     exclude = ["data"]

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
+from apps.core.admin import ReadOnly
 from apps.pods.models import HostName, Pod, Resource, Revision
-
-
-class ReadOnly:
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class HostNameInline(ReadOnly, admin.TabularInline):
@@ -29,29 +16,43 @@ class HostNameInline(ReadOnly, admin.TabularInline):
 class ResourceInline(ReadOnly, admin.TabularInline):
     model = Resource
     fields = ("kind", "name", "spec")
+    show_change_link = True
 
 
 @admin.register(Pod)
 class PodAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("name", "team", "live", "head", "created_at", "deleting_at")
-    list_filter = ("team",)
-    search_fields = ("name", "id")
+    list_filter = (("deleting_at", admin.EmptyFieldListFilter), "team")
+    search_fields = ("name", "id", "team__name")
     list_select_related = ("team", "live", "head")
     exclude = ("webhook_path",)
+    readonly_fields = ("deleting_at",)
     inlines = (HostNameInline,)
 
 
 @admin.register(Revision)
 class RevisionAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("pod", "version", "summary", "author", "sealed_at", "changed_at")
-    list_filter = ("pod",)
+    list_filter = (("sealed_at", admin.EmptyFieldListFilter), "pod__team")
     search_fields = ("pod__name", "summary")
     list_select_related = ("pod", "author")
     inlines = (ResourceInline,)
 
 
+@admin.register(Resource)
+class ResourceAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("name", "kind", "pod", "revision")
+    list_filter = ("kind",)
+    search_fields = ("name", "revision__pod__name")
+    list_select_related = ("revision__pod",)
+
+    @admin.display(ordering="revision__pod__name")
+    def pod(self, resource: Resource) -> str:
+        return resource.revision.pod.name
+
+
 @admin.register(HostName)
 class HostNameAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("host", "pod", "route")
-    search_fields = ("host",)
+    search_fields = ("host", "pod__name")
     list_select_related = ("pod",)

@@ -32,6 +32,43 @@ def test_a_team_is_owned_by_its_maker(charlie: User) -> None:
     assert actions.create_team(name="R&D", by=charlie).slug != team.slug
 
 
+def test_a_slug_taken_meanwhile_is_replaced(charlie: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The race itself: what was free when it was looked for is taken when the row is written, twice."""
+    free_slug = Team.free_slug
+    stale = [actions.create_team(name="Rivals", by=charlie).slug for _ in range(2)]
+    monkeypatch.setattr(Team, "free_slug", lambda name: stale.pop() if stale else free_slug(name))
+    assert actions.create_team(name="Rivals", by=charlie).slug == "rivals-3"
+    assert Team.objects.filter(name="Rivals").count() == 3
+
+
+def test_slugs_that_are_always_taken_end_in_a_conflict(charlie: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = actions.create_team(name="Taken", by=charlie).slug
+    monkeypatch.setattr(Team, "free_slug", lambda name: taken)
+    with pytest.raises(Conflict) as caught:
+        actions.create_team(name="Taken", by=charlie)
+    assert caught.value.code == "name_taken"
+    assert Team.objects.filter(name="Taken").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_teams_of_one_name_made_at_once(charlie: User) -> None:
+    start, made = threading.Barrier(6), []
+
+    def make() -> None:
+        start.wait(30)
+        try:
+            made.append(actions.create_team(name="At once", by=charlie).slug)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=make) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(made) == ["at-once", *(f"at-once-{n}" for n in range(2, 7))]
+
+
 @pytest.mark.parametrize(
     ("name", "slug"), [("Łódź & co", "odz-co"), ("田中", "team"), ("New", "new-2"), ("x" * 80, "x" * 40)]
 )
