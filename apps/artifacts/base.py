@@ -39,3 +39,7 @@ class Artifacts(Protocol):
     def scratch(self, name: str) -> Path:
         """A new empty directory on the store's file system, from which `adopt` is a rename."""
         ...
+
+    def discard_scratch(self, name: str) -> None:
+        """Remove every directory that `scratch(name)` made and nobody removed."""
+        ...

@@ -72,10 +72,17 @@ class LocalArtifacts:
         return freed
 
     def scratch(self, name: str) -> Path:
-        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:60]
-        made = Path(tempfile.mkdtemp(prefix=f"{safe}-", dir=self._scratch))
+        made = Path(tempfile.mkdtemp(prefix=self._prefix(name), dir=self._scratch))
         made.chmod(0o711)
         return made
+
+    def discard_scratch(self, name: str) -> None:
+        for left in self._scratch.glob(f"{self._prefix(name)}*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    @staticmethod
+    def _prefix(name: str) -> str:
+        return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:60] + "-"
 
     def _target(self, digest: str) -> Path:
         algorithm, _, name = digest.partition(":")

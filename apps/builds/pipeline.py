@@ -18,6 +18,7 @@ from apps.builds.stages import build as build_stage
 from apps.builds.stages import clone, detect, install, push
 from apps.builds.stages import secrets as secrets_stage
 from apps.builds.stages.room import Room
+from apps.core.failpoints import failpoint
 from apps.core.leases import Lease
 from apps.pods.environment import environment, secret_references
 from apps.pods.models import Resource
@@ -48,7 +49,8 @@ def build(build: Build, ledger: Ledger) -> Artifact:
     """
     app, revision = build.app, build.revision
     resource = revision.resources.get(kind="App", name=app)
-    scratch = artifacts.artifacts().scratch(f"build-{build.pk}")
+    discard(build)  # what a try before this one left, if its worker was killed
+    scratch = artifacts.artifacts().scratch(_scratch(build))
     room = Room(
         workspace=scratch,
         cache=settings.BRAINPOD.state / "cache" / str(revision.pod.team_id) / f"{revision.pod_id}-{app}",
@@ -60,9 +62,21 @@ def build(build: Build, ledger: Ledger) -> Artifact:
         manifest = _stages(build, resource, room, ledger)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return record_artifact(
+    failpoint("artifact.stored", revision.pod_id)
+    artifact = record_artifact(
         build=build, manifest=manifest.as_json(), kind=manifest.kind, size=manifest.size, lease=ledger.lease
     )
+    failpoint("artifact.recorded", revision.pod_id)
+    return artifact
+
+
+def discard(build: Build) -> None:
+    """Remove what a build that was killed left behind; for one that nobody works on."""
+    artifacts.artifacts().discard_scratch(_scratch(build))
+
+
+def _scratch(build: Build) -> str:
+    return f"build-{build.pk}"
 
 
 def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> push.Manifest:

@@ -1,7 +1,8 @@
 """Leases with fencing tokens: a worker owns a row for a while, and one that lost it can write nothing.
 
 Taking a lease raises the row's `fence`; every write of the holder is conditional on the fence it was given, so a
-worker that slept through its lease finds its updates matching no row.
+worker that slept through its lease finds its updates matching no row. A lease ends by itself after its term; that of
+a process of this host that has died ends with the process (apps/core/holders.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from django.db import close_old_connections, connection, models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from apps.core import holders
+
 
 class LeaseLost(Exception):
     """Another worker took the row over; whatever this one was doing is no longer wanted."""
@@ -27,13 +30,16 @@ class Leased(models.Model):
 
     fence = models.BigIntegerField(default=0, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
+    holder = models.CharField(max_length=120, default="", editable=False)
 
     class Meta:
         abstract = True
 
     @property
     def held(self) -> bool:
-        return self.leased_until is not None and self.leased_until > timezone.now()
+        """Whether a worker that may still be alive has it."""
+        until = self.leased_until
+        return until is not None and until > timezone.now() and not holders.gone(self.holder)
 
 
 def _term() -> datetime.timedelta:
@@ -81,15 +87,16 @@ class Lease:
 
 
 def acquire(row: Leased, **where: Any) -> Lease | None:
-    """Take `row` if nobody holds it (and `where` holds); None if somebody does. `row` is reloaded."""
+    """Take `row` if nobody alive holds it (and `where` holds); None if somebody does. `row` is reloaded."""
+    rows = type(row)._default_manager.filter(pk=row.pk, **where)
     now = timezone.now()
     free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
-    taken = (
-        type(row)
-        ._default_manager.filter(free, pk=row.pk, **where)
-        .update(fence=F("fence") + 1, leased_until=now + _term())
-    )
+    taking = {"fence": F("fence") + 1, "leased_until": now + _term(), "holder": holders.me()}
+    taken = rows.filter(free).update(**taking)
     row.refresh_from_db()
+    if not taken and row.leased_until is not None and holders.gone(row.holder):
+        taken = rows.filter(fence=row.fence).update(**taking)
+        row.refresh_from_db()
     return Lease(row, row.fence) if taken else None
 
 

@@ -36,18 +36,31 @@ def deploy_draft(*, pod: Pod, summary: str, token: str, confirmed: bool, by: Use
         raise Conflict("nothing_to_deploy", "The draft has no changes.", "Change a resource first.")
     stored = stored_apps(draft)
     plan = plans.check_token(pod, draft, token, stored=stored)
-    if plan.destructive and not confirmed:
-        raise Invalid([Detail("confirmed", "This deployment destroys data: tick the box to agree.")])
+    _check_confirmed(plan, confirmed)
     revision = pods.seal(pod=pod, summary=summary, by=by)
     return start(pod=pod, revision=revision, trigger=Trigger.MANUAL, by=by)
 
 
 @transaction.atomic
-def deploy_revision(*, pod: Pod, revision: Revision, by: User | None) -> Deployment:
-    """Deploy a sealed revision again: a rollback if another one is live, else a redeploy."""
+def deploy_revision(
+    *, pod: Pod, revision: Revision, by: User | None, token: str = "", confirmed: bool = False
+) -> Deployment:
+    """Deploy a sealed revision again: a rollback if a newer one is live, else a redeploy.
+
+    `token`: of the plan that was read, if one was. Raises Conflict("stale_plan") when it says something else now,
+    Invalid with the revision's problems, and naming `confirmed` when something would be destroyed and nobody agreed.
+    """
     pod = _locked(pod)
     if revision.pod_id != pod.pk or revision.is_draft:
         raise NotFound("such revision of this pod")
+    stored = stored_apps(revision)
+    if token:
+        plan = plans.check_token(pod, revision, token, stored=stored)
+    else:
+        plan = plans.make_plan(pod, revision, stored=stored)
+    if plan.problems:
+        raise Invalid(plan.problems)
+    _check_confirmed(plan, confirmed)
     rollback = pod.live is not None and (pod.live.version or 0) > (revision.version or 0)
     return start(pod=pod, revision=revision, trigger=Trigger.ROLLBACK if rollback else Trigger.REDEPLOY, by=by)
 
@@ -67,18 +80,28 @@ def deploy_latest(*, pod: Pod, app: str, by: User | None) -> Deployment:
 def deploy_commits(
     *, pod: Pod, commits: Mapping[str, str], trigger: Trigger, by: User | None, summary: str
 ) -> Deployment:
-    """Deploy the live revision with other commits; nobody's draft ships by accident."""
+    """Deploy the live revision, or the one on its way to be live, with other commits.
+
+    Nobody's draft ships by accident, and nothing that somebody has just deployed is taken back.
+    """
     pod = _locked(pod)
     summary = summary or ", ".join(f"{app} at {sha[:7]}" for app, sha in commits.items())
-    revision = pods.pin_commit(pod=pod, commits=commits, by=by, summary=summary[:200])
+    revision = pods.pin_commit(pod=pod, commits=commits, by=by, summary=summary[:200], base=revision_under_way(pod))
     return start(pod=pod, revision=revision, trigger=trigger, by=by)
+
+
+def revision_under_way(pod: Pod) -> Revision | None:
+    """What will be live when all deployments that wait or run have ended well; None when there are none."""
+    wanted = pod.deployments.filter(state__in=OPEN_STATES, cancel_at=None)
+    row = wanted.select_related("revision").order_by("-id").first()
+    return row.revision if row else None
 
 
 @transaction.atomic
 def start(*, pod: Pod, revision: Revision, trigger: Trigger, by: User | None) -> Deployment:
     """Queue a deployment; one that was still waiting is replaced by it."""
     if pod.deleting_at:
-        raise Conflict("pod_is_being_deleted", f"{pod.name} is being deleted.")
+        raise Conflict("pod_deleting", f"{pod.name} is being deleted.", "Nothing in it can be deployed any more.")
     carry_builds(revision=revision)
     for waiting in pod.deployments.filter(state="waiting"):
         _end_waiting(waiting, "Replaced by a newer deployment before it began.")
@@ -120,6 +143,11 @@ def delete_pod(*, pod: Pod, confirmation: str, by: User | None) -> None:
             Deployment.objects.filter(pk=deployment.pk).update(cancel_at=timezone.now(), cancelled_by=by)
     changed(pod.pk)
     workers.wake(workers.TEAR_DOWN, pod.pk)
+
+
+def _check_confirmed(plan: plans.Plan, confirmed: bool) -> None:
+    if plan.destructive and not confirmed:
+        raise Invalid([Detail("confirmed", "This deployment destroys data: tick the box to agree.")])
 
 
 def _end_waiting(deployment: Deployment, why: str) -> bool:

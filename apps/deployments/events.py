@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import functools
+import os
+import threading
+
 import structlog
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
+
+LAST_WORDS = 1.0  # seconds a process that ends waits for what it has not told yet
 
 log = structlog.get_logger(__name__)
 
@@ -16,15 +23,54 @@ def pod_group(pod_id: str) -> str:
 
 
 def changed(pod_id: str, deployment_id: str | None = None) -> None:
-    """Tell the pages of a pod, once what is being written is committed."""
-    transaction.on_commit(lambda: _send(pod_id, deployment_id))
+    """Tell the pages of a pod, soon after what is being written is committed. Costs the caller nothing."""
+    transaction.on_commit(lambda: _teller(os.getpid()).tell(pod_id, deployment_id))
 
 
-def _send(pod_id: str, deployment_id: str | None) -> None:
+class Teller:
+    """A thread with one event loop and one connection. The same hint given twice before it was told is told once."""
+
+    def __init__(self) -> None:
+        self._state = threading.Condition()
+        self._waiting: dict[tuple[str, str | None], None] = {}
+        self._telling = False
+        threading.Thread(target=self._run, daemon=True, name="events").start()
+        atexit.register(self.flush)
+
+    def tell(self, pod_id: str, deployment_id: str | None) -> None:
+        with self._state:
+            self._waiting[pod_id, deployment_id] = None
+            self._state.notify_all()
+
+    def flush(self, seconds: float = LAST_WORDS) -> bool:
+        """Whether everything was told within `seconds`."""
+        with self._state:
+            return self._state.wait_for(lambda: not self._waiting and not self._telling, seconds)
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            while True:
+                with self._state:
+                    self._state.wait_for(lambda: self._waiting)
+                    hints, self._waiting, self._telling = list(self._waiting), {}, True
+                for hint in hints:
+                    runner.run(_send(*hint))
+                with self._state:
+                    self._telling = False
+                    self._state.notify_all()
+
+
+async def _send(pod_id: str, deployment_id: str | None) -> None:
     layer = get_channel_layer()
     if layer is None:
         return
     try:
-        async_to_sync(layer.group_send)(pod_group(pod_id), {"type": "pod.changed", "deployment": deployment_id})
+        await layer.group_send(pod_group(pod_id), {"type": "pod.changed", "deployment": deployment_id})
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the broker, the deployment goes on
         log.info("event_not_sent", pod=pod_id, error=str(error))
+
+
+@functools.lru_cache(maxsize=1)
+def _teller(pid: int) -> Teller:
+    """This process's own: a thread does not survive a fork."""
+    return Teller()

@@ -14,8 +14,10 @@ from apps.deployments.models import Workload
 from apps.engines.base import State, Status
 
 FIRST, SLOWEST = 0.01, 0.5  # seconds between two probes: at once in the beginning, then slower
+LATE = 0.05  # of the time an app took to start, at most, until that is seen
 ALIVE = 2.0  # seconds a worker has to stay up
 ANSWER = 10.0  # seconds one probe may take
+PATIENCE = 600.0  # seconds an engine that does not answer is waited for
 STARTS = 3  # starts that ended by themselves before the app is called broken
 
 
@@ -48,12 +50,13 @@ def wait(workload: Workload, check: Check, *, tick: Callable[[], None], degraded
     Raises UserError naming what was found when the grace after the window has passed too, or it keeps exiting.
     """
     began = time.monotonic()
-    pause, told, seen = FIRST, False, Seen()
+    told, seen = False, Seen()
     transport = _transport(workload.address) if check.path is not None else None
     with httpx.Client(transport=transport, timeout=ANSWER, trust_env=False) as client:
         while True:
             tick()
-            status = engines.engine().status(workload.handle)
+            status, silent = _status(workload, tick)
+            began += silent  # the window is the app's, not the engine's
             _refuse_crash_loop(workload, status)
             elapsed = time.monotonic() - began
             words = _worker(status) if check.path is None else _web(client, check, workload, status, seen)
@@ -64,14 +67,24 @@ def wait(workload: Workload, check: Check, *, tick: Callable[[], None], degraded
                 told = True
             if elapsed > check.window + check.grace:
                 raise _diagnosis(workload, check, seen)
-            time.sleep(pause)
-            pause = min(SLOWEST, pause * 1.3)
+            time.sleep(min(SLOWEST, max(FIRST, LATE * elapsed)))
+
+
+def _status(workload: Workload, tick: Callable[[], None]) -> tuple[Status, float]:
+    """What the engine says, and for how many seconds it said nothing. Raises Unavailable after PATIENCE."""
+    began = time.monotonic()
+    while (status := engines.engine().status(workload.handle)).state == State.UNKNOWN:
+        if time.monotonic() - began > PATIENCE:
+            raise Unavailable("engine_unavailable", "The engine does not answer.")
+        tick()
+        time.sleep(SLOWEST)
+    return status, time.monotonic() - began
 
 
 def _transport(address: str) -> httpx.HTTPTransport:
-    return (
-        httpx.HTTPTransport(uds=address.removeprefix("unix:")) if address.startswith("unix:") else httpx.HTTPTransport()
-    )
+    """Without certificates: reading them takes longer than many an app to start, and probes are plain HTTP."""
+    uds = address.removeprefix("unix:") if address.startswith("unix:") else None
+    return httpx.HTTPTransport(uds=uds, verify=False)
 
 
 def _web(client: httpx.Client, check: Check, workload: Workload, status: Status, seen: Seen) -> str:
@@ -102,8 +115,6 @@ def _worker(status: Status) -> str:
 
 
 def _refuse_crash_loop(workload: Workload, status: Status) -> None:
-    if status.state == State.UNKNOWN:
-        raise Unavailable("engine_unavailable", "The engine does not answer.")
     if status.restarts >= STARTS or status.state in (State.EXITED, State.GONE):
         code = status.exit_code
         raise UserError(

@@ -12,6 +12,7 @@ from apps import engines, secretstore
 from apps.builds import bundle
 from apps.builds.stages import secrets as secrets_stage
 from apps.core.errors import PlatformError
+from apps.core.failpoints import failpoint
 from apps.core.states import move
 from apps.deployments.models import WORKLOAD_MOVES, Workload
 from apps.deployments.release import Release
@@ -69,6 +70,7 @@ def spec_of(release: Release, workload: Workload) -> LaunchSpec:
 def start(release: Release, workload: Workload) -> None:
     """Start `workload` (again). Raises Unavailable when the engine or the secret store does not answer."""
     handle = engines.engine().launch(spec_of(release, workload))
+    failpoint("workload.launched", workload.pod_id)
     Workload.objects.filter(pk=workload.pk).update(handle=handle, observed_at=timezone.now())
     workload.refresh_from_db()
 
@@ -77,6 +79,7 @@ def stop(workload: Workload, grace: float) -> None:
     """End `workload` for good. Raises Unavailable when the engine does not answer; it is then tried again later."""
     move(workload, "draining", table=WORKLOAD_MOVES, serving=False)
     engines.engine().stop(workload.handle or {"id": workload.id}, grace)
+    failpoint("workload.stopped", workload.pod_id)
     move(workload, "stopped", table=WORKLOAD_MOVES, stopped_at=timezone.now(), reason="")
 
 

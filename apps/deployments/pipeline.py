@@ -13,13 +13,14 @@ from apps import secretstore
 from apps.builds import pipeline as builds
 from apps.builds.models import Build
 from apps.builds.stages import secrets as secrets_stage
-from apps.core.errors import PlatformError, Unavailable, UserError
+from apps.core.errors import PlatformError, UserError
+from apps.core.failpoints import failpoint
 from apps.core.leases import Lease, LeaseLost, acquire, kept
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import health, retire, wake
+from apps.deployments import health, queue, retire
 from apps.deployments.events import changed
-from apps.deployments.models import DEPLOYMENT_MOVES, STAGES, Deployment, StageRun, Workload
+from apps.deployments.models import DEPLOYMENT_MOVES, STAGES, WORKLOAD_MOVES, Deployment, StageRun, Workload
 from apps.deployments.recorder import Cancelled, Recorder
 from apps.deployments.release import Release
 from apps.deployments.rollout import launch_all, undo
@@ -37,7 +38,7 @@ def deploy(recorder: Recorder) -> None:
         if build.artifact_id:
             _skip_build(recorder, build)
         else:
-            builds.build(build, recorder)
+            _build(recorder, build)
     release = Release.of(revision)
     workloads = launch_all(recorder, release)
     for workload in workloads:
@@ -45,22 +46,30 @@ def deploy(recorder: Recorder) -> None:
     recorder.check()
     recorder.log.section("Switch")
     recorder.patiently(lambda: switch(recorder.deployment, workloads, recorder.lease), "the edge")
+    failpoint("edge.answers", recorder.deployment.pod_id)
     recorder.write(f"{revision} is live.")
+
+
+def _build(recorder: Recorder, build: Build) -> None:
+    """A build whose engine went away in the middle begins again when the engine is back."""
+    recorder.patiently(lambda: builds.build(build, recorder), "the engine")
 
 
 def run(deployment_id: str) -> None:
     """Work on a deployment until it has ended, if it is its turn and nobody else does. Safe to call at any time."""
     deployment = Deployment.objects.select_related("pod", "revision").filter(pk=deployment_id).first()
-    if deployment is None or not deployment.is_open or deployment.pod.deleting_at:
+    if deployment is None or not deployment.is_open or deployment.pod.deleting_at or not queue.has_room(deployment):
         return
     lease = acquire(deployment)
     if lease is None:
         return
     with kept(lease):
         if deployment.is_open and _begin(deployment):
+            failpoint("deployment.begun", deployment.pod_id)
             _work(deployment, lease)
+            failpoint("deployment.ended", deployment.pod_id)
+    queue.wake_next()
     retire.retire(deployment.pod_id)
-    _next(deployment.pod_id)
 
 
 def _begin(deployment: Deployment) -> bool:
@@ -94,9 +103,11 @@ def _longest(deployment: Deployment) -> float:
 def _work(deployment: Deployment, lease: Lease) -> None:
     """Run the story and record how it ended. Writes nothing once the lease is lost."""
     try:
-        with LogWriter.open(deployment.stream, mask=_mask(deployment, lease)) as writer:
+        # Until the secrets are known nothing is written that could hold one.
+        with LogWriter.open(deployment.stream, mask=Mask([])) as writer:
             recorder = Recorder(deployment, lease, writer)
             try:
+                writer.mask = recorder.patiently(lambda: _mask(deployment), "the secret store")
                 deploy(recorder)
             except Cancelled:
                 _end(recorder, "cancelled", "Cancelled.")
@@ -128,6 +139,7 @@ def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: st
         recorder.log.line(" ".join(filter(None, (error, hint))), level="error" if state == "failed" else "warn")
     left = StageRun.objects.filter(deployment=deployment, state__in=("pending", "running"))
     left.update(state="skipped", note="" if state == "ready" else "Not reached.")
+    failpoint("deployment.ending", deployment.pod_id)
     won = move(
         deployment, state, table=DEPLOYMENT_MOVES, where=lease.where,
         finished_at=timezone.now(), error=error, error_code=code, hint=hint,
@@ -137,20 +149,8 @@ def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: st
     changed(deployment.pod_id, deployment.pk)
 
 
-def _mask(deployment: Deployment, lease: Lease) -> Mask:
-    """Every secret value of the revision, so that none passes into the log whichever stage prints it.
-
-    Without the store there is nothing to mask with, so nothing but that is written until it answers.
-    """
-    try:
-        return _values(deployment)
-    except Unavailable:
-        with LogWriter.open(deployment.stream, mask=Mask([])) as writer:
-            recorder = Recorder(deployment, lease, writer)
-            return recorder.patiently(lambda: _values(deployment), "the secret store")
-
-
-def _values(deployment: Deployment) -> Mask:
+def _mask(deployment: Deployment) -> Mask:
+    """Every secret value of the revision, so that none passes into the log whichever stage prints it."""
     store, revision = secretstore.secrets(), deployment.revision
     values: list[str] = []
     for app in revision.resources.filter(kind="App").values_list("name", flat=True):
@@ -186,10 +186,4 @@ def _check_health(recorder: Recorder, release: Release, workload: Workload) -> N
         )
         note.text = health.wait(workload, check, tick=recorder.check, degraded=degraded)
         recorder.write(f"{workload}: {note.text}")
-        Workload.objects.filter(pk=workload.pk).update(state="healthy", observed_at=timezone.now())
-
-
-def _next(pod_id: str) -> None:
-    """Wake the pod's next deployment: it could not begin while this one was under way."""
-    for pk in Deployment.objects.filter(pod_id=pod_id, state="waiting").values_list("pk", flat=True):
-        wake.wake(wake.RUN, pk)
+        move(workload, "healthy", table=WORKLOAD_MOVES, observed_at=timezone.now())

@@ -17,11 +17,11 @@ from django.utils import timezone
 from apps import edge, engines
 from apps.core.errors import PlatformError, UserError
 from apps.core.states import move
-from apps.deployments import launch, wake
+from apps.deployments import launch, queue, wake
 from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
 from apps.deployments.events import changed
-from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, WORKLOAD_MOVES, Deployment, Workload
+from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, WORKLOAD_MOVES, Deployment, StageRun, Workload
 from apps.deployments.release import Release
 from apps.deployments.retire import retire
 from apps.deployments.rollout import undo
@@ -55,13 +55,12 @@ def _jobs() -> None:
             deployment, "failed", table=DEPLOYMENT_MOVES, where={"switched_at": None},
             finished_at=now, error=words, error_code="deadline_passed", hint="Deploy again: the log says where.",
         )  # fmt: skip
+        stages = StageRun.objects.filter(deployment=deployment, state__in=("pending", "running"))
+        if deployment.state == "failed":
+            stages.update(state="skipped", note="The deadline passed.")
         changed(deployment.pod_id, deployment.pk)
-    free = Q(leased_until=None) | Q(leased_until__lte=now)
-    unattended = Deployment.objects.filter(free, state__in=OPEN_STATES, pod__deleting_at=None)
-    busy = set(Deployment.objects.filter(state__in=("pending", "degraded")).values_list("pod_id", flat=True))
-    for pk, pod_id, state in unattended.values_list("pk", "pod_id", "state"):
-        if state != "waiting" or pod_id not in busy:
-            wake.wake(wake.RUN, pk)
+    for pk in queue.unattended():
+        wake.wake(wake.RUN, pk)
 
 
 def _workloads() -> None:

@@ -73,7 +73,7 @@ class Recorder:
         self.check()
         self.log.section(f"{STAGE_TITLES[stage]} · {app}")
         self._set(stage, app, state="running", started_at=timezone.now(), finished_at=None, note="")
-        failpoint(f"before-{stage}")
+        failpoint(f"before-{stage}", self.deployment.pod_id)
         note = Note()
         try:
             yield note
@@ -86,7 +86,7 @@ class Recorder:
                 error = Cancelled()  # what was interrupted says so in its own words
             self._ended(stage, app, error)
             raise error from None
-        failpoint(f"after-{stage}")
+        failpoint(f"after-{stage}", self.deployment.pod_id)
         self._set(stage, app, state="passed", finished_at=timezone.now(), note=note.text[:300])
 
     def skip(self, stage: str, app: str, why: str) -> None:

@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from apps import edge
 from apps.core.errors import PlatformError
+from apps.core.failpoints import failpoint
 from apps.deployments import launch
+from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
 from apps.deployments.events import changed
 from apps.deployments.models import OPEN_STATES, Deployment, Workload
@@ -30,9 +32,11 @@ def retire(pod_id: str) -> None:
         if lease is None or not Pod.objects.filter(pk=pod_id).exists():
             return
         try:
-            leftover = list(_leftover(pod_id))
+            leftover = [] if _switching(pod_id) else list(_leftover(pod_id))
             if leftover:
+                edge.edge().apply(edge_state)  # nothing is stopped that the edge may still send requests to
                 _drain(pod_id)
+                failpoint("retire.drained", pod_id)
                 with ThreadPoolExecutor(max_workers=8) as pool:
                     list(pool.map(_stop, [w for w in leftover if not _serves_again(w)]))
                 changed(pod_id)
@@ -46,6 +50,11 @@ def retire(pod_id: str) -> None:
 def _leftover(pod_id: str):  # type: ignore[no-untyped-def]
     rows = Workload.objects.filter(pod_id=pod_id, serving=False).exclude(state="stopped")
     return rows.exclude(deployment__state__in=OPEN_STATES)
+
+
+def _switching(pod_id: str) -> bool:
+    """Whether a deployment has moved traffic and not ended: whoever ends it retires what it replaced."""
+    return Deployment.objects.filter(pod_id=pod_id, state__in=OPEN_STATES, switched_at__isnull=False).exists()
 
 
 def _serves_again(workload: Workload) -> bool:

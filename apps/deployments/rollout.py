@@ -6,9 +6,12 @@ from collections.abc import Callable
 from itertools import groupby
 
 import structlog
+from django.db.models import Q
 
 from apps import engines
+from apps.builds import pipeline as builds
 from apps.core.errors import PlatformError, Unavailable
+from apps.core.failpoints import failpoint
 from apps.deployments import launch
 from apps.deployments.models import Deployment, Workload
 from apps.deployments.recorder import Recorder
@@ -57,6 +60,7 @@ def _launch(recorder: Recorder, release: Release, wanted: Wanted, row: Workload 
             replica=wanted.replica,
             fingerprint=wanted.fingerprint,
         )
+        failpoint("workload.recorded", deployment.pod_id)
     recorder.write(f"Starting {row} as {row.id}")
     recorder.patiently(lambda: launch.start(release, row), "the engine")
     return row
@@ -68,10 +72,14 @@ def _make_room(recorder: Recorder, wanted: Wanted) -> None:
     if not wanted.disks or pod.live is None:
         return
     holders = {w.app for w in Release.of(pod.live).wanted() if set(w.disks) & set(wanted.disks)}
-    for holder in Workload.objects.filter(pod=pod, app__in=holders, serving=True, yielded_to=None):
+    # One that was asked already may still run: whoever asked it was killed before it had stopped.
+    yielding = Q(yielded_to=None) | Q(yielded_to=recorder.deployment)
+    for holder in Workload.objects.filter(yielding, pod=pod, app__in=holders, serving=True):
         Workload.objects.filter(pk=holder.pk).update(yielded_to=recorder.deployment)
+        failpoint("room.asked", pod.pk)
         recorder.write(f"Stopping {holder}: its disk has one writer")
         recorder.patiently(lambda holder=holder: launch.pause(holder, 30.0), "the engine")  # type: ignore[misc]
+        failpoint("room.made", pod.pk)
 
 
 def undo(deployment: Deployment, write: Callable[[str], None]) -> None:
@@ -79,10 +87,13 @@ def undo(deployment: Deployment, write: Callable[[str], None]) -> None:
 
     What cannot be done now (the engine is away) the reconciler does.
     """
+    for build in deployment.revision.builds.all():
+        builds.discard(build)
     try:
         for workload in Workload.objects.filter(deployment=deployment, serving=False).exclude(state="stopped"):
             _last_words(workload, write)
             launch.stop(workload, UNDO_GRACE)
+            failpoint("undo.stopped", deployment.pod_id)
         restore_yielded(deployment.pod_id)
     except PlatformError as error:
         log.warning("undo_left_to_reconciler", deployment=deployment.pk, error=str(error))

@@ -9,7 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps import edge, secretstore
+from apps.builds import pipeline as builds
+from apps.builds.models import Artifact, Build
 from apps.core.errors import PlatformError
+from apps.core.failpoints import failpoint
 from apps.core.leases import acquire
 from apps.core.states import move
 from apps.deployments import launch
@@ -46,20 +49,28 @@ def _quiet(pod: Pod) -> bool:
 
 def _remove(pod: Pod) -> None:
     edge.edge().apply(edge_state)
+    failpoint("teardown.edge", pod.pk)
     edge.edge().settle()
     workloads = list(Workload.objects.filter(pod=pod))
     for workload in workloads:
         if workload.state != "stopped":
             launch.stop(workload, 10.0)
+    failpoint("teardown.stopped", pod.pk)
     store = secretstore.secrets()
     for path in {*secret_paths(pod), *filter(None, [pod.webhook_path])}:
         store.delete(path)
+    failpoint("teardown.secrets", pod.pk)
     streams = [w.stream for w in workloads] + [d.stream for d in pod.deployments.all()]
     for stream in streams:
         delete_stream(stream)
     shutil.rmtree(settings.BRAINPOD.state / "pods" / pod.pk, ignore_errors=True)
     for cache in (settings.BRAINPOD.state / "cache" / str(pod.team_id)).glob(f"{pod.pk}-*"):
         shutil.rmtree(cache, ignore_errors=True)
+    for build in Build.objects.filter(revision__pod=pod):
+        builds.discard(build)
+    failpoint("teardown.files", pod.pk)
     with transaction.atomic():
+        made = list(Artifact.objects.filter(builds__revision__pod=pod).values_list("pk", flat=True))
         Pod.objects.filter(pk=pod.pk).update(live=None, head=None)
         pod.delete()
+        Artifact.objects.filter(pk__in=made, builds=None).delete()

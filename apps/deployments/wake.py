@@ -6,6 +6,8 @@ import structlog
 from celery import current_app
 from django.db import transaction
 
+from apps.core.failpoints import failpoint
+
 log = structlog.get_logger(__name__)
 
 RUN = "deployments.run"
@@ -20,6 +22,7 @@ def wake(task: str, *args: str) -> None:
 
 
 def _send(task: str, *args: str) -> None:
+    failpoint("wake", args[0] if args else "")
     try:
         current_app.send_task(task, args, retry=False, ignore_result=True)
     except Exception as error:  # noqa: BLE001 - kombu's errors differ by transport; the reconciler makes up for it

@@ -147,8 +147,10 @@ def seal(*, pod: Pod, summary: str, by: User | None) -> Revision:
 
 
 @transaction.atomic
-def pin_commit(*, pod: Pod, commits: Mapping[str, str], by: User | None, summary: str) -> Revision:
-    """A sealed revision off the live one (or the last deployed) with these apps at these commits.
+def pin_commit(
+    *, pod: Pod, commits: Mapping[str, str], by: User | None, summary: str, base: Revision | None = None
+) -> Revision:
+    """A sealed revision off `base` (else the live one, else the last deployed) with these apps at these commits.
 
     The open draft is not part of it, and gets the commits where it still has the same repository and branch. Raises
     NotFound for an app that is not there, Conflict("nothing_to_deploy") when it is all live already.
@@ -158,7 +160,7 @@ def pin_commit(*, pod: Pod, commits: Mapping[str, str], by: User | None, summary
     ]:
         raise Invalid(wrong)
     pod = revisions.lock(pod)
-    base = pod.live or pod.head
+    base = base or pod.live or pod.head
     if base is None:
         raise Conflict("nothing_to_deploy", "Nothing of this pod was deployed yet.", "Deploy the draft first.")
     # Sealed from its first moment: the draft of the team may be open beside it.

@@ -113,6 +113,23 @@ def test_a_rollback_finds_its_artifact_and_says_it_is_one(shop, alice):
     assert stored_apps(back.revision) == {"web"}
 
 
+def test_a_rollback_destroys_nothing_without_consent(shop, alice):
+    first = deploy(shop, alice)
+    finish(first)
+    pods.save_resource(pod=shop, kind="Disk", name="data", spec={"size": 5}, by=alice, create=True)
+    finish(deploy(shop, alice))
+    shop.refresh_from_db()
+    with pytest.raises(Invalid) as error:
+        actions.deploy_revision(pod=shop, revision=first.revision, by=alice)
+    assert [detail.path for detail in error.value.details] == ["confirmed"]
+    with pytest.raises(Conflict) as stale:
+        actions.deploy_revision(pod=shop, revision=first.revision, by=alice, token="another", confirmed=True)
+    assert stale.value.code == "stale_plan"
+    token = make_plan(shop, first.revision, stored=stored_apps(first.revision)).token
+    back = actions.deploy_revision(pod=shop, revision=first.revision, by=alice, token=token, confirmed=True)
+    assert back.trigger == Trigger.ROLLBACK
+
+
 def test_a_failed_revision_can_be_deployed_again(shop, alice):
     first = deploy(shop, alice)
     finish(first, "failed")

@@ -22,6 +22,7 @@ from apps.core.errors import Detail, Invalid, UserError
 from apps.core.paths import beneath
 
 LARGEST_MB = 4096
+SMALL = 32_000  # bytes of Python that an app's start compiles sooner than a sandbox is made to do it beforehand
 # Run by the app's interpreter, which need not be the platform's; a third of the time that compileall takes to start.
 _COMPILE = """
 import os, py_compile
@@ -47,7 +48,7 @@ def run(room: Room, plan: Plan, layer: Layer | None) -> Manifest:
     if plan.kind == "static":
         return _static(room, plan, app)
     tools = toolchains.find(plan, room.tools)
-    if plan.stack == "python" and next(app.rglob("*.py"), None):
+    if plan.stack == "python" and sum(os.lstat(path).st_size for path in app.rglob("*.py")) > SMALL:
         program = (tools.env["BRAINPOD_PYTHON"], "-I", "-S", "-c", _COMPILE)
         commands.run(room, "push", program, root=plan.root, env={}, tools=tools, mounts=(), quiet=True)
     tree = _adopted(room, app)

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from apps import secretstore
 from apps.builds.stages.room import Room
 from apps.core.errors import PlatformError
+from apps.core.failpoints import failpoint
 from apps.pods.environment import SecretRef
 from apps.secretstore.base import SecretStore
 
-TERM = 600  # seconds a token lives if nobody gets to revoke it
+TERM = 600  # seconds a token lives if its reader is killed before it revokes it: ten minutes, never renewed
 
 
 def run(room: Room, *, references: Mapping[str, SecretRef]) -> dict[str, str]:
@@ -29,6 +30,7 @@ def read(store: SecretStore, pod: str, references: Mapping[str, SecretRef]) -> d
     if not references:
         return {}
     token = store.token_for(pod, TERM)
+    failpoint("secrets.token", pod)
     try:
         wanted = sorted({(reference.path, reference.version) for reference in references.values()})
         held = {place: store.read(*place, token=token) for place in wanted}

@@ -12,6 +12,7 @@ import time
 from datetime import UTC, datetime
 
 from apps.core.errors import PlatformError, UserError
+from apps.core.failpoints import failpoint
 from apps.engines.base import Handle, LaunchSpec, LogLine, State, Status, Usage
 from apps.engines.process import identity, logs, output, ports, probe, processes, protocol
 from apps.engines.process.context import Context, Reports, pipe, proxy_port, read_some
@@ -112,6 +113,7 @@ class Workload:
         elif spec.port is not None:
             spec = ports.on_loopback(spec)
             self._life.port = spec.port or 0
+        failpoint("engine.created", self.spec.pod)
         wires = Wires(self._fds["out-w"], self._fds["err-w"], status_w, block_r)
         try:
             self._process = self._context.launcher.start(
@@ -125,6 +127,7 @@ class Workload:
             for fd in (status_w, block_r):
                 if fd >= 0:
                     os.close(fd)
+        failpoint("engine.started", self.spec.pod)
         self._life.started(self._process.pid)
         self._over.clear()
         self._watch_process()
@@ -167,6 +170,7 @@ class Workload:
             self._output.note(f"The sandbox could not be connected: {error}")
             self._life.kill(self._marker)
             return
+        failpoint("engine.connected", self.spec.pod)
         with contextlib.suppress(OSError):
             os.write(self._fds["block"], b"1")
         self._discard("block")
@@ -204,6 +208,10 @@ class Workload:
             self.stop(self.spec.grace)
         elif life.state == State.RESTARTING:
             self._wait_to_start()
+        elif life.state == State.STARTING and not life.pid:
+            self._life.kill(self._marker)  # the agent died while it started this: begin anew
+            self._close_ways()
+            self._loop.create_task(self._start_again())
         elif life.runs or life.inside_runs:
             self._adopt_process()
         else:
@@ -310,6 +318,7 @@ class Workload:
                 await asyncio.wait_for(self._over.wait(), 10)
         self._on_report()
         self._output.drain()
+        failpoint("engine.ended", self.spec.pod)
         await asyncio.to_thread(self._remove)
         self._close_ways()
         self._output.close()

@@ -13,6 +13,7 @@ from apps.logs.collector import collect
 
 class Command(BaseCommand):
     help = "Collect the output of running apps."
+    requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()

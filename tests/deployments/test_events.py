@@ -1,0 +1,53 @@
+"""Hints for open pages: after the commit, through the real broker, without the writer waiting for it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+from apps.core.ids import new_id
+from apps.deployments.events import Teller, changed, pod_group
+
+SECONDS = 40
+
+
+class Refused(Exception):
+    pass
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.asyncio
+async def test_pages_hear_of_what_was_committed_and_of_nothing_else() -> None:
+    pod, layer = new_id(), get_channel_layer()
+    assert layer is not None
+    channel = await layer.new_channel()
+    await layer.group_add(pod_group(pod), channel)
+
+    def write() -> None:
+        try:
+            with transaction.atomic():
+                changed(pod, "never")
+                raise Refused
+        except Refused:
+            pass
+        with transaction.atomic():
+            changed(pod, "committed")
+
+    await sync_to_async(write)()
+    heard = await asyncio.wait_for(layer.receive(channel), SECONDS)
+    assert heard == {"type": "pod.changed", "deployment": "committed"}
+    await layer.group_discard(pod_group(pod), channel)
+
+
+@pytest.mark.usefixtures("valkey")
+def test_what_is_waiting_is_told_before_the_process_ends() -> None:
+    teller = Teller()
+    for _ in range(100):
+        teller.tell(new_id(), None)
+    assert teller.flush(SECONDS)
+    assert teller.flush(0)

@@ -1,0 +1,115 @@
+"""What is brought to what should be, with an engine of the module's own: the reconciler ends workloads it knows not."""
+
+import datetime
+import time
+
+import pytest
+from django.utils import timezone
+
+from apps import engines
+from apps.core.errors import Unavailable
+from apps.deployments import reconcile
+from apps.deployments.models import Workload
+from apps.engines.base import LaunchSpec, State
+from apps.pods import actions as pods
+from apps.pods.models import Pod
+from tests.stack.engine import EngineAgent
+
+pytestmark = pytest.mark.django_db
+LONG_AGO = datetime.timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def agent():
+    made = EngineAgent()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(autouse=True)
+def engine(agent, monkeypatch):
+    monkeypatch.setattr(engines, "engine", lambda: agent.engine)
+    return agent.engine
+
+
+@pytest.fixture
+def live(team, alice):
+    """A revision that is live."""
+    pod = pods.create_pod(team=team, name="shop", by=alice)
+    app = {"source": {"repo": "https://git.example.com/team/shop.git"}, "instance": ".25x"}
+    pods.save_resource(pod=pod, kind="App", name="web", spec=app, by=alice, create=True)
+    pod.refresh_from_db()
+    revision = pods.seal(pod=pod, summary="", by=alice)
+    Pod.objects.filter(pk=pod.pk).update(live=revision)
+    return revision
+
+
+def workload(engine, revision, command="sleep 600", **fields):
+    """A row, and the process it stands for."""
+    given = {"state": "healthy", "serving": True, "fingerprint": "f"} | fields
+    row = Workload.objects.create(pod=revision.pod, revision=revision, app="web", **given)
+    spec = LaunchSpec(id=row.pk, pod=revision.pod_id, command=("sh", "-c", command), env={}, grace=1.0)
+    row.handle = engine.launch(spec)
+    row.save()
+    until(lambda: engine.status(row.handle).state is State.RUNNING)
+    return row
+
+
+def until(condition):
+    deadline = time.monotonic() + 45
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_what_the_engine_answers_for_is_seen_again(engine, live):
+    old = timezone.now() - LONG_AGO
+    row = workload(engine, live, observed_at=old)
+    reconcile._workloads()
+    row.refresh_from_db()
+    assert row.observed_at > old
+    seen = row.observed_at
+    reconcile._workloads()
+    row.refresh_from_db()
+    assert row.observed_at == seen, "not written again before it is old"
+    engine.stop(row.handle, 1.0)
+
+
+def test_while_the_engine_is_silent_nothing_is_concluded(agent, engine, live):
+    row = workload(engine, live, observed_at=timezone.now() - LONG_AGO)
+    agent.kill()
+    with pytest.raises(Unavailable):
+        reconcile._workloads()
+    agent.start()
+    before = row.observed_at
+    row.refresh_from_db()
+    assert (row.state, row.observed_at) == ("healthy", before)
+    reconcile._workloads()
+    row.refresh_from_db()
+    assert row.observed_at > before, "the same process, once the engine is back"
+    engine.stop(row.handle, 1.0)
+
+
+def test_a_stranger_is_stopped_and_a_new_one_left_alone(engine, live):
+    known = workload(engine, live, serving=False, state="starting")
+    stranger = workload(engine, live)
+    stranger.delete()
+    reconcile._workloads()
+    until(lambda: engine.status({"id": stranger.handle["id"]}).state in (State.GONE, State.EXITED))
+    assert engine.status(known.handle).state is State.RUNNING
+    known.refresh_from_db()
+    assert known.state == "starting", "what does not serve yet is judged by its health check alone"
+    engine.stop(known.handle, 1.0)
+
+
+def test_one_that_keeps_ending_is_unhealthy_and_says_why(engine, live):
+    row = workload(engine, live, command="sleep 0.5; exit 3")
+    until(lambda: engine.status(row.handle).state is State.RESTARTING)
+    reconcile._workloads()
+    row.refresh_from_db()
+    assert row.state == "unhealthy"
+    assert "restart" in row.reason
+    engine.stop(row.handle, 1.0)
