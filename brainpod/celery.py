@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from celery import Celery
-from celery.signals import beat_init, worker_ready
+import structlog
+from celery import Celery, Task
+from celery.signals import beat_init, celeryd_init, setup_logging, task_prerun, worker_ready
 from django.conf import settings
+from kombu.transport import redis
 
+from brainpod import logging
 from brainpod.beat import SCHEDULE
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "brainpod.settings")
@@ -28,6 +32,10 @@ app.conf.update(
         "health_check_interval": 10,
         "queue_order_strategy": "priority",  # 0 is the highest
         "priority_steps": [0, 3, 6, 9],
+        # For whoever sends: once, or a git host would wait for its answer while the broker is away. Consumers go on.
+        "max_retries": 0,
+        "interval_start": 0,
+        "interval_step": 0,
     },
     broker_connection_timeout=3,
     broker_connection_max_retries=None,
@@ -40,6 +48,26 @@ app.conf.update(
     beat_max_loop_interval=5,
 )
 app.autodiscover_tasks()
+# Once the broker is gone, giving messages back to it ends the whole worker with an error, and every build with it.
+# They are wake-ups: the reconciler sends them again.
+redis.QoS.restore_at_shutdown = False
+
+SUBJECTS = {"deployments.run": "deployment", "deployments.tear_down": "pod"}  # what a task's first argument is
+
+
+@celeryd_init.connect
+@setup_logging.connect
+def _set_logging_up(**_: Any) -> None:
+    """In Celery's place, which would have a form of its own; and before a worker warns of anything."""
+    logging.apply()
+
+
+@task_prerun.connect
+def _bind(*, task_id: str, task: Task, args: Sequence[Any], **_: Any) -> None:
+    """What the lines of this task are about; a pool's child does one task after the other."""
+    structlog.contextvars.clear_contextvars()
+    about = {SUBJECTS[task.name]: args[0]} if task.name in SUBJECTS and args else {}
+    structlog.contextvars.bind_contextvars(task=task_id, **about)
 
 
 @worker_ready.connect

@@ -7,11 +7,13 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+
+from apps.core.places import default_state
 
 ROOT = Path(__file__).resolve().parent.parent
 KNOWN_KEYS = frozenset({"", "secret", "changeme", "django-insecure", "insecure"})
@@ -45,7 +47,8 @@ RANGES = {
 class Config:
     """Field `port` is read from BRAINPOD_PORT, and so on; DATABASE_URL keeps the name other platforms gave it."""
 
-    state: Path = ROOT / "var"  # everything the platform keeps: database, secrets, artifacts, disks, sockets
+    # everything the platform keeps: database, secrets, artifacts, disks, sockets
+    state: Path = field(default_factory=lambda: default_state(ROOT))
     production: bool = False  # refuses a missing SECRET_KEY, no sandbox, failpoints
     debug: bool = False  # Django's debug pages and the component gallery
     secret_key: str = ""  # signs sessions; made and kept in the state directory when empty outside production
@@ -60,6 +63,7 @@ class Config:
     lease_seconds: int = 30  # how long a worker that went silent keeps what it was working on
     workers: int = 2  # deployments at once
     web_workers: int = 2  # processes that make pages
+    log_format: str = "auto"  # console | json; auto: json in production
     log_days: int = 14  # how long log lines are kept
     log_mb: int = 50  # how much of one stream is kept, compressed
     cache_days: int = 15  # idle days after which dependency layers and caches go
@@ -77,7 +81,7 @@ class Config:
     vault_addr: str = ""  # https://… ; empty: the embedded OpenBao
     vault_role_id: str = ""  # AppRole of the platform, for a Vault outside
     vault_secret_id: str = ""
-    failpoints: str = ""  # tests only: see apps/core/failpoints.py
+    failpoints: bool = False  # tests only: see apps/core/failpoints.py
 
     @property
     def public_address(self) -> str:
@@ -88,6 +92,11 @@ class Config:
         port = self.public_port or self.port
         scheme, usual = ("https", 443) if self.secure else ("http", 80)
         return f"{scheme}://{host}" + ("" if port == usual else f":{port}")
+
+    @property
+    def log_form(self) -> str:
+        """ "json" or "console"."""
+        return ("json" if self.production else "console") if self.log_format == "auto" else self.log_format
 
     @property
     def run(self) -> Path:
@@ -102,10 +111,10 @@ class Config:
 def read(environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration that `environ` describes. Raises ImproperlyConfigured naming the setting."""
     given: dict[str, Any] = {}
-    for field in fields(Config):
-        name = "DATABASE_URL" if field.name == "database_url" else f"BRAINPOD_{field.name.upper()}"
+    for one in fields(Config):
+        name = "DATABASE_URL" if one.name == "database_url" else f"BRAINPOD_{one.name.upper()}"
         if name in environ:
-            given[field.name] = _convert(name, environ[name], str(field.type))
+            given[one.name] = _convert(name, environ[name], str(one.type))
     config = Config(**given)
     _check(config)
     return config
@@ -134,6 +143,8 @@ def _convert(name: str, text: str, kind: str) -> Any:
 def _check(config: Config) -> None:
     if config.sandbox not in ("auto", "required", "off"):
         raise ImproperlyConfigured("BRAINPOD_SANDBOX must be auto, required or off.")
+    if config.log_format not in ("auto", "console", "json"):
+        raise ImproperlyConfigured("BRAINPOD_LOG_FORMAT must be auto, console or json.")
     if len(str(config.run)) > 60:
         raise ImproperlyConfigured("BRAINPOD_STATE is too long: sockets beneath it may have at most 107 characters.")
     _check_numbers(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dj_database_url
 
 from brainpod import config as configuration
+from brainpod import logging
 
 BRAINPOD = configuration.read()
 ROOT = configuration.ROOT
@@ -87,8 +88,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728;",
     }
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["CONN_MAX_AGE"] = 60  # opening one costs a page more than several of its queries
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 VALKEY_URL = BRAINPOD.valkey_url or f"unix://{BRAINPOD.run / 'valkey.sock'}?db=0"
@@ -124,7 +125,7 @@ STATIC_ROOT = BRAINPOD.state / "static"
 STATICFILES_DIRS = [ROOT / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "apps.dashboard.static_files.HashedStaticFiles"},
 }
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
@@ -140,3 +141,5 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+LOGGING = logging.configure(BRAINPOD.log_form)

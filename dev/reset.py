@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from apps.core.places import default_state  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:
-    state = Path(os.environ.get("BRAINPOD_STATE") or ROOT / "var").expanduser().resolve()
+    state = Path(os.environ.get("BRAINPOD_STATE") or default_state(ROOT)).expanduser().resolve()
     if not state.exists():
         print(f"There is nothing in {state}.")
         return 0

@@ -8,11 +8,11 @@ import os
 import pwd
 import re
 import resource
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from apps.core.errors import PlatformError
+from apps.core.places import first_closed
 
 PLAIN = re.compile(r"/[A-Za-z0-9 ._/@+:,=~-]*")
 CONNECTIONS = 4096  # of one worker; each proxied request takes two
@@ -109,10 +109,7 @@ def worker_user(*paths: Path) -> str:
     """Whom root's workers become: nobody, or root where nobody could not reach `paths` (a state in root's home)."""
     if os.geteuid() != 0:
         return ""
-    for path in paths:
-        if any(folder.exists() and not folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents)):
-            return "root root"
-    return _nobody()
+    return "root root" if any(first_closed(path) for path in paths) else _nobody()
 
 
 def _nobody() -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from apps.edge import pages, tenants
 from apps.edge.base import EdgeState
 from apps.edge.layout import CONNECTIONS, Layout
-from apps.edge.tables import LOG, MAPS, TYPES
+from apps.edge.tables import LINKS, LOG, MAPS, TYPES
 
 KEEPALIVE_MIN = 1  # seconds for which a leaving worker still answers its idle clients, so that none is cut off
 FIRST_LINE = re.compile(r"# generation ([0-9]+)\n")
@@ -138,6 +138,8 @@ def _dashboard(layout: Layout) -> Iterator[str]:
     yield f"    server_name {' '.join(names)};"
     yield "    client_max_body_size 32m;"
     yield "    location / { proxy_pass http://brainpod_pages; }"
+    # nginx names the address in what it says about an upstream that fails.
+    yield f'    location ~* "{LINKS}" {{ error_log "{layout.error_log}" emerg; proxy_pass http://brainpod_pages; }}'
     yield "    location @pages { proxy_pass http://brainpod_pages; }"
     yield "    location /ws/ {"
     yield "        proxy_pass http://brainpod_sockets;"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from apps.core.links import HIDDEN, PREFIXES
+
 TYPES = (
     "types {",
     "    text/html html htm; text/css css; text/javascript js mjs; text/plain txt; text/xml xml rss atom;",
@@ -24,6 +26,8 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 OTHER = "public, max-age=3600, must-revalidate"
 EXTENSIONS = "js|mjs|css|woff2?|ttf|otf|eot|png|jpe?g|gif|svg|webp|avif|ico|bmp|tiff?"
 
+LINKS = f"^(?<link_kept>/({'|'.join(PREFIXES)})/)."  # one-time links: whoever has one is let in
+
 MAPS = (
     "map $uri $cache_control {",
     f'    "~*\\.html?$" "{HTML}";',
@@ -43,6 +47,10 @@ MAPS = (
     "map $uri $spa_file {",
     '    "~\\.[^/]*$" $uri;',
     "    default /index.html;",
+    "}",
+    "map $uri $logged_path {",
+    f'    "~*{LINKS}" "${{link_kept}}{HIDDEN}";',
+    "    default $uri;",
     "}",
     "map $http_x_request_id $request_number {",
     '    "~^[A-Za-z0-9._-]{8,128}$" $http_x_request_id;',
@@ -70,7 +78,7 @@ MAPS = (
 # Without the query string: tokens travel in it.
 LOG = (
     'log_format requests escape=json \'{"at":$msec,"id":"$request_number","host":"$host",\'',
-    '    \'"method":"$request_method","path":"$uri","status":$status,"bytes":$bytes_sent,\'',
+    '    \'"method":"$request_method","path":"$logged_path","status":$status,"bytes":$bytes_sent,\'',
     '    \'"seconds":$request_time,"client":"$remote_addr","upstream":"$upstream_addr",\'',
     '    \'"upstream_status":"$upstream_status","upstream_seconds":"$upstream_response_time"}\';',
 )

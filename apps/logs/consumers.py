@@ -27,13 +27,14 @@ from django.utils.module_loading import import_string
 from apps.core.components import component
 from apps.logs import reader
 from apps.logs.hub import hub
-from apps.logs.lines import Line, encode
+from apps.logs.lines import Line, encode, parts
 
 ASK_SECONDS = 3.0  # between two looks whether the viewer still may: well below the five promised
 PATIENCE = 3.0  # seconds missing lines may take to reach the database before they count as lost
 WINDOW = 8 * 1024 * 1024  # bytes sent and not acknowledged; the server behind us buffers without a limit
 ACK_SECONDS = 30.0  # how long a full window waits
 PAGE = 2000
+MESSAGE = 512 * 1024  # bytes of lines in one message; the server behind us refuses to send more than a MiB
 FAR = 100_000  # lines behind from which a viewer is shown a gap instead
 NEAR = 10_000  # and where it goes on
 
@@ -122,7 +123,7 @@ class LogConsumer(AsyncWebsocketConsumer):
                 entry = await viewer.get()
                 if entry is None or (entry.first > last + 1):
                     last = await self._catch_up(last)
-                elif entry.first == last + 1:
+                elif entry.first == last + 1 and len(entry.payload) <= MESSAGE:
                     await self._send(b'{"lines":' + entry.payload + b"}", entry.last)
                     last = entry.last
                 elif entry.last > last:
@@ -157,8 +158,9 @@ class LogConsumer(AsyncWebsocketConsumer):
         await self.send(text_data=json.dumps({"gap": [first, last]}))
 
     async def _send_lines(self, lines: list[Line]) -> None:
-        payload = await sync_to_async(encode, thread_sensitive=False)(lines)
-        await self._send(b'{"lines":' + payload + b"}", lines[-1].seq)
+        for part in parts(lines, MESSAGE):
+            payload = await sync_to_async(encode, thread_sensitive=False)(part)
+            await self._send(b'{"lines":' + payload + b"}", part[-1].seq)
 
     async def _send(self, message: bytes, last: int) -> None:
         while self._window > WINDOW:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from apps.core.errors import NotFound
@@ -104,3 +104,18 @@ def encode(lines: Iterable[Line]) -> bytes:
 
 def decode(payload: bytes) -> list[Line]:
     return [Line(*fields) for fields in json.loads(payload)]
+
+
+def parts(lines: list[Line], size: int) -> Iterator[list[Line]]:
+    """`lines` in parts that are at most `size` bytes once encoded (but for a single line that is longer)."""
+    part: list[Line] = []
+    room = size
+    for line in lines:
+        most = 100 + len(line.section) + 4 * len(line.text)  # four bytes a character, quotes and numbers
+        if part and most > room:
+            yield part
+            part, room = [], size
+        part.append(line)
+        room -= most
+    if part:
+        yield part

@@ -45,7 +45,7 @@ from brainpod.config import read
         ({"BRAINPOD_PRODUCTION": "1", "BRAINPOD_SECRET_KEY": "k" * 40}, "BRAINPOD_SANDBOX"),
         (
             {"BRAINPOD_PRODUCTION": "1", "BRAINPOD_SECRET_KEY": "k" * 40, "BRAINPOD_SANDBOX": "required",
-             "BRAINPOD_FAILPOINTS": "x"},
+             "BRAINPOD_FAILPOINTS": "yes"},
             "BRAINPOD_FAILPOINTS",
         ),
     ],

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,15 @@ class Stand:
         for upstream in self._behind:
             upstream.stop()
 
+    def clear(self) -> None:
+        """Take away what a test put behind the edge and into its directories."""
+        for upstream in self._behind:
+            upstream.stop()
+        self._behind.clear()
+        for left in (*self.root.iterdir(), *self.static.iterdir()):
+            if left.name not in ("nginx", "run", "static"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
     def upstream(self, name: str = "app", path: str = "") -> Upstream:
         made = Upstream(self.root / (path or f"{name}.sock"), name)
         self._behind.append(made)
@@ -124,9 +134,8 @@ def app(host: str, *upstreams: str, path: str = "/", timeout: int = 60, body_mb:
     return Site(host, rules=(Rule(path, upstreams=upstreams, **rule),), timeout=timeout, body_mb=body_mb)
 
 
-@pytest.fixture
-def cold() -> Iterator[Stand]:
-    """A prepared edge whose nginx does not run yet."""
+@contextmanager
+def prepared() -> Iterator[Stand]:
     root = Path(tempfile.mkdtemp(prefix="bp-e-"))
     root.chmod(0o711)
     try:
@@ -139,6 +148,21 @@ def cold() -> Iterator[Stand]:
 
 
 @pytest.fixture
-def stand(cold: Stand) -> Stand:
-    cold.start()
-    return cold
+def cold() -> Iterator[Stand]:
+    """A prepared edge of this test alone, whose nginx does not run yet."""
+    with prepared() as stand:
+        yield stand
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Stand]:
+    with prepared() as stand:
+        stand.start()
+        yield stand
+
+
+@pytest.fixture
+def stand(shared: Stand) -> Iterator[Stand]:
+    """The one nginx of the session, serving what this test applies; nothing of an earlier test is behind it."""
+    yield shared
+    shared.clear()

@@ -189,6 +189,21 @@ def test_the_dashboard(stand: Stand) -> None:
     assert stand.ask("panel.test", "/static/missing.css?x").json()["path"] == "/static/missing.css?x"
 
 
+def test_one_time_links_are_in_no_log(stand: Stand) -> None:
+    """Not even when what they lead to does not answer, which nginx complains about with the address."""
+    token = "A" * 20 + "-" + "b" * 22
+    for path in (f"/welcome/{token}/", f"/sign-in/{token}/", f"/invitations/{token}/?x={token}"):
+        assert stand.ask("panel.test", path, headers={"X-Request-ID": "with-a-token"}).status_code == 502
+    assert stand.ask("panel.test", "/sign-in/", headers={"X-Request-ID": "without-one"}).status_code == 502
+    log = stand.edge.layout.access_log
+    wait_for(lambda: "without-one" in log.read_text())
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [entry["host"] for entry in entries if entry["id"] == "with-a-token"] == ["panel.test"] * 3
+    for written in (log, stand.edge.layout.error_log):
+        assert token not in written.read_text()
+    assert "/sign-in/ HTTP" in stand.edge.layout.error_log.read_text()
+
+
 def test_the_access_log_is_json_without_query_strings(stand: Stand) -> None:
     stand.apply(app("shop.test", stand.upstream().address))
     stand.ask("shop.test", '/quote"d?token=s3cret', headers={"X-Request-ID": "find-me-please"})

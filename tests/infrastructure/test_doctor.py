@@ -82,7 +82,7 @@ def test_no_sandbox_is_said_and_refused_where_it_is_required(
     change(sandbox=sandbox, state=tmp_path)
     finding = found("sandbox")
     assert finding.verdict == verdict
-    assert "plain process groups" in finding.text
+    assert ("nothing will run" if sandbox == "required" else "plain process groups") in finding.text
     assert ("No permissions" in finding.text) == (sandbox != "off")
 
 
@@ -106,3 +106,16 @@ def test_an_old_program_of_a_setting_is_noted(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("BRAINPOD_NGINX_BINARY", str(old))
     assert doctor._program("nginx").verdict == "note"
     assert binaries.numbers("1.22.1") < binaries.WANTED["nginx"].minimum
+
+
+@pytest.mark.parametrize(("user", "mode", "loud"), [(0, 0o700, True), (0, 0o711, False), (1000, 0o700, False)])
+def test_root_s_state_where_others_may_not_pass_is_said_loudly(
+    monkeypatch: pytest.MonkeyPatch, short_state: Path, user: int, mode: int, loud: bool
+) -> None:
+    home = short_state / "home"
+    home.mkdir(mode=mode)
+    monkeypatch.setattr(doctor.os, "geteuid", lambda: user)
+    finding = doctor._state(home / "state")
+    assert finding.verdict == ("note" if loud else "ok")
+    assert ("RUN AS ROOT" in finding.text) is loud
+    assert (f"chmod o+x {home}" in finding.text) is loud

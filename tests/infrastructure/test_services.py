@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +93,26 @@ def test_static_files_are_collected_once(settings: Any, tmp_path: Path) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_is_up_to_date_is_left_alone() -> None:
     assert steps.migrate() is False
+
+
+REMEMBERS = """
+import django, sys
+django.setup()
+from django.conf import settings
+from apps.infrastructure.embedded import services, steps
+steps.collect_static()
+services.preload()
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.utils.functional import empty
+print("brainpod.wsgi" in sys.modules, staticfiles_storage._wrapped is not empty)
+"""
+
+
+def test_what_is_shared_remembers_no_static_files(short_state: Path) -> None:
+    """They may be collected anew before the pages' processes are forked."""
+    environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "brainpod.settings", "BRAINPOD_STATE": str(short_state)}
+    for _ in range(2):  # the first time they are collected in this very process
+        done = subprocess.run(
+            [sys.executable, "-c", REMEMBERS], env=environ, cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    assert done.stdout.split() == ["False", "False"], done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from apps.core.errors import PlatformError, UserError
 from apps.infrastructure.embedded import process, running
+from apps.infrastructure.embedded.nursery import Nursery
 from apps.infrastructure.embedded.plan import Service, Step, Tier
 from apps.infrastructure.embedded.supervisor import Supervisor, supervisor_pid
 from tests.stack.components import wait_for
@@ -53,6 +55,8 @@ class Started:
             try:
                 os.setsid()
                 code = _run(state, tiers, self.lines)
+            except SystemExit as ended:  # of a process that the nursery forked
+                code = int(ended.code or 0)
             finally:
                 os._exit(code)
 
@@ -82,11 +86,20 @@ def _run(state: Path, tiers: list[Tier], lines: Path) -> int:
         with lines.open("a") as out:
             out.write(line + "\n")
 
+    def check() -> None:
+        if (state / "refuse").exists():
+            raise UserError("port_taken", "No.")
+
+    nursery = Nursery.open(service for tier in tiers for service in tier.services)
     try:
-        return asyncio.run(Supervisor(state, tiers, report, (state / "is-up").touch).run())
+        supervisor = Supervisor(state, tiers, report, (state / "is-up").touch, check=check, nursery=nursery)
+        return asyncio.run(supervisor.run())
     except UserError as error:
         report(f"refused: {error.code}")
         return 3
+    finally:
+        if nursery:
+            nursery.close()
 
 
 Start = Callable[[list[Tier]], Started]
@@ -106,6 +119,12 @@ def start(short_state: Path) -> Iterator[Start]:
             os.kill(one.pid, signal.SIGKILL)
             one.wait()
     running.end_leftovers(short_state, lambda line: None)
+
+
+def forked(state: Path, name: str) -> Service:
+    """The same as `fake`, out of the nursery."""
+    command = [sys.executable, "-m", "tests.infrastructure.forked", str(state), name]
+    return dataclasses.replace(fake(state, name), command=lambda: command, forked=True, env={**os.environ, "OWN": "x"})
 
 
 def story(state: Path) -> list[str]:
@@ -129,7 +148,7 @@ def test_tiers_start_in_order_and_stop_in_reverse(short_state: Path, start: Star
     os.kill(supervisor.pid, signal.SIGINT)
     assert supervisor.wait() == 0
     told = story(short_state)
-    assert told[:2] == ["start a", "step"]
+    assert sorted(told[:2]) == ["start a", "step"]  # a step needs nothing of the tiers before
     assert sorted(told[2:4]) == ["start b", "start c"]
     assert told[4:6] == ["start d", "stop d"]
     assert sorted(told[6:8]) == ["stop b", "stop c"]
@@ -262,6 +281,72 @@ def test_leftovers_of_a_killed_supervisor_are_ended_before_the_next_start(short_
     second = start([Tier((fake(short_state, "a"),))]).up()
     assert _gone(child)
     assert "left from before" in second.lines.read_text()
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def nursery_of(supervisor: Started) -> int:
+    children = Path(f"/proc/{supervisor.pid}/task/{supervisor.pid}/children").read_text().split()
+    return next(int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "bp-nursery")
+
+
+needs_nursery = pytest.mark.skipif(not process.can_adopt(), reason="no process can be adopted here")
+
+
+@needs_nursery
+def test_a_forked_service_is_as_one_that_was_started(short_state: Path, start: Start) -> None:
+    supervisor = start([Tier((forked(short_state, "a"), forked(short_state, "b")))]).up()
+    first, other = supervisor.pid_of("a"), supervisor.pid_of("b")
+    assert parent(first) == parent(other) == supervisor.pid
+    assert os.getsid(first) == first
+    assert Path(f"/proc/{first}/comm").read_text() == "bp-a\n"
+    log = short_state / "log" / "a.log"
+    assert log.read_text() == f"hello from a as {short_state}, a, own x, leads True\n"
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: (short_state / "a.up").exists() and (short_state / "a.up").read_text() not in ("", str(first)))
+    assert parent(supervisor.pid_of("a")) == supervisor.pid
+    assert supervisor.pid_of("b") == other
+    assert "a: ended with -9; starting it again" in supervisor.lines.read_text()
+    (short_state / "code").write_text("7")
+    os.kill(supervisor.pid_of("a"), signal.SIGTERM)
+    wait_for(lambda: "a: ended with 7; starting it again" in supervisor.lines.read_text())
+    wait_for((short_state / "a.up").exists)
+    os.kill(supervisor.pid, signal.SIGTERM)
+    assert supervisor.wait() == 0
+    assert story(short_state)[-1].startswith("stop ")
+    assert not list((short_state / "run").glob("*.pid"))
+
+
+@needs_nursery
+def test_services_outlive_the_nursery_and_are_started_without_it(short_state: Path, start: Start) -> None:
+    supervisor = start([Tier((forked(short_state, "a"), forked(short_state, "b")))]).up()
+    first, other = supervisor.pid_of("a"), supervisor.pid_of("b")
+    os.kill(nursery_of(supervisor), signal.SIGKILL)
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: (short_state / "a.up").exists() and (short_state / "a.up").read_text() not in ("", str(first)))
+    assert supervisor.pid_of("b") == other
+    assert parent(supervisor.pid_of("a")) == supervisor.pid
+    assert b"tests.infrastructure.forked" in Path(f"/proc/{supervisor.pid_of('a')}/cmdline").read_bytes()
+
+
+@needs_nursery
+def test_forked_services_die_with_a_killed_supervisor(short_state: Path, start: Start) -> None:
+    supervisor = start([Tier((forked(short_state, "a"),))]).up()
+    pid, nursery = supervisor.pid_of("a"), nursery_of(supervisor)
+    os.kill(supervisor.pid, signal.SIGKILL)
+    supervisor.wait()
+    for gone in (pid, nursery):
+        wait_for(lambda gone=gone: _gone(gone), what="everything to die")
+
+
+def test_a_check_that_refuses_starts_nothing(short_state: Path, start: Start) -> None:
+    (short_state / "refuse").touch()
+    supervisor = start([Tier((fake(short_state, "a"),))])
+    assert supervisor.wait() == 3
+    assert supervisor.lines.read_text() == "refused: port_taken\n"
+    assert not (short_state / "story").exists()
 
 
 def test_a_number_that_means_another_process_now_is_let_be(short_state: Path) -> None:

@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
-import time
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from apps.infrastructure.embedded import process
-from tests.stack.components import wait_for
-from tests.stack.platform import SERVICES, Platform, own_platform
+from apps.infrastructure.embedded import files, openbao, process
+from tests.stack.components import vault_of, wait_for
+from tests.stack.platform import ROOT, SERVICES, Platform, own_platform
 
 pytestmark = pytest.mark.platform
 
 
 @pytest.fixture(scope="module")
 def up() -> Iterator[Platform]:
-    with own_platform(BRAINPOD_WORKERS="1", BRAINPOD_WEB_WORKERS="1") as made:
+    """One for the whole module; that a stop in order leaves nothing behind is seen at its end."""
+    with own_platform(BRAINPOD_WORKERS="1", BRAINPOD_WEB_WORKERS="1", BRAINPOD_LOG_FORMAT="json") as made:
         yield made
+        pids = [made.pid(name) for name in SERVICES]
+        assert made.stop(signal.SIGTERM) == 0
+        assert "everything is stopped" in made.output.read_text()
+        assert not [pid for pid in pids if process.group_alive(pid)]
+        wait_for(lambda: not _processes_about(made.state), what="what the services had started to end")
+        assert not list((made.state / "run").glob("*.pid"))
+
+
+def ask(up: Platform, path: str) -> httpx.Response:
+    return httpx.get(up.address + path, headers={"Host": "localhost"}, timeout=30)
 
 
 def answers(up: Platform) -> bool:
     try:
-        return httpx.get(up.address + "/healthz", headers={"Host": "localhost"}, timeout=10).status_code == 200
+        return ask(up, "/healthz").status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def log_of(up: Platform, service: str) -> str:
+    return (up.state / "log" / f"{service}.log").read_text(errors="replace")
 
 
 def test_it_says_what_a_newcomer_needs(up: Platform) -> None:
@@ -38,9 +55,32 @@ def test_it_says_what_a_newcomer_needs(up: Platform) -> None:
     assert answers(up)
 
 
-def test_the_link_opens_once_the_first_page(up: Platform) -> None:
-    answer = httpx.get(up.address + up.signin(), headers={"Host": "localhost"}, timeout=30)
-    assert answer.status_code == 200, answer.text
+def test_the_link_opens_the_first_page_and_stands_in_no_log(up: Platform) -> None:
+    path = up.output.read_text().partition("Sign in    http://localhost")[2].split()[0].partition("/")[2]
+    token = path.strip("/").split("/")[-1]
+    assert len(token) > 30
+    assert ask(up, f"/{path}").status_code == 200
+    never = ask(up, f"/sign-in/{token[::-1]}/")
+    assert never.status_code >= 400
+    access = up.state / "nginx" / "logs" / "access.log"
+    wait_for(lambda: never.headers["X-Request-ID"] in access.read_text(), what="the access log")
+    assert '"path":"/sign-in/…"' in access.read_text()
+    logs = [*up.state.glob("log/*"), *up.state.glob("nginx/logs/*")]
+    for word in (token, token[::-1]):
+        assert [log.name for log in logs if word in log.read_text(errors="replace")] == []
+
+
+def test_lines_are_json_and_carry_the_number_of_the_request_or_the_task(up: Platform) -> None:
+    number = ask(up, "/nothing-here").headers["X-Request-ID"]
+    wait_for(lambda: number in log_of(up, "pages"), what="the line of the request")
+    wait_for(lambda: " succeeded in " in log_of(up, "worker"), 90, "a task")
+    lines = [line for name in ("pages", "worker", "beat", "logs") for line in log_of(up, name).splitlines()]
+    entries = [json.loads(line) for line in lines]
+    assert all({"timestamp", "level", "message"} <= entry.keys() for entry in entries)
+    found = [entry for entry in entries if entry.get("request") == number]
+    assert [entry["message"] for entry in found] == ["Not Found: /nothing-here"]
+    done = next(entry for entry in entries if " succeeded in " in entry["message"])
+    assert done["task"] in done["message"]
 
 
 def test_a_second_one_is_refused_and_says_which_runs(up: Platform) -> None:
@@ -50,46 +90,68 @@ def test_a_second_one_is_refused_and_says_which_runs(up: Platform) -> None:
     assert answers(up)
 
 
+def test_a_port_that_is_taken_is_said_before_anything_starts(up: Platform, short_state: Path) -> None:
+    """Here the platform itself is what has it."""
+    up_there = {**up.env, "BRAINPOD_STATE": str(short_state)}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "up", "--no-demo"],
+        cwd=ROOT, env=up_there, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"127.0.0.1:{up.port} cannot be used" in done.stderr
+    assert f"BRAINPOD_PORT={up.port + 1} make up" in done.stderr
+    assert not list(short_state.glob("log/*"))
+
+
+def test_a_sandbox_that_is_required_and_cannot_be_made_ends_the_start(short_state: Path) -> None:
+    broken = short_state / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bubblewrap 0.11.0: No permissions to create new namespace' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    state = short_state / "s"
+    environment = {
+        **os.environ, "DJANGO_SETTINGS_MODULE": "brainpod.settings", "BRAINPOD_STATE": str(state),
+        "BRAINPOD_PORT": str(files.free_port()), "BRAINPOD_SANDBOX": "required", "BRAINPOD_BWRAP_BINARY": str(broken),
+    }  # fmt: skip
+    environment.pop("DATABASE_URL", None)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "up", "--no-demo"],
+        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "BRAINPOD_SANDBOX is required, and no sandbox can be made here." in done.stdout
+    assert "manage.py doctor says why" in done.stdout
+    assert "everything is stopped" in done.stdout
+
+
 def test_the_doctor_of_a_running_platform(up: Platform) -> None:
     done = up.manage("doctor", check=False)
     assert done.returncode == 0, done.stdout
     assert "used by the platform itself" in done.stdout
 
 
+def test_all_of_it_takes_less_than_400_mb(up: Platform) -> None:
+    """Proportional: what processes share counts once."""
+    if not Path("/proc/self/smaps_rollup").exists():
+        pytest.skip("this kernel does not say")
+    assert sum(map(_megabytes, _descendants(up.pid("supervisor")))) < 400
+
+
 def test_every_service_comes_back_from_a_kill(up: Platform) -> None:
+    """And no secret is lost with its store, nor a task with its broker."""
+    vault = vault_of(up.state)
+    assert vault.write("pods/x/y", {"A": "1"}) == 1
     killed = {service: up.kill(service) for service in SERVICES}
     for service, old in killed.items():
         up.wait_restarted(service, old)
     wait_for(lambda: answers(up), 60, "the dashboard after every service was killed")
     assert (up.state / "run").stat().st_mode & 0o777 == 0o711, "the edge's workers cannot pass through"
+    wait_for(lambda: openbao.ready(up.state), 90, "the secret store to come back")
+    assert vault_of(up.state).read("pods/x/y", 1) == {"A": "1"}
+    after = log_of(up, "worker").count(" succeeded in ")
+    wait_for(lambda: log_of(up, "worker").count(" succeeded in ") > after + 1, 120, "tasks after the kill")
 
 
-def test_tasks_run_again_after_the_broker_was_killed(up: Platform) -> None:
-    log = up.state / "log" / "worker.log"
-
-    def done() -> int:
-        return log.read_text(errors="replace").count(" succeeded in ")
-
-    before = done()
-    wait_for(lambda: done() > before, 90, "a task before the kill")
-    up.wait_restarted("valkey", up.kill("valkey"))
-    after = done()
-    wait_for(lambda: done() > after + 1, 120, "tasks after the kill")
-
-
-def test_secrets_survive_a_kill_of_their_store(up: Platform) -> None:
-    write = "from apps.secretstore import secrets; print(secrets().write('pods/x/y', {'A': '1'}))"
-    read = "from apps.secretstore import secrets; print(secrets().read('pods/x/y', 1))"
-    assert up.manage("shell", "--no-imports", "-c", write).stdout.strip() == "1"
-    up.wait_restarted("openbao", up.kill("openbao"))
-
-    def back() -> bool:
-        return "{'A': '1'}" in up.manage("shell", "--no-imports", "-c", read, check=False).stdout
-
-    wait_for(back, 90, "the secret store to come back")
-
-
-def test_after_a_kill_of_the_supervisor_everything_comes_back(up: Platform) -> None:
+def test_after_a_kill_of_the_supervisor_nothing_is_left_and_everything_comes_back(up: Platform) -> None:
     pids = {name: up.pid(name) for name in SERVICES}
     up.kill("supervisor")
     up.stop()
@@ -98,23 +160,27 @@ def test_after_a_kill_of_the_supervisor_everything_comes_back(up: Platform) -> N
     up.output.write_bytes(b"")
     up.start()
     assert answers(up)
-    assert all(up.pid(name) != pids[name] for name in SERVICES)
-
-
-def test_a_stop_in_order_leaves_no_process_and_the_next_start_brings_everything_back(up: Platform) -> None:
-    pids = [up.pid(name) for name in SERVICES]
-    assert up.stop(signal.SIGTERM) == 0
-    assert "everything is stopped" in up.output.read_text()
-    assert not [pid for pid in pids if process.group_alive(pid)]
-    assert _processes_about(up.state) == []
-    assert not list((up.state / "run").glob("*.pid"))
-    up.output.write_bytes(b"")
-    up.start()
-    assert answers(up)
+    assert not {up.pid(name) for name in SERVICES} & set(pids.values())
 
 
 def _processes_about(state: Path) -> list[str]:
     """Command lines that mention the state directory."""
-    time.sleep(0.5)
     listed = subprocess.run(["ps", "-eo", "pid,args", "-ww"], capture_output=True, text=True, check=True).stdout
     return [line for line in listed.splitlines() if str(state) in line]
+
+
+def _descendants(pid: int) -> list[int]:
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    rows = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found = [pid]
+    for parent in found:
+        found += [child for child, its in rows if its == parent]
+    return found
+
+
+def _megabytes(pid: int) -> float:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:  # it ended meanwhile
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("Pss:")), 0.0)

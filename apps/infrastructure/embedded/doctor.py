@@ -15,7 +15,8 @@ from typing import Any, Literal
 from django.conf import settings
 from django.db import DatabaseError, connections
 
-from apps.core.errors import PlatformError
+from apps.core.errors import PlatformError, UserError
+from apps.core.places import SYSTEM, first_closed
 from apps.engines import engine
 from apps.infrastructure.embedded import binaries
 from apps.infrastructure.embedded.supervisor import supervisor_pid
@@ -38,6 +39,7 @@ def examine() -> list[Finding]:
     running = supervisor_pid(config.state)
     return [
         _python(),
+        _state(config.state),
         *_programs(config),
         _sandbox(config, running is not None),
         _port(config, running),
@@ -49,6 +51,39 @@ def examine() -> list[Finding]:
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     return Finding("python", "ok" if sys.version_info >= (3, 11) else "missing", f"{version}, {sys.executable}")
+
+
+def _state(state: Path) -> Finding:
+    warning = closed_state(state)
+    return Finding("state", "note" if warning else "ok", f"{state}: {warning}" if warning else str(state))
+
+
+def closed_state(state: Path) -> str:
+    """What is wrong with root's state directory beneath a folder that others may not enter; empty: nothing."""
+    closed = first_closed(state) if os.geteuid() == 0 else None
+    if closed is None:
+        return ""
+    return (
+        f"OTHERS MAY NOT ENTER {closed}, so nginx and, without a sandbox, apps RUN AS ROOT. "
+        f"Set BRAINPOD_STATE={SYSTEM} (with what is in {state} moved there), or: chmod o+x {closed}"
+    )
+
+
+def check_port(config: Any) -> None:
+    """Raise UserError("port_taken") when nginx could not listen where it is to."""
+    family = socket.AF_INET6 if ":" in config.bind else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((config.bind, config.port))
+            probe.listen()
+    except OSError as error:
+        another = 8080 if config.port < 1024 else config.port + 1
+        raise UserError(
+            "port_taken",
+            f"{config.bind}:{config.port} cannot be used ({error.strerror}).",
+            f"Stop what uses it, or choose another port: BRAINPOD_PORT={another} make up.",
+        ) from None
 
 
 def _programs(config: Any) -> Iterator[Finding]:
@@ -81,7 +116,7 @@ def _sandbox(config: Any, running: bool) -> Finding:
     required: Verdict = "missing" if config.sandbox == "required" else "note"
     if config.sandbox == "off":
         return Finding(
-            "sandbox", "note", "off: builds and apps run as plain process groups with the platform's own rights"
+            "sandbox", "note", "OFF: builds and apps run as plain process groups with the platform's own rights"
         )
     if running:
         try:
@@ -94,7 +129,13 @@ def _sandbox(config: Any, running: bool) -> Finding:
     reason = _try_bwrap()
     if not reason:
         return Finding("sandbox", "ok", "bubblewrap can isolate builds and apps here")
-    return Finding("sandbox", required, f"not possible here, so plain process groups with limits are used: {reason}")
+    return Finding("sandbox", required, _without(config.sandbox, reason))
+
+
+def _without(sandbox: str, reason: str) -> str:
+    if sandbox == "required":
+        return f"NOT POSSIBLE here and required, so nothing will run: {reason}"
+    return f"NOT POSSIBLE here, so plain process groups with limits are used; run only code you trust: {reason}"
 
 
 def _try_bwrap() -> str:
@@ -129,13 +170,10 @@ def _port(config: Any, running: int | None) -> Finding:
     where = f"{config.bind}:{config.port}"
     if running:
         return Finding("port", "ok", f"{where}, used by the platform itself (supervisor {running})")
-    family = socket.AF_INET6 if ":" in config.bind else socket.AF_INET
     try:
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((config.bind, config.port))
-    except OSError as error:
-        return Finding("port", "missing", f"{where} cannot be used ({error.strerror}); BRAINPOD_PORT names another")
+        check_port(config)
+    except UserError as error:
+        return Finding("port", "missing", str(error))
     return Finding("port", "ok", f"{where} is free")
 
 

@@ -14,7 +14,8 @@ class Service:
 
     `command` is asked before each start and may prepare files; `ready` may block for some seconds (it runs in a
     thread). `stop` is the signal that ends it in order, within `grace` seconds; `orphan` is what it gets when the
-    supervisor itself is gone. `leftovers` are files (sockets) taken away before each start.
+    supervisor itself is gone. `leftovers` are files (sockets) taken away before each start. `forked`: the command is
+    `python -m module …` and may be forked out of the nursery, where most of what it imports is loaded.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Service:
     grace: float = 10.0
     leftovers: tuple[Path, ...] = ()
     start_seconds: float = 90.0
+    forked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """`steps` one after the other, then every service at once; the next tier begins when all are ready."""
+    """`steps` one after the other, then every service at once; the next tier begins when all are ready.
+
+    The steps of every tier begin at once: they need no service of the tiers before.
+    """
 
     services: tuple[Service, ...]
     steps: tuple[Step, ...] = field(default=())

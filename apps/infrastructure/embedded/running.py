@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from apps.infrastructure.embedded import files, process
+from apps.infrastructure.embedded.nursery import Forked, Gone, Nursery
 from apps.infrastructure.embedded.plan import Service
 
 LOG_BYTES = 5 * 1024 * 1024
@@ -20,11 +21,12 @@ LOGS_KEPT = 3
 class Running:
     """The process of `service`, at most one at a time. `state` is the platform's state directory."""
 
-    def __init__(self, service: Service, state: Path) -> None:
+    def __init__(self, service: Service, state: Path, nursery: Nursery | None = None) -> None:
         self.service = service
+        self._nursery = nursery if service.forked else None
         self.log = state / "log" / f"{service.name}.log"
         self._pid_file = state / "run" / f"{service.name}.pid"
-        self._child: asyncio.subprocess.Process | None = None
+        self._child: asyncio.subprocess.Process | Forked | None = None
 
     @property
     def pid(self) -> int | None:
@@ -32,11 +34,22 @@ class Running:
 
     async def start(self) -> None:
         """Raises OSError or PlatformError when there is nothing to start."""
-        command = await asyncio.to_thread(self.service.command)
         for path in self.service.leftovers:
             path.unlink(missing_ok=True)
+        self._child = await self._fork() or await self._execute()
+        pid = self._child.pid
+        files.write(self._pid_file, f"{pid} {self.service.orphan.name} {process.identity(pid)}\n")
+
+    async def _fork(self) -> Forked | None:
+        if self._nursery:
+            with suppress(Gone):
+                return Forked(await asyncio.to_thread(self._nursery.fork, self.service.name, self.log))
+        return None
+
+    async def _execute(self) -> asyncio.subprocess.Process:
+        command = await asyncio.to_thread(self.service.command)
         with self.log.open("ab") as out:
-            self._child = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
@@ -45,8 +58,6 @@ class Running:
                 start_new_session=True,
                 preexec_fn=process.dies_with_parent(self.service.orphan),
             )
-        pid = self._child.pid
-        files.write(self._pid_file, f"{pid} {self.service.orphan.name} {process.identity(pid)}\n")
 
     async def wait(self) -> int:
         """The exit code, once the process has ended and what it started has been killed."""

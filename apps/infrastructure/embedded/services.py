@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
+import importlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
 from django.conf import settings
 
 from apps.core.errors import PlatformError
@@ -29,6 +32,41 @@ SECRET_NAMES = frozenset(
         "BRAINPOD_VAULT_SECRET_ID",
     }
 )
+# What the platform's processes share: modules only, nothing made of settings or files. Not Daphne, which makes an event
+# loop, and not the WSGI application, which remembers the static files of before they are collected.
+PRELOADED = (
+    "apps.accounts.links",
+    "apps.deployments.tasks",
+    "apps.logs.collector",
+    "brainpod.urls",
+    "brainpod.wiring",
+    "django.core.wsgi",
+    "celery.app.amqp",
+    "celery.app.control",
+    "celery.app.log",
+    "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.bin.celery",
+    "celery.bin.worker",
+    "celery.concurrency.prefork",
+    "celery.contrib.django.task",
+    "celery.events",
+    "celery.worker.autoscale",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "celery.worker.strategy",
+    "kombu.transport.redis",
+    "gunicorn.app.wsgiapp",
+    "gunicorn.workers.gthread",
+    "apps.dashboard.errors",
+    "apps.dashboard.routing",
+    "apps.logs.routing",
+    "channels.auth",
+    "channels.routing",
+    "channels.security.websocket",
+    "channels_redis.pubsub",
+    "django.template.backends.jinja2",
+)
 
 
 def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
@@ -36,6 +74,8 @@ def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
     config = settings.BRAINPOD
     own = {**environ, "BRAINPOD_STATE": str(config.state), "PYTHONUNBUFFERED": "1"}
     own.setdefault("DJANGO_SETTINGS_MODULE", "brainpod.settings")
+    own.setdefault("MALLOC_ARENA_MAX", "2")
+    own.setdefault("CELERY_SKIP_CHECKS", "1")  # Django's checks are for developers (make check), not for each start
     plain = {name: value for name, value in own.items() if name not in SECRET_NAMES}
     stores = [_engine(config, plain)]
     if not config.valkey_url:
@@ -51,6 +91,14 @@ def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
         ),
         Tier((_nginx(plain),)),
     ]
+
+
+def preload() -> None:
+    """Load what several of the platform's processes need, before there are several."""
+    middleware = {path.rpartition(".")[0] for path in settings.MIDDLEWARE}
+    for module in (*PRELOADED, *sorted(middleware)):
+        with suppress(Exception):  # the service that needs it fails by itself, and says so in its log
+            importlib.import_module(module)
 
 
 def named(name: str) -> Service:
@@ -87,7 +135,20 @@ def _engine(config: Any, env: Mapping[str, str]) -> Service:
         allowed = [f"--allow-network={network}" for network in config.networks]
         return [*python, *paths, "--sandbox", config.sandbox, *_bwrap(config.sandbox), *allowed]
 
-    return Service("engine", command, _answers(lambda: engine().check()), env, orphan=signal.SIGKILL, grace=60)
+    def ready() -> bool:
+        try:
+            has = engine().check()
+        except PlatformError:
+            return False
+        if config.sandbox == "required" and not has.sandbox:
+            raise PlatformError(
+                "sandbox_required",
+                f"BRAINPOD_SANDBOX is required, and no sandbox can be made here. {' '.join(has.notes)}",
+                "manage.py doctor says why; docs/embedded.md says what a sandbox needs.",
+            )
+        return True
+
+    return Service("engine", command, ready, env, orphan=signal.SIGKILL, grace=60)
 
 
 def _bwrap(sandbox: str) -> list[str]:
@@ -109,32 +170,39 @@ def _pages(config: Any, env: Mapping[str, str]) -> Service:
         # A heartbeat file on a disk that stalls would have the master kill healthy workers.
         *("--worker-tmp-dir", "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(config.run)),
         *("--timeout", "60", "--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),
+        *("--logger-class", "brainpod.gunicorn.Logger"),
     ]
-    return Service("pages", lambda: command, lambda: _http(address), env, leftovers=(address,))
+    return Service("pages", lambda: command, lambda: _http(address), env, leftovers=(address,), forked=True)
 
 
 def _sockets(config: Any, env: Mapping[str, str]) -> Service:
     address = config.run / "sockets.sock"
     command = [
         *(sys.executable, "-m", "daphne", "-u", str(address), "-v", "0", "--no-server-name"),
-        *("--application-close-timeout", "3", "--websocket-max-message-size", "65536", "brainpod.asgi:application"),
+        # The size counts for what is sent as well: apps/logs/consumers.py stays below.
+        *("--application-close-timeout", "3", "--websocket-max-message-size", str(1024 * 1024)),
+        "brainpod.asgi:application",
     ]
     return Service(
         "sockets", lambda: command, address.is_socket, env, grace=5,
-        leftovers=(address, address.with_suffix(".sock.lock")),
+        leftovers=(address, address.with_suffix(".sock.lock")), forked=True,
     )  # fmt: skip
 
 
 def _worker(config: Any, env: Mapping[str, str]) -> Service:
-    """A stop ends the tasks under way: their rows have leases, and the next worker goes on with them."""
+    """A stop ends the tasks under way: their rows have leases, and the next worker goes on with them.
+
+    One process more than deployments at once: reconciling never waits for a build.
+    """
     marker = config.run / "worker.ready"
     command = [
-        *(sys.executable, "-m", "celery", "-A", "brainpod.celery", "worker", "--concurrency", str(config.workers)),
-        *("--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+        *(sys.executable, "-m", "celery", "-q", "-A", "brainpod.celery", "worker"),
+        *("--concurrency", str(config.workers + 1), "--loglevel", "INFO"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
     return Service(
         "worker", lambda: command, marker.exists, env, stop=signal.SIGQUIT, orphan=signal.SIGQUIT, grace=15,
-        leftovers=(marker,),
+        leftovers=(marker,), forked=True,
     )  # fmt: skip
 
 
@@ -143,16 +211,16 @@ def _beat(config: Any, env: Mapping[str, str]) -> Service:
 
     def command() -> list[str]:
         schedule = files.directory(config.state / "beat") / "schedule"
-        celery = [sys.executable, "-m", "celery", "-A", "brainpod.celery", "beat", "--loglevel", "WARNING"]
+        celery = [sys.executable, "-m", "celery", "-q", "-A", "brainpod.celery", "beat", "--loglevel", "WARNING"]
         return [*celery, "--schedule", str(schedule), "--pidfile="]
 
-    return Service("beat", command, marker.exists, env, leftovers=(marker,), grace=5)
+    return Service("beat", command, marker.exists, env, leftovers=(marker,), grace=5, forked=True)
 
 
 def _logs(env: Mapping[str, str]) -> Service:
     """What apps write, collected into their streams."""
-    command = [sys.executable, str(settings.ROOT / "manage.py"), "collect_logs"]
-    return Service("logs", lambda: command, lambda: True, env, grace=10)
+    command = [sys.executable, "-m", "django", "collect_logs"]
+    return Service("logs", lambda: command, lambda: True, env, grace=10, forked=True)
 
 
 def _nginx(env: Mapping[str, str]) -> Service:
@@ -179,9 +247,13 @@ def _answers(ask: Callable[[], object]) -> Callable[[], bool]:
 
 def _http(address: Path) -> bool:
     """Whether an HTTP server answers on the unix socket, whatever it says."""
+    connection = http.client.HTTPConnection("localhost", timeout=10)
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(address)), timeout=10) as client:
-            client.get("http://localhost/healthz")
-    except httpx.HTTPError:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection.sock:
+            connection.sock.settimeout(10)
+            connection.sock.connect(str(address))
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
         return False
     return True

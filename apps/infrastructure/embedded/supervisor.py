@@ -12,6 +12,7 @@ from pathlib import Path
 
 from apps.core.errors import PlatformError, UserError
 from apps.infrastructure.embedded import files
+from apps.infrastructure.embedded.nursery import Nursery
 from apps.infrastructure.embedded.plan import Step, Tier
 from apps.infrastructure.embedded.running import Running, end_leftovers
 
@@ -29,21 +30,34 @@ class StartFailed(PlatformError):
 class Supervisor:
     """Runs `tiers` out of `state` until it is told to stop; `report` gets one calm line for each thing that happens.
 
-    `up` is called once, when everything is ready.
+    `check` is asked before anything is started, when what an earlier supervisor left has gone; it may refuse.
+    `up` is called once, when everything is ready. Services that may be forked come out of `nursery`, if there is one.
     """
 
-    def __init__(self, state: Path, tiers: list[Tier], report: Report, up: Callable[[], None]) -> None:
-        self._state, self._tiers, self._report, self._up = state, tiers, report, up
+    def __init__(
+        self,
+        state: Path,
+        tiers: list[Tier],
+        report: Report,
+        up: Callable[[], None],
+        *,
+        check: Callable[[], None] = lambda: None,
+        nursery: Nursery | None = None,
+    ) -> None:
+        self._state, self._tiers, self._report, self._check, self._up = state, tiers, report, check, up
+        self._nursery = nursery
         self._stopping = asyncio.Event()
         self._running: list[list[Running]] = []
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._failure: PlatformError | None = None
 
     async def run(self) -> int:
-        """0 after a stop that was asked for, 1 when the start failed. Raises UserError if another one runs already."""
+        """0 after a stop that was asked for, 1 when the start failed. Raises UserError if another one runs
+        already, or what `check` raised."""
         with _Lock(self._state):
             files.directory(self._state / "log")
             await asyncio.to_thread(end_leftovers, self._state, self._report)
+            await asyncio.to_thread(self._check)
             loop = asyncio.get_running_loop()
             for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(how, self._on_signal)
@@ -54,7 +68,7 @@ class Supervisor:
                 rotation.cancel()
                 await self._stop()
             if self._failure:
-                self._report(str(self._failure))
+                self._report(f"{self._failure.message}\n{self._failure.hint}".strip())
             return 1 if self._failure else 0
 
     async def _until_stopped(self) -> None:
@@ -73,18 +87,29 @@ class Supervisor:
         await stopping
 
     async def _start(self) -> None:
-        for tier in self._tiers:
-            for step in tier.steps:
-                await self._do(step)
-            running = [Running(service, self._state) for service in tier.services]
-            self._running.append(running)
-            ready = []
-            for one in running:
-                first = asyncio.get_running_loop().create_future()
-                self._keepers[one.service.name] = asyncio.create_task(self._keep(one, first))
-                ready.append(self._until_ready(one, first))
-            await asyncio.gather(*ready)
+        prepared = [asyncio.create_task(self._do_all(tier.steps)) for tier in self._tiers]
+        try:
+            for tier, steps in zip(self._tiers, prepared, strict=True):
+                await steps
+                await self._start_tier(tier)
+        finally:
+            for steps in prepared:
+                steps.cancel()
         await asyncio.to_thread(self._up)
+
+    async def _start_tier(self, tier: Tier) -> None:
+        running = [Running(service, self._state, self._nursery) for service in tier.services]
+        self._running.append(running)
+        ready = []
+        for one in running:
+            first = asyncio.get_running_loop().create_future()
+            self._keepers[one.service.name] = asyncio.create_task(self._keep(one, first))
+            ready.append(self._until_ready(one, first))
+        await asyncio.gather(*ready)
+
+    async def _do_all(self, steps: tuple[Step, ...]) -> None:
+        for step in steps:
+            await self._do(step)
 
     async def _do(self, step: Step) -> None:
         began = time.monotonic()
@@ -181,11 +206,7 @@ class _Lock:
         if not any(_try_lock(self._fd, pause) for pause in (0.1, 0.3, 0)):
             pid = os.read(self._fd, 20).decode().strip()
             os.close(self._fd)
-            raise UserError(
-                "already_running",
-                f"Brainpod runs already out of {self._path.parent.parent} (process {pid or 'unknown'}).",
-                "Stop that one with Ctrl-C, or set BRAINPOD_STATE and BRAINPOD_PORT for a second one.",
-            )
+            raise _already_running(self._path.parent.parent, pid or "unknown")
         os.truncate(self._fd, 0)
         os.pwrite(self._fd, str(os.getpid()).encode(), 0)
 
@@ -201,6 +222,20 @@ def _try_lock(fd: int, pause: float) -> bool:
         time.sleep(pause)
         return False
     return True
+
+
+def _already_running(state: Path, pid: int | str) -> UserError:
+    return UserError(
+        "already_running",
+        f"Brainpod runs already out of {state} (process {pid}).",
+        "Stop that one with Ctrl-C, or set BRAINPOD_STATE and BRAINPOD_PORT for a second one.",
+    )
+
+
+def refuse_second(state: Path) -> None:
+    """Raise UserError("already_running") early, before anything is loaded; the lock decides in the end."""
+    if pid := supervisor_pid(state):
+        raise _already_running(state, pid)
 
 
 def supervisor_pid(state: Path) -> int | None:

@@ -1,4 +1,4 @@
-"""manage.py prepare: database and static files, before services are started by another process manager."""
+"""manage.py prepare: what has to be done before services are started by another process manager."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.infrastructure.embedded.steps import collect_static, migrate
+from apps.infrastructure.embedded.steps import collect_static, migrate, set_store_up
 
 
 class Command(BaseCommand):
-    help = "Bring the database to the newest schema and collect the static files; nothing when nothing has changed."
+    help = "Migrate the database, collect the static files, set the secret store up; nothing when nothing has changed."
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         os.umask(0o077)
-        for name, act in (("database", migrate), ("static files", collect_static)):
+        for name, act in (("database", migrate), ("static files", collect_static), ("secret store", set_store_up)):
             self.stdout.write(f"{name}: {'done' if act() else 'nothing to do'}")

@@ -6,10 +6,13 @@ import os
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.errors import PlatformError
+from apps.infrastructure.embedded import files
 from apps.infrastructure.embedded.services import named
+from apps.infrastructure.embedded.steps import set_store_up
 
 
 class Command(BaseCommand):
@@ -23,6 +26,9 @@ class Command(BaseCommand):
         try:
             service = named(name)
             os.umask(0o077)
+            files.directory(settings.BRAINPOD.run, 0o711)
+            if name == "openbao":
+                set_store_up()
             command = service.command()
         except PlatformError as error:
             raise CommandError(f"{error} {error.hint}".strip()) from error

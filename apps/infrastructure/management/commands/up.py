@@ -16,9 +16,12 @@ from django.db import connections
 
 from apps.accounts.links import first_link
 from apps.core.errors import PlatformError, UserError
+from apps.core.places import SYSTEM, first_closed
 from apps.engines import engine
 from apps.infrastructure.embedded import process, services
-from apps.infrastructure.embedded.supervisor import Supervisor
+from apps.infrastructure.embedded.doctor import check_port, closed_state
+from apps.infrastructure.embedded.nursery import Nursery
+from apps.infrastructure.embedded.supervisor import Supervisor, refuse_second
 
 
 class Command(BaseCommand):
@@ -32,16 +35,35 @@ class Command(BaseCommand):
         os.umask(0o077)
         self._demo: subprocess.Popen[str] | None = None
         self._with_demo = not no_demo
-        self._say(f"state   | {settings.BRAINPOD.state}")
+        self._say(f"{'state':<12} | {settings.BRAINPOD.state}{self._why()}")
+        nursery = None
         try:
-            supervisor = Supervisor(settings.BRAINPOD.state, services.tiers(), self._report, self._when_up)
+            refuse_second(settings.BRAINPOD.state)
+            process.keep_memory_small()
+            services.preload()
+            tiers = services.tiers()
+            nursery = Nursery.open(service for tier in tiers for service in tier.services)
+            supervisor = Supervisor(
+                settings.BRAINPOD.state, tiers, self._report, self._when_up, check=self._check, nursery=nursery
+            )
             code = asyncio.run(supervisor.run())
         except (PlatformError, UserError) as error:
             raise CommandError(f"{error.message} {error.hint}".strip()) from error
         finally:
+            if nursery:
+                nursery.close()
             if self._demo and self._demo.poll() is None:
                 self._demo.terminate()
         sys.exit(code)
+
+    def _why(self) -> str:
+        """Why the state directory is not where one expects it."""
+        usual = settings.ROOT / "var"
+        moved = settings.BRAINPOD.state == SYSTEM and "BRAINPOD_STATE" not in os.environ
+        return f" (not {usual}: others may not enter {first_closed(usual)})" if moved else ""
+
+    def _check(self) -> None:
+        check_port(settings.BRAINPOD)
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
@@ -86,6 +108,8 @@ class Command(BaseCommand):
 
 def _notes() -> tuple[str, ...]:
     try:
-        return engine().check().notes
+        notes = engine().check().notes
     except PlatformError as error:
-        return (str(error),)
+        notes = (str(error),)
+    closed = closed_state(settings.BRAINPOD.state)
+    return (*notes, f"The state directory is {settings.BRAINPOD.state}. {closed}") if closed else notes

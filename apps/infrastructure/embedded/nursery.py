@@ -1,0 +1,182 @@
+"""Forks the platform's own Python processes out of one that has everything loaded: memory is shared, starts are quick.
+
+The nursery is a child of the supervisor that does nothing else. What it forks becomes a child of the supervisor (who
+is its "subreaper" for that moment), so a service is watched, signalled and killed as one that was started by itself,
+and outlives the nursery. Linux only; without a nursery services are started as any other program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from apps.infrastructure.embedded import process
+from apps.infrastructure.embedded.plan import Service
+
+ADOPTION_SECONDS = 30.0  # within which a forked process must have become the supervisor's child
+
+
+class Gone(Exception):
+    """The nursery has ended, or cannot fork: services have to be started otherwise."""
+
+
+class Nursery:
+    """`fork` makes a process of one of the services it was made with."""
+
+    def __init__(self, connection: socket.socket, pid: int) -> None:
+        self.pid = pid
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, services: Iterable[Service]) -> Nursery | None:
+        """A nursery for those `services` that are `forked`; None where there cannot be one.
+
+        It has loaded what the caller has: what is loaded by one side later, both have in memory. To be called before
+        the process has threads or an event loop. In a forked process it does not return but raises SystemExit when
+        the service has ended.
+        """
+        known = {service.name: service for service in services if service.forked}
+        if not (known and process.can_adopt()):
+            return None
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        supervisor = os.getpid()
+        dies = process.dies_with_parent()
+        gc.collect()
+        gc.freeze()  # no collector looks at what all have, which would unshare its pages
+        process.give_back_memory()
+        pid = os.fork()
+        if pid:
+            theirs.close()
+            return cls(ours, pid)
+        ours.close()
+        dies()
+        os.setsid()
+        process.rename("bp-nursery")
+        with theirs:
+            service, log = _serve(theirs, known)
+        _become(service, log, supervisor)
+        return None  # never reached
+
+    def fork(self, name: str, log: Path) -> int:
+        """The number of a new process that runs service `name`, a child of this one. Raises Gone."""
+        request = json.dumps([name, str(log)]).encode()
+        with self._lock, process.adopting():
+            try:
+                self._connection.send(request)
+                answer = self._connection.recv(64)
+            except OSError as error:
+                raise Gone(str(error)) from error
+        if not answer.isdigit():
+            raise Gone("it ended")
+        return int(answer)
+
+    def close(self) -> None:
+        """End it; what it forked goes on."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+
+class Forked:
+    """A process that the nursery made, with the manners of asyncio's own."""
+
+    def __init__(self, pid: int) -> None:
+        """Raises ProcessLookupError if it is no child of this process."""
+        self.pid = pid
+        self.returncode: int | None = None
+        self._ended = asyncio.Event()
+        self._fd = os.pidfd_open(pid)
+        asyncio.get_running_loop().add_reader(self._fd, self._reap)
+
+    def _reap(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._fd)
+        os.close(self._fd)
+        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self._ended.set()
+
+    async def wait(self) -> int:
+        await self._ended.wait()
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, how: int) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, how)
+
+
+def _serve(connection: socket.socket, services: dict[str, Service]) -> tuple[Service, Path]:
+    """Answer requests until the supervisor closes. Returns in each forked process alone."""
+    while request := connection.recv(8192):
+        name, log = json.loads(request)
+        told, tell = os.pipe()
+        between = os.fork()
+        if between == 0:
+            child = os.fork()
+            if child == 0:
+                os.close(told)
+                os.close(tell)
+                return services[name], Path(log)
+            os.write(tell, str(child).encode())
+            os._exit(0)
+        os.close(tell)
+        os.waitpid(between, 0)  # from here on the new process is the supervisor's child
+        connection.send(os.read(told, 64) or b"failed")
+        os.close(told)
+    os._exit(0)
+
+
+def _become(service: Service, log: Path, supervisor: int) -> None:
+    """Be what `python -m module …` would be. Raises SystemExit."""
+    os.setsid()
+    _redirect(log)
+    _wait_for_parent(supervisor)
+    process.bind_to_parent(service.orphan)
+    _wait_for_parent(supervisor)  # it may have ended in between, without the kernel telling us
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    process.rename(f"bp-{service.name}")
+    os.environ.clear()
+    os.environ.update(service.env)
+    _python, flag, module, *arguments = service.command()
+    assert flag == "-m"
+    sys.argv = [module, *arguments]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except Exception:  # noqa: BLE001 - as the interpreter itself would end
+        traceback.print_exc()
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _wait_for_parent(supervisor: int) -> None:
+    deadline = time.monotonic() + ADOPTION_SECONDS
+    while os.getppid() != supervisor:
+        if time.monotonic() > deadline:
+            sys.exit("the supervisor is gone")
+        time.sleep(0.001)
+
+
+def _redirect(log: Path) -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for fd, target in ((nothing, 0), (out, 1), (out, 2)):
+        os.dup2(fd, target)
+    os.close(nothing)
+    os.close(out)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115 - as long as the process lives
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115

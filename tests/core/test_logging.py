@@ -1,0 +1,71 @@
+"""The platform's own lines: one form for everybody's, with what is known about the work under way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import structlog
+from celery.signals import task_prerun
+
+from apps.deployments import tasks
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOKEN = "dG9rZW4tdG9rZW4tdG9rZW4tdG9rZW4"
+CODE = f"""
+import logging, logging.config, structlog, warnings
+from brainpod import logging as ours
+logging.config.dictConfig(ours.configure("FORM"))
+logging.config.dictConfig(ours.configure("FORM"))
+structlog.contextvars.bind_contextvars(request="r-1")
+logging.getLogger("django.request").warning("Not Found: %s", "/welcome/{TOKEN}/")
+logging.getLogger("httpx").info("never")
+structlog.get_logger("apps.x").info("moved", app="web", link="/sign-in/{TOKEN}/")
+try:
+    raise ValueError("/invitations/{TOKEN}/")
+except ValueError:
+    structlog.get_logger("apps.x").exception("broke")
+"""
+
+
+def lines(form: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE.replace("FORM", form)],
+        cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert TOKEN not in done.stderr
+    assert "never" not in done.stderr
+    return done.stderr.splitlines()
+
+
+def test_json() -> None:
+    first, second, third = (json.loads(line) for line in lines("json"))
+    assert first["timestamp"].endswith("Z")
+    del first["timestamp"], second["timestamp"]
+    assert first == {
+        "message": "Not Found: /welcome/…/", "level": "warning", "logger": "django.request", "request": "r-1",
+    }  # fmt: skip
+    assert second == {
+        "message": "moved", "level": "info", "logger": "apps.x", "request": "r-1", "app": "web", "link": "/sign-in/…/",
+    }  # fmt: skip
+    assert third["message"] == "broke"
+    assert "ValueError: /invitations/…/" in third["exception"]
+
+
+def test_for_people() -> None:
+    text = "\n".join(lines("console"))
+    for word in ("Not Found: /welcome/…/", "request=r-1", "app=web", "ValueError: /invitations/…/"):
+        assert word in text
+
+
+def test_a_task_s_lines_name_what_it_is_about() -> None:
+    structlog.contextvars.bind_contextvars(left="over")
+    try:
+        for task, bound in ((tasks.run_deployment, {"deployment": "d-1"}), (tasks.reconcile, {})):
+            task_prerun.send(None, task_id="t-1", task=task, args=("d-1",), kwargs={})
+            assert structlog.contextvars.get_contextvars() == {"task": "t-1", **bound}
+    finally:
+        structlog.contextvars.clear_contextvars()
