@@ -13,7 +13,7 @@ if not _state:
 for _name in [
     name
     for name in os.environ
-    if name.startswith("BRAINPOD_") and name not in ("BRAINPOD_STATE_OF_TESTS", "BRAINPOD_SOAK")
+    if name.startswith("BRAINPOD_") and name not in ("BRAINPOD_STATE_OF_TESTS", "BRAINPOD_SOAK", "BRAINPOD_SCREENSHOTS")
 ]:
     del os.environ[_name]
 os.environ["BRAINPOD_STATE"] = _state

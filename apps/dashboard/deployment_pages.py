@@ -8,6 +8,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from apps.dashboard.changes import plan_of
+from apps.dashboard.forms.pods import RollbackForm
 from apps.dashboard.timeline import elapsed, failed_step, tracks
 from apps.deployments.models import STAGE_TITLES, Deployment, DeploymentState, StageRun
 from apps.logs import reader
@@ -67,7 +68,7 @@ def deployment_context(pod: Pod, deployment: Deployment, *, page: bool) -> dict[
         context |= {
             "stream": deployment.stream,
             "log": initial(deployment.stream),
-            "log_url": reverse("deployment-log", args=[pod.name, deployment.pk]),
+            "history_url": reverse("deployment-log", args=[pod.name, deployment.pk]),
             "rollback": rollback(pod, deployment.revision) if rolls_back else None,
         }
     return context
@@ -82,4 +83,5 @@ def last_lines(deployment: Deployment, failed: StageRun) -> list[str]:
 
 def rollback(pod: Pod, revision: Revision) -> dict[str, Any]:
     """What the dialog says before `revision` is deployed again."""
-    return {"revision": revision, "plan": plan_of(pod, revision)}
+    plan = plan_of(pod, revision)
+    return {"revision": revision, "plan": plan, "form": RollbackForm(initial={"token": plan.token})}

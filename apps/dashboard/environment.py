@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from typing import Any
 
 import jinja2
@@ -13,15 +14,18 @@ from django.urls import reverse
 from django.utils import timezone
 from markupsafe import Markup
 
+from apps.dashboard import isolation
 from apps.dashboard.states import look
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (30 * 86400, 86400, "day"))
 
 
+@functools.lru_cache(maxsize=4096)
 def url(name: str, *args: Any, **kwargs: Any) -> str:
     return reverse(name, args=args or None, kwargs=kwargs or None)
 
 
+@functools.lru_cache(maxsize=1024)
 def icon(name: str, label: str = "") -> Markup:
     """A symbol of static/icons.svg; silent to screen readers unless it has a label."""
     aria = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
@@ -77,6 +81,7 @@ def environment(**options: Any) -> jinja2.Environment:
         get_messages=get_messages,
         look=look,
         config=settings.BRAINPOD,
+        isolation_warning=isolation.warning,
     )
     env.filters.update(ago=ago, duration=duration)
     return env

@@ -16,7 +16,7 @@ from apps.core.ids import new_id
 from apps.dashboard.render import render_error, wants_fragment
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
-_GIVEN_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")  # as in the edge's $request_number
 log = structlog.get_logger("dashboard")
 
 
@@ -26,8 +26,10 @@ def request_id(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
         request.id = given if _GIVEN_ID.fullmatch(given) else new_id()  # type: ignore[attr-defined]
-        with structlog.contextvars.bound_contextvars(request=request.id):  # type: ignore[attr-defined]
-            response = get_response(request)
+        # Bound until the thread's next request: Django logs the answer's status after all middleware.
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request=request.id)  # type: ignore[attr-defined]
+        response = get_response(request)
         response["X-Request-ID"] = request.id  # type: ignore[attr-defined]
         return response
 
@@ -91,6 +93,9 @@ class _Errors:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "%00" in request.META.get("QUERY_STRING", ""):  # forms refuse it themselves; PostgreSQL has no such text
+            hint = "Take it out of the address and try again."
+            return render_error(request, 400, "bad_request", "The address has a NUL character in it.", hint)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

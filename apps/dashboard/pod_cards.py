@@ -9,17 +9,24 @@ import datetime
 import functools
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q
 from django.template.loader import render_to_string
 from django.utils import timezone
 from markupsafe import Markup
 
-from apps.accounts.models import User
+from apps.accounts.models import Team, User
 from apps.dashboard.environment import in_words
 from apps.dashboard.pod_states import Running, pod_state
+from apps.dashboard.prepared import Prepared, moment
 from apps.deployments.models import Deployment, Workload
 from apps.pods.models import HostName, Pod, Revision
+
+
+class TeamName(NamedTuple):
+    slug: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +60,15 @@ class Card:
 
 def cards(user: User, *, team: str = "", text: str = "") -> list[Card]:
     """The pods of the teams `user` is in, by name; of the team with the slug `team` alone, with `text` in the name."""
-    pods = Pod.objects.filter(team__memberships__user_id=user.pk, deleting_at=None)
-    if team:
-        pods = pods.filter(team__slug=team)
-    if text:
-        pods = pods.filter(name__icontains=text)
-    drafts = Exists(Revision.objects.filter(pod=OuterRef("pk"), sealed_at=None))
-    rows = list(
-        pods.annotate(has_draft=drafts)
-        .order_by("name")
-        .values_list("id", "name", "team__name", "team__slug", "live__version", "has_draft")
-    )
-    if not rows:
+    wanted = [
+        row for row in _PODS.rows(user.pk) if (not team or row[3] == team) and (not text or text.lower() in row[1])
+    ]
+    if not wanted:
         return []
-    # Asked for all pods of the person again: a list of fifty ids costs the ORM more than the joins cost the database.
     last, running, hosts = _last(user), _running(user), _hosts(user)
-    return [_card(row, last.get(row[0]), running.get(row[0], Running()), tuple(hosts.get(row[0], ()))) for row in rows]
+    return [
+        _card(row, last.get(row[0]), running.get(row[0], Running()), tuple(hosts.get(row[0], ()))) for row in wanted
+    ]
 
 
 def as_html(found: list[Card]) -> list[Markup]:
@@ -90,48 +90,79 @@ def _html(card: Card, deployed: str, seen: str) -> Markup:
     )
 
 
-def _card(
-    row: tuple[str, str, str, str, int | None, bool], last: Last | None, instances: Running, hosts: tuple[str, ...]
-) -> Card:
+def _card(row: tuple[Any, ...], last: Last | None, instances: Running, hosts: tuple[str, ...]) -> Card:
     _, name, team, slug, version, has_draft = row
     state = pod_state(live=version is not None, last=last.state if last else "", instances=instances)
     seen = instances.seen if state == "unknown" else None
-    return Card(name, team, slug, state, version, has_draft, hosts, instances.healthy, instances.total, last, seen)
-
-
-def _last(user: User) -> dict[str, Last]:
-    newest = (
-        Deployment.objects.filter(pod__team__memberships__user_id=user.pk)
-        .order_by()
-        .values("pod")
-        .annotate(newest=Max("id"))
+    return Card(
+        name, team, slug, state, version, bool(has_draft), hosts, instances.healthy, instances.total, last, seen
     )
-    rows = (
-        Deployment.objects.filter(id__in=newest.values("newest"))
+
+
+def teams_of(user: User) -> list[TeamName]:
+    """The teams `user` is a member of, by name."""
+    return [TeamName(*row) for row in _TEAMS.rows(user.pk)]
+
+
+# Each asks for all pods of a person: a list of fifty ids costs the ORM more than the joins cost the database.
+
+_TEAMS = Prepared(
+    lambda user: Team.objects.filter(memberships__user_id=user).order_by("name", "pk").values_list("slug", "name")
+)
+_PODS = Prepared(
+    lambda user: (
+        Pod.objects.filter(team__memberships__user_id=user, deleting_at=None)
+        .annotate(has_draft=Exists(Revision.objects.filter(pod=OuterRef("pk"), sealed_at=None)))
+        .order_by("name")
+        .values_list("id", "name", "team__name", "team__slug", "live__version", "has_draft")
+    )
+)
+_LAST = Prepared(
+    lambda user: (
+        Deployment.objects.filter(
+            id__in=Deployment.objects.filter(pod__team__memberships__user_id=user)
+            .order_by()
+            .values("pod")
+            .annotate(newest=Max("id"))
+            .values("newest")
+        )
         .order_by()
         .values_list("pod_id", "id", "state", "revision__version", "revision__summary", "created_at", "actor__name")
     )
-    return {pod: Last(id, state, version, summary, at, by or "") for pod, id, state, version, summary, at, by in rows}
-
-
-def _running(user: User) -> dict[str, Running]:
-    rows = (
-        Workload.objects.filter(pod__team__memberships__user_id=user.pk, serving=True, stopped_at=None)
+)
+_RUNNING = Prepared(
+    lambda user: (
+        Workload.objects.filter(pod__team__memberships__user_id=user, serving=True, stopped_at=None)
         .order_by()
         .values("pod_id")
         .annotate(total=Count("id"), healthy=Count("id", filter=Q(state="healthy")), seen=Min("observed_at"))
         .values_list("pod_id", "total", "healthy", "seen")
     )
-    return {pod: Running(total, healthy, seen) for pod, total, healthy, seen in rows}
+)
+_HOSTS = Prepared(
+    lambda user: (
+        HostName.objects.filter(pod__team__memberships__user_id=user)
+        .exclude(route="")
+        .order_by("host")
+        .values_list("pod_id", "host")
+    )
+)
+
+
+def _last(user: User) -> dict[str, Last]:
+    found = {}
+    for pod, id, state, version, summary, at, by in _LAST.rows(user.pk):
+        if created := moment(at):
+            found[pod] = Last(id, state, version, summary, created, by or "")
+    return found
+
+
+def _running(user: User) -> dict[str, Running]:
+    return {pod: Running(total, healthy, moment(seen)) for pod, total, healthy, seen in _RUNNING.rows(user.pk)}
 
 
 def _hosts(user: User) -> dict[str, list[str]]:
     hosts = defaultdict(list)
-    for pod, host in (
-        HostName.objects.filter(pod__team__memberships__user_id=user.pk)
-        .exclude(route="")
-        .order_by("host")
-        .values_list("pod_id", "host")
-    ):
+    for pod, host in _HOSTS.rows(user.pk):
         hosts[pod].append(host)
     return hosts

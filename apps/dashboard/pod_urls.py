@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from apps.dashboard.views import deployments, draft, logs, pods, resources, revisions
+from apps.dashboard.views import deployments, draft, logs, pods, resources, revisions, webhooks
 
 urlpatterns: list[URLPattern] = [
     path("", pods.pods, name="pods"),
@@ -12,6 +12,9 @@ urlpatterns: list[URLPattern] = [
     path("<slug:pod>/", pods.pod, name="pod"),
     path("<slug:pod>/bar/", pods.pod_bar, name="pod-bar"),
     path("<slug:pod>/settings/", pods.pod_settings, name="pod-settings"),
+    path("<slug:pod>/webhook/", webhooks.webhook, name="webhook"),
+    path("<slug:pod>/webhook/secret/", webhooks.webhook_secret, name="webhook-secret"),
+    path("<slug:pod>/webhook/rotation/", webhooks.webhook_rotation, name="webhook-rotation"),
     path("<slug:pod>/deletion/", pods.pod_deletion, name="pod-deletion"),
     path("<slug:pod>/resources/new/", resources.resource_kinds, name="resource-kinds"),
     path("<slug:pod>/resources/new/<str:kind>/", resources.resource_new, name="resource-new"),

@@ -1,7 +1,7 @@
 """The forms of resources, made of what their kinds declare: what is shown, and what came back.
 
-Names of inputs are the dotted paths of the spec; lists have a row each, `env.0.name`. Every list offers two blank
-rows, so that nothing needs a script; blank rows are dropped, and the ones left are numbered anew, as in the spec.
+Names of inputs are the dotted paths of the spec; lists have a row each, `env.0.name`. Every list offers a blank
+row, so that nothing needs a script; blank rows are dropped, and the ones left are numbered anew, as in the spec.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from apps.pods.kinds import Field, Kind
 from apps.pods.kinds.base import dig
 from apps.pods.models import Snapshot, Spec
 
-BLANK_ROWS = 2
+BLANK_ROWS = 1
 
 
 @dataclass(frozen=True, slots=True)

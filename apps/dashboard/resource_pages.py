@@ -87,5 +87,5 @@ def _log(pod: Pod, instance: Workload | None) -> dict[str, Any]:
         "instance": instance,
         "stream": instance.stream,
         "log": initial(instance.stream),
-        "log_url": reverse("workload-log", args=[pod.name, instance.pk]),
+        "history_url": reverse("workload-log", args=[pod.name, instance.pk]),
     }

@@ -171,6 +171,14 @@ function guard() {
   addEventListener("beforeunload", (event) => dirty && event.preventDefault());
 }
 
+/** A dialog that came open, because its form was refused, is a modal one where there are scripts. */
+function reopen() {
+  const dialog = document.querySelector("dialog[data-reopen]");
+  if (!dialog) return;
+  dialog.close();
+  dialog.showModal();
+}
+
 const page = document.querySelector("[data-pod-socket]");
 if (page) new PodSocket(page.dataset.podSocket);
 setInterval(tick, 1000);
@@ -178,3 +186,4 @@ document.body.addEventListener("htmx:afterSwap", tick);
 tick();
 showWhen();
 guard();
+reopen();

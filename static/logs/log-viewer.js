@@ -4,6 +4,8 @@ import { Rows } from "./rows.js";
 import { Search } from "./search.js";
 
 const MOST_ROWS = 20000; // on the page while it follows
+const SLICE = 200; // lines added before the clock is looked at
+const FRAME = 24; // milliseconds of work before the browser may draw and listen
 const NEAR = 40; // pixels from the end that count as the end
 const OLDER = 1000; // lines fetched when the top is reached
 const MOST_PAGES = 20; // fetched in a row to reach a match further up
@@ -112,6 +114,10 @@ class LogViewer extends HTMLElement {
   receive(message) {
     if (!message.lines?.length && !message.gap) return;
     this.waiting.push(message);
+    this.schedule();
+  }
+
+  schedule() {
     if (this.scheduled) return;
     this.scheduled = true;
     // A tab in the background draws no frames.
@@ -119,13 +125,23 @@ class LogViewer extends HTMLElement {
     else this.frame = requestAnimationFrame(() => this.draw());
   }
 
+  // Adds what waits, for as long as one frame may take. The rows that were added.
+  take() {
+    const added = [];
+    const until = performance.now() + FRAME;
+    while (this.waiting.length && performance.now() < until) {
+      const message = this.waiting[0];
+      if (message.gap) this.rows.gap(...message.gap, "are missing here");
+      else for (const row of this.rows.append(message.lines.splice(0, SLICE))) added.push(row);
+      if (!message.lines?.length) this.waiting.shift();
+    }
+    return added;
+  }
+
   draw() {
     this.scheduled = false;
-    const added = [];
-    for (const message of this.waiting.splice(0)) {
-      if (message.gap) this.rows.gap(...message.gap, "are missing here");
-      else for (const row of this.rows.append(message.lines)) added.push(row);
-    }
+    const added = this.take();
+    if (this.waiting.length) this.schedule();
     this.querySelector(".log-empty").hidden = this.rows.last > 0;
     this.search.look(added);
     if (this.following) {

@@ -1,5 +1,8 @@
 // The lines on the page: one row each, in groups by section, gaps marked. A row's `line` is what it shows.
+// In a group the rows are in chunks, which the browser need not style or lay out while nobody sees them.
 import { paint, plain } from "./ansi.js";
+
+const CHUNK = 200; // rows
 
 const two = (number) => String(number).padStart(2, "0");
 const clock = (moment) =>
@@ -33,6 +36,24 @@ const gapRow = (first, last, why) => {
   return row;
 };
 
+const chunkOf = (rows) => {
+  const chunk = element("div", "log-chunk");
+  chunk.append(...rows);
+  chunk.style.setProperty("--rows", rows.length); // as tall as this until it is seen
+  return chunk;
+};
+
+// Adds rows to the end of a group.
+const fill = (group, rows) => {
+  const last = group.lastElementChild;
+  const room = last?.className === "log-chunk" ? CHUNK - last.childElementCount : 0;
+  if (room > 0) {
+    last.append(...rows.slice(0, room));
+    last.style.setProperty("--rows", last.childElementCount);
+  }
+  for (let at = Math.max(room, 0); at < rows.length; at += CHUNK) group.append(chunkOf(rows.slice(at, at + CHUNK)));
+};
+
 export class Rows {
   constructor(box) {
     this.box = box;
@@ -62,18 +83,21 @@ export class Rows {
   append(lines) {
     const added = [];
     let group = this.box.lastElementChild;
+    let rows = [];
     for (const line of lines) {
       if (line[0] <= this.last) continue;
       if (!group || group.dataset.section !== line[2]) {
+        if (rows.length) fill(group, rows.splice(0));
         group = this.group(line[2]);
         this.box.append(group);
       }
       const row = rowOf(line);
-      group.append(row);
+      rows.push(row);
       added.push(row);
       this.last = line[0];
       this.first ||= line[0];
     }
+    if (rows.length) fill(group, rows);
     this.count += added.length;
     return added;
   }
@@ -84,17 +108,20 @@ export class Rows {
     const before = this.box.firstElementChild;
     const added = [];
     let group = null;
+    let rows = [];
     for (const line of older) {
       if (!group || group.dataset.section !== line[2]) {
+        if (rows.length) fill(group, rows.splice(0));
         group = this.group(line[2]);
         this.box.insertBefore(group, before);
       }
       const row = rowOf(line);
-      group.append(row);
+      rows.push(row);
       added.push(row);
     }
+    if (rows.length) fill(group, rows);
     if (group && before && before.dataset.section === group.dataset.section) {
-      group.append(...before.querySelectorAll(":scope > .log-row, :scope > .log-gap"));
+      group.append(...before.querySelectorAll(":scope > .log-chunk"));
       before.remove();
     }
     if (older.length) this.first = older[0][0];
@@ -106,7 +133,7 @@ export class Rows {
     if (last <= this.last) return;
     let group = this.box.lastElementChild;
     if (!group) this.box.append((group = this.group("")));
-    group.append(gapRow(Math.max(first, this.last + 1), last, why));
+    fill(group, [gapRow(Math.max(first, this.last + 1), last, why)]);
     this.last = last;
   }
 
@@ -116,7 +143,7 @@ export class Rows {
     const group = this.group("");
     const row = gapRow(1, dropped, "are older than logs are kept");
     row.classList.add("log-dropped");
-    group.append(row);
+    fill(group, [row]);
     this.box.prepend(group);
   }
 
@@ -124,10 +151,12 @@ export class Rows {
   trim(most) {
     while (this.count > most) {
       const group = this.box.firstElementChild;
-      const row = group.querySelector(":scope > .log-row, :scope > .log-gap");
+      const chunk = group.querySelector(":scope > .log-chunk");
+      const row = chunk?.firstElementChild;
       if (row?.line) this.count -= 1;
       row?.remove();
-      if (!group.querySelector(":scope > .log-row, :scope > .log-gap")) group.remove();
+      if (!chunk?.firstElementChild) chunk?.remove();
+      if (!group.querySelector(":scope > .log-chunk")) group.remove();
     }
     const first = this.box.querySelector(".log-row");
     if (first) this.first = first.line.seq;

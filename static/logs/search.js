@@ -83,7 +83,8 @@ export class Search {
     for (let tried = 0; tried < count; tried += 1) {
       at = (at + by + count) % count;
       const row = this.hits[at];
-      if (row.parentElement.tagName === "DETAILS") row.parentElement.open = true;
+      const section = row.closest("details");
+      if (section) section.open = true;
       if (!row.checkVisibility || row.checkVisibility()) {
         this.at = at;
         row.classList.add("log-current");

@@ -92,7 +92,7 @@ home search gallery healthz readyz operators-login sign-in sign-out
 account account-name account-password account-theme teams team team-name team-invitations
 pods pod-new pod pod-bar pod-settings pod-deletion resource-kinds resource-new resource resource-deletion
 workload-log draft draft-discard deployments deployment cancellation deployment-log deployment-log-text
-revisions revision
+revisions revision webhook webhook-secret webhook-rotation
 """
 
 ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
@@ -104,7 +104,7 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
 }
 
-OWN_GATE: dict[str, str] = {}
+OWN_GATE: dict[str, str] = {"hook": "the signature over the body, by the key of the pod's webhook"}
 """Routes that are let in by something else than a session, and what: these may be exempt from CSRF."""
 
 ADMIN_WORDS = {"object_id": "1", "id": "1", "app_label": "accounts", "content_type_id": "1", "url": "nowhere/"}

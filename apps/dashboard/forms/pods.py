@@ -19,7 +19,7 @@ class PodForm(forms.Form):
         self.fields["team"].choices = teams  # type: ignore[attr-defined]
         if len(teams) == 1:
             self.fields["team"].widget = forms.HiddenInput()
-            self.fields["team"].initial = teams[0][0]
+            self.initial["team"] = teams[0][0]
 
 
 class DeployForm(forms.Form):
@@ -33,6 +33,13 @@ class DeployForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     token = forms.CharField(max_length=200, required=False, widget=forms.HiddenInput())
+    confirmed = forms.BooleanField(required=False, label="I have read what is destroyed, and agree")
+
+
+class RollbackForm(forms.Form):
+    """`token` is that of the plan that was read; `confirmed` is asked for when the plan destroys something."""
+
+    token = forms.CharField(max_length=200, required=False, widget=forms.HiddenInput(attrs={"id": None}))
     confirmed = forms.BooleanField(required=False, label="I have read what is destroyed, and agree")
 
 

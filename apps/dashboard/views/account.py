@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.accounts import actions
 from apps.core.errors import NotFound
 from apps.dashboard.access import Request, signed_in
+from apps.dashboard.browsers import browser_words
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.people import NameForm, PasswordForm, ThemeForm
 from apps.dashboard.render import render
@@ -26,6 +27,7 @@ def _page(request: Request, *, name: NameForm | None = None, password: PasswordF
         "password_form": password or PasswordForm(),
         "sessions": request.user.sign_ins.filter(session_key__in=open_keys),
         "current": request.session.session_key,
+        "browser_words": browser_words,
     }
     return render(request, "accounts/account.html", context, status=422 if name or password else 200)
 

@@ -13,11 +13,11 @@ from apps.core.errors import Conflict, NotFound, UserError
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.deployment_pages import deployment_context, page_of_deployments
 from apps.dashboard.forms import errors_into
-from apps.dashboard.forms.pods import DeployForm
+from apps.dashboard.forms.pods import DeployForm, RollbackForm
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render, wants_fragment
 from apps.dashboard.views.draft import review_page
-from apps.dashboard.views.revisions import revision_of
+from apps.dashboard.views.revisions import revision_of, revision_page
 from apps.deployments import actions
 from apps.deployments.models import Deployment
 from apps.pods.models import Pod
@@ -45,13 +45,27 @@ def _deploy(request: Request, pod: Pod) -> HttpResponse:
     if "draft" in request.POST:
         return _deploy_draft(request, pod)
     if "revision" in request.POST:
-        revision = revision_of(pod, request.POST["revision"])
-        made = actions.deploy_revision(pod=pod, revision=revision, by=request.user)
-    elif "latest" in request.POST:
+        return _deploy_revision(request, pod)
+    if "latest" in request.POST:
         made = actions.deploy_latest(pod=pod, app=request.POST["latest"], by=request.user)
-    else:
-        raise UserError("nothing_chosen", "Say what to deploy: draft, revision or latest.", "Go back and choose one.")
-    return redirect("deployment", pod=pod.name, deployment=made.pk)
+        return redirect("deployment", pod=pod.name, deployment=made.pk)
+    raise UserError("nothing_chosen", "Say what to deploy: draft, revision or latest.", "Go back and choose one.")
+
+
+def _deploy_revision(request: Request, pod: Pod) -> HttpResponse:
+    """Without a token nobody has read a plan (a redeploy); it still destroys nothing without `confirmed`."""
+    revision = revision_of(pod, request.POST["revision"])
+    form = RollbackForm(request.POST)
+    status = 422
+    if form.is_valid():
+        try:
+            with errors_into(form):
+                made = actions.deploy_revision(pod=pod, revision=revision, by=request.user, **form.cleaned_data)
+                return redirect("deployment", pod=pod.name, deployment=made.pk)
+        except Conflict as error:
+            form.add_error(None, str(error))
+            status = error.status
+    return revision_page(request, pod, revision, form, status=status)
 
 
 def _deploy_draft(request: Request, pod: Pod) -> HttpResponse:

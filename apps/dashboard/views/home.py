@@ -5,9 +5,8 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
-from apps.accounts.models import Team
 from apps.dashboard.access import Request, signed_in
-from apps.dashboard.pod_cards import as_html, cards
+from apps.dashboard.pod_cards import as_html, cards, teams_of
 from apps.dashboard.render import render
 
 
@@ -15,11 +14,10 @@ from apps.dashboard.render import render
 @require_safe
 def home(request: Request) -> HttpResponse:
     """The pods of all one's teams; `?team=` and `?q=` narrow it."""
-    teams = list(Team.objects.of(request.user))
     team, text = request.GET.get("team", ""), request.GET.get("q", "").strip()
     context = {
         "cards": as_html(cards(request.user, team=team, text=text)),
-        "teams": teams,
+        "teams": teams_of(request.user),
         "team": team,
         "q": text,
         "filtered": bool(team or text),

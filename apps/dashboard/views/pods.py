@@ -18,6 +18,7 @@ from apps.dashboard.pod_frame import frame
 from apps.dashboard.pod_map import pod_map
 from apps.dashboard.render import render
 from apps.deployments import actions as deployments
+from apps.hooks.panel import panel
 from apps.pods import actions
 from apps.pods.models import Pod
 
@@ -70,7 +71,12 @@ def pod_bar(request: Request, pod: Pod) -> HttpResponse:
 @pod_page()
 @require_safe
 def pod_settings(request: Request, pod: Pod) -> HttpResponse:
-    return render(request, "pods/settings.html", frame(pod, request.access) | {"form": DeletionForm()})
+    return _settings(request, pod, DeletionForm())
+
+
+def _settings(request: Request, pod: Pod, form: DeletionForm, status: int = 200) -> HttpResponse:
+    context = frame(pod, request.access) | {"form": form, "webhook": panel(pod)}
+    return render(request, "pods/settings.html", context, status=status)
 
 
 @pod_page(needs=Role.ADMIN)
@@ -82,4 +88,4 @@ def pod_deletion(request: Request, pod: Pod) -> HttpResponse:
             deployments.delete_pod(pod=pod, confirmation=form.cleaned_data["confirmation"], by=request.user)
             messages.success(request, f"{pod.name} is being deleted.")
             return redirect("home")
-    return render(request, "pods/settings.html", frame(pod, request.access) | {"form": form}, status=422)
+    return _settings(request, pod, form, status=422)

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 
 from apps.core.errors import NotFound
 from apps.dashboard.access import Request, pod_page
+from apps.dashboard.forms.pods import RollbackForm
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render
 from apps.dashboard.revision_pages import comparison, page_of_revisions, revision_context
@@ -33,8 +34,15 @@ def revisions(request: Request, pod: Pod) -> HttpResponse:
     return render(request, "revisions/revisions.html", context, fragment="revisions/_revisions.html")
 
 
+def revision_page(
+    request: Request, pod: Pod, revision: Revision, form: RollbackForm | None = None, *, status: int = 200
+) -> HttpResponse:
+    """What a revision holds; with `form`, the dialog of its rollback is open and says what is wrong."""
+    context = frame(pod, request.access) | revision_context(pod, revision) | {"refused": form}
+    return render(request, "revisions/revision.html", context, status=status)
+
+
 @pod_page()
 @require_safe
 def revision(request: Request, pod: Pod, version: int) -> HttpResponse:
-    context = frame(pod, request.access) | revision_context(pod, revision_of(pod, version))
-    return render(request, "revisions/revision.html", context)
+    return revision_page(request, pod, revision_of(pod, version))

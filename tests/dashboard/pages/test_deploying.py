@@ -12,7 +12,7 @@ from django.urls import reverse
 from apps.accounts.models import Team, User
 from apps.pods import actions
 from apps.pods.models import Pod
-from tests.dashboard.pages.conftest import deploy, seal, whole
+from tests.dashboard.pages.conftest import deploy, seal, spec, whole
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +46,11 @@ def test_a_pod_is_made_where_one_may(team: Team, bobs: Client, veras: Client, ch
     elsewhere = charlie.teams.get()
     assert bobs.post(reverse("pods"), {"name": "stolen", "team": elsewhere.slug}).status_code == 422
     assert not Pod.objects.filter(name__in=["vera", "stolen"]).exists()
+
+
+def test_with_one_team_the_form_has_chosen_it(team: Team, bobs: Client) -> None:
+    html = bobs.get(reverse("pod-new")).content.decode()
+    assert re.search(rf'<input type="hidden" name="team" value="{team.slug}"', html)
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "-x", "x--y", "a b", "new", "é", "a" * 41, "<b>"])
@@ -132,6 +137,43 @@ def test_an_older_revision_is_rolled_back_to(live_pod: Pod, bobs: Client) -> Non
     assert made is not None
     assert (made.trigger, made.revision.version) == ("rollback", 1)
     assert answer["Location"] == reverse("deployment", args=[live_pod.name, made.pk])
+
+
+def back_before_the_disk(pod: Pod) -> str:
+    """v2 is live with the disk, v1 is without it; the address to post to."""
+    with_disk = whole(f"{pod.name}.localhost")
+    web = with_disk["web"][1] | {"mounts": []}
+    seal(pod, 1, {"settings": with_disk["settings"], "web": ("App", web), "front": with_disk["front"]})
+    seal(pod, 2, with_disk)
+    return reverse("deployments", args=[pod.name])
+
+
+def test_a_rollback_that_destroys_a_disk_is_confirmed_apart(empty_pod: Pod, bobs: Client) -> None:
+    address = back_before_the_disk(empty_pod)
+    html = bobs.get(reverse("revision", args=[empty_pod.name, 1])).content.decode()
+    assert "Destroyed for good" in html
+    token = token_of(html)
+    answer = bobs.post(address, {"revision": "1", "token": token})
+    assert answer.status_code == 422
+    assert 'id="id_confirmed-errors"' in answer.content.decode()
+    assert "data-reopen" in answer.content.decode()
+    assert bobs.post(address, {"revision": "1"}).status_code == 422, "without having read any plan neither"
+    assert not empty_pod.deployments.exists()
+    assert bobs.post(address, {"revision": "1", "token": token, "confirmed": "on"}).status_code == 302
+    assert empty_pod.deployments.get().trigger == "rollback"
+
+
+def test_a_rollback_whose_plan_has_changed_is_not_done(empty_pod: Pod, bobs: Client) -> None:
+    address = back_before_the_disk(empty_pod)
+    token = token_of(bobs.get(reverse("revision", args=[empty_pod.name, 1])).content.decode())
+    seal(empty_pod, 3, whole(f"{empty_pod.name}.localhost") | {"more": ("Disk", spec("Disk", size=5))})
+    answer = bobs.post(address, {"revision": "1", "token": token, "confirmed": "on"})
+    html = answer.content.decode()
+    assert answer.status_code == 409
+    assert "has changed since you looked" in html
+    assert "disk more" in html
+    assert token_of(html) != token
+    assert not empty_pod.deployments.exists()
 
 
 def test_a_deployment_is_cancelled_once_and_not_after_its_end(live_pod: Pod, bobs: Client) -> None:
