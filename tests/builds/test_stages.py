@@ -45,8 +45,9 @@ def run(manifest: Manifest, command: str) -> list[str]:
 
 
 def test_python_from_source_to_bundle(builder: Builder, project: Make) -> None:
+    long = "# A comment, so that it is worth compiling before it starts.\n" * 1000
     root = project(
-        {"requirements.txt": "iniconfig==2.1.0\n", "main.py": "import iniconfig\nprint(iniconfig.__name__)\n"}
+        {"requirements.txt": "iniconfig==2.1.0\n", "main.py": f"import iniconfig\nprint(iniconfig.__name__)\n{long}"}
     )
     try:
         first = builder.build(root)
@@ -70,6 +71,7 @@ def test_python_from_source_to_bundle(builder: Builder, project: Make) -> None:
     changed = builder.build(root)
     assert (changed.deps, builder.layer.reused) == (first.deps, True)
     assert changed.app != first.app
+    assert not list(builder.stored(changed.app).glob("__pycache__"))
     assert run(changed, changed.start) == ["two"]
     assert run(first, first.start) == ["iniconfig"]
 

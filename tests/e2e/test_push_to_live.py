@@ -5,10 +5,12 @@ import re
 import subprocess
 import time
 
+import httpx
 import pytest
 
 from apps.sources.hosted import Hosted
 from tests.edge.load import Load
+from tests.stack.github import push_payload, signed
 from tests.stack.visitor import Visitor
 
 pytestmark = pytest.mark.platform
@@ -110,6 +112,21 @@ def deploy(visitor, pod, words="", **values):
     return visitor.where()
 
 
+def webhook(visitor, pod):
+    """Give the pod a webhook as a person would; the path to post to, and the secret to paste into the git host."""
+    visitor.get(f"/pods/{pod}/settings/")
+    visitor.fill(f"/pods/{pod}/webhook/", {})
+    path = re.search(r"/hooks/\w+/?", visitor.page.text)[0]
+    return path, re.search(r'value="([\w-]{20,})"', visitor.press(f"/pods/{pod}/webhook/secret/").text)[1]
+
+
+def deliver(platform, hook, secret, commit, repository):
+    """What GitHub sends when `commit` was pushed."""
+    body, headers = signed(push_payload(commit, url=repository), secret)
+    sent = headers | {"Host": f"localhost:{platform.port}"}
+    return httpx.post(platform.address + hook, content=body, headers=sent, timeout=30, trust_env=False)
+
+
 def newest(visitor, pod):
     """The page of the pod's newest deployment."""
     return re.search(rf"/pods/{pod}/deployments/\w+/", visitor.get(f"/pods/{pod}/deployments/").text)[0]
@@ -144,14 +161,18 @@ def test_push_to_live_and_back(platform, visitor, tmp_path):
     assert ended(visitor, deploy(visitor, "shop", "The first one")) == "ready"
     assert request(platform, "shop.localhost") == (200, "first good day one-s3cret")
 
-    repository.push("second")
+    hook, secret = webhook(visitor, "shop")
+    commit = repository.push("second")
     change(visitor, "shop", "common", {"secrets.0.value": "two-s3cret"})
     with Load(platform.port, "shop.localhost") as load:
         assert ended(visitor, deploy(visitor, "shop")) == "ready"
         assert request(platform, "shop.localhost")[1].endswith("two-s3cret"), "the draft's change is live"
-        visitor.get("/pods/shop/resources/web/")
-        visitor.fill("/pods/shop/deployments/", {}, has="latest")
-        assert ended(visitor, visitor.where()) == "ready"
+        assert deliver(platform, hook, "not-the-secret", commit, repository.address).status_code == 401
+        told = deliver(platform, hook, secret, commit, repository.address)
+        assert (told.status_code, told.json()) == (202, {"verdict": f"Deploying web at {commit[:7]}."})
+        assert ended(visitor, newest(visitor, "shop")) == "ready"
+        again = deliver(platform, hook, secret, commit, repository.address)
+        assert (again.status_code, "received before" in again.text) == (200, True), again.text
     assert load.answered > 100
     assert load.failures == []
     assert request(platform, "shop.localhost") == (200, "second good day two-s3cret")

@@ -1,7 +1,8 @@
 """A PostgreSQL of its own while a command runs: `python -m tests.stack.postgres pytest tests/pods`.
 
 The command finds it by DATABASE_URL, on a unix socket in a directory that goes away afterwards. PostgreSQL refuses
-root, and users without an entry in passwd: root becomes nobody for it.
+root, and users without an entry in passwd: root becomes nobody for it. pytest is given --reuse-db: the whole server
+goes away, and a database that a thread has a connection to still could not be dropped.
 """
 
 from __future__ import annotations
