@@ -1,0 +1,46 @@
+"""`python -m bench [names] [--rounds N]`: one row of JSON for each, a table, and bench/results.md."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import django
+
+from bench.names import NAMES
+from tests.stack.platform import Platform
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; without: all")
+    parser.add_argument("--rounds", type=int, default=5, help="how often product and limit take turns")
+    parser.add_argument("--pods", type=int, default=50, help="how many apps run for idle and page_list")
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long a load or a measurement of rest lasts")
+    parser.add_argument("--redeploys", type=int, default=20, help="how many switches redeploy_drop counts failures in")
+    parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results.md"))
+    given = parser.parse_args()
+    if unknown := set(given.names) - set(NAMES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    return given
+
+
+def main() -> int:
+    """The platform's settings are this process's own: benchmarks use the actions and rows that its pages use."""
+    given = arguments()
+    platform = Platform()
+    for name in os.environ.keys() - platform.env.keys():
+        del os.environ[name]  # a PYTHONDONTWRITEBYTECODE would slow the limits down, a DATABASE_URL be another's
+    os.environ.update(platform.env)
+    try:
+        django.setup()
+        return int(importlib.import_module("bench.run").run(platform, given))
+    finally:
+        platform.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

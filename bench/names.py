@@ -1,0 +1,13 @@
+"""The benchmarks, in the order they are run: a module of this package each, with `measure(ground) -> Row`."""
+
+NAMES = (
+    "live_src",
+    "live_cold",
+    "rollback",
+    "log_live",
+    "log_burst",
+    "redeploy_drop",
+    "page_list",
+    "idle",
+    "first_run",  # last: the platform that serves the others is stopped for it
+)
