@@ -17,6 +17,7 @@ from apps.accounts.models import Membership, Team, User
 from apps.accounts.roles import Role
 from apps.deployments import actions
 from apps.deployments.models import STAGES, Deployment, Trigger
+from apps.deployments.retire import LEAST
 from apps.pods import actions as pods
 from apps.pods.models import Pod, Revision
 from apps.sources.hosted import Hosted
@@ -122,7 +123,7 @@ class Ground:
     @property
     def drained(self) -> float:
         """Seconds after which what a switch replaced has ended."""
-        return float(settings.BRAINPOD.drain_seconds) + 2
+        return LEAST + 3
 
     def served(self, pod: Pod, text: str) -> None:
         """Wait until the pod's address answers with `text` in it."""

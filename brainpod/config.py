@@ -74,7 +74,7 @@ class Config:
     build_seconds: int = 1800  # install and build, each
     build_memory: int = 4096  # MB
     build_cpu: float = 2.0
-    drain_seconds: float = 5.0  # between the switch of traffic and the end of the replaced instances
+    drain_seconds: float = 30.0  # the most that requests under way in replaced instances are waited for
     allowed_networks: str = ""  # private networks that clones and egress may reach, comma-separated
     database_url: str = ""  # postgres://… ; empty: SQLite in the state directory
     valkey_url: str = ""  # redis://… ; empty: the embedded Valkey's socket

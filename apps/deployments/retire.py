@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from apps import edge
+from apps import edge, engines
 from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
 from apps.deployments import launch
@@ -20,10 +21,13 @@ from apps.deployments.duties import duty
 from apps.deployments.events import changed
 from apps.deployments.models import OPEN_STATES, Deployment, Workload
 from apps.deployments.rollout import restore_yielded
+from apps.engines.base import Handle
 from apps.pods.models import Pod
 
 log = structlog.get_logger(__name__)
 GRACE = 30.0  # seconds between TERM and KILL
+LEAST = 1.0  # seconds after the switch in which the edge may pass on what it had begun to
+PATIENCE = 5.0  # seconds after the switch that a worker waits here; longer requests are the reconciler's to look after
 
 
 def retire(pod_id: str) -> None:
@@ -35,12 +39,13 @@ def retire(pod_id: str) -> None:
             leftover = [] if _switching(pod_id) else list(_leftover(pod_id))
             if leftover:
                 edge.edge().apply(edge_state)  # nothing is stopped that the edge may still send requests to
-                _drain(pod_id)
+                drained = _drained(pod_id, leftover)
                 failpoint("retire.drained", pod_id)
                 with ThreadPoolExecutor(max_workers=8) as pool:
-                    list(pool.map(_stop, [w for w in leftover if not _serves_again(w)]))
+                    list(pool.map(_stop, [w for w in drained if not _serves_again(w)]))
                 changed(pod_id)
-            if not Deployment.objects.filter(pod_id=pod_id, state__in=OPEN_STATES).exists():
+            under_way = Deployment.objects.filter(pod_id=pod_id, state__in=OPEN_STATES)
+            if not under_way.exists() and not _leftover(pod_id).exists():
                 restore_yielded(pod_id)
                 _discard_disks(pod_id)
         except PlatformError as error:
@@ -62,18 +67,34 @@ def _serves_again(workload: Workload) -> bool:
     return not _leftover(workload.pod_id).filter(pk=workload.pk).exists()
 
 
-def _drain(pod_id: str) -> None:
-    """Let requests that began before the switch end: old nginx workers first, then the drain window."""
+def _drained(pod_id: str, leftover: list[Workload]) -> list[Workload]:
+    """Those of `leftover` that may be stopped: no request is under way in them, or they have had their drain time."""
     edge.edge().settle()
-    switched = (
-        Deployment.objects.filter(pod_id=pod_id, switched_at__isnull=False)
-        .order_by("-switched_at")
-        .values_list("switched_at", flat=True)
-        .first()
-    )
-    if switched:
-        left = settings.BRAINPOD.drain_seconds - (timezone.now() - switched).total_seconds()
-        time.sleep(max(0.0, min(left, settings.BRAINPOD.drain_seconds)))
+    switched = _switched_at(pod_id)
+    most = settings.BRAINPOD.drain_seconds
+    if switched is None:
+        return leftover
+    time.sleep(max(0.0, min(LEAST, most) - _since(switched)))
+    while True:
+        past = _since(switched)
+        busy = [w for w in leftover if past < most and engines.engine().connections(_handle(w)) != 0]
+        if not busy or past > PATIENCE:
+            return [w for w in leftover if w not in busy]
+        time.sleep(0.1)
+
+
+def _handle(workload: Workload) -> Handle:
+    return workload.handle or {"id": workload.id}
+
+
+def _switched_at(pod_id: str) -> datetime.datetime | None:
+    """When traffic of the pod was moved last."""
+    switches = Deployment.objects.filter(pod_id=pod_id, switched_at__isnull=False).order_by("-switched_at")
+    return switches.values_list("switched_at", flat=True).first()
+
+
+def _since(moment: datetime.datetime) -> float:
+    return max(0.0, (timezone.now() - moment).total_seconds())
 
 
 def _stop(workload: Workload) -> None:

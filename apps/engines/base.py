@@ -175,6 +175,10 @@ class Engine(Protocol):
         """What the workload really listens on, in words ("listens on 127.0.0.1:5000, not on $PORT 8080"), or None."""
         ...
 
+    def connections(self, handle: Handle) -> int | None:
+        """How many connections to the workload's port are open now; None where the engine cannot tell."""
+        ...
+
     def stop(self, handle: Handle, grace: float) -> None:
         """TERM, `grace` seconds, KILL; forget it. A workload that is gone or unknown here is no error."""
         ...

@@ -106,3 +106,17 @@ def test_hundreds_at_once_and_no_descriptor_left(engine_agent: ProcessEngine) ->
 def _keeper_descriptors(engine: ProcessEngine) -> int:
     (keeper,) = processes(str(engine.path.parent / "keeper.sock"))
     return len(list((keeper / "fd").iterdir()))
+
+
+def test_open_connections_are_counted(server: Handle, engine_agent: ProcessEngine) -> None:
+    """So that nothing is stopped in the middle of an answer."""
+    until(lambda: engine_agent.connections(server) == 0, "the connections of other tests to be closed")
+    with connect(server) as first, connect(server) as second:
+        first.sendall(b"A")
+        second.sendall(b"A")
+        until(lambda: engine_agent.connections(server) == 2, "two connections")
+        second.shutdown(socket.SHUT_WR)
+        assert received(second) == b"got 0"
+        until(lambda: engine_agent.connections(server) == 1, "one to be left")
+    until(lambda: engine_agent.connections(server) == 0, "none to be left")
+    assert engine_agent.connections({"id": "unknown"}) == 0

@@ -168,6 +168,9 @@ class ProcessEngine:
         words: str | None = self._ask("probe", id=handle["id"])["words"]
         return words
 
+    def connections(self, handle: Handle) -> int | None:
+        return int(self._ask("connections", id=handle["id"])["open"])
+
     def stop(self, handle: Handle, grace: float) -> None:
         self._ask("stop", grace + ANSWER, id=handle["id"], grace=grace)
 

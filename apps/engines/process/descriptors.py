@@ -71,6 +71,11 @@ class Descriptors:
     def forward(self, workload: str, port: int) -> None:
         self._ask({"op": "forward", "id": workload, "port": port})
 
+    def connections(self, workload: str) -> int:
+        """How many are open to the workload's port now."""
+        answer, _ = self._ask({"op": "count", "id": workload})
+        return int(answer["open"])
+
     def listen(self, workload: str, port: int) -> int:
         """A listening socket at 127.0.0.1:`port` of the network namespace put as `netns`."""
         _, fds = self._ask({"op": "listen", "id": workload, "port": port})

@@ -22,11 +22,12 @@ ACCEPTS = 64
 class Side:
     """One of the two sockets of a carried connection; `waiting` is what could not be written to it yet."""
 
-    __slots__ = ("connecting", "ended", "events", "fd", "hung_up", "other", "shut", "sock", "waiting")
+    __slots__ = ("connecting", "ended", "events", "fd", "hung_up", "other", "shut", "sock", "target", "waiting")
 
-    def __init__(self, sock: socket.socket, *, connecting: bool) -> None:
+    def __init__(self, sock: socket.socket, target: Target, *, connecting: bool) -> None:
         self.sock = sock
         self.fd = sock.fileno()
+        self.target = target
         self.waiting = bytearray()
         self.connecting = connecting
         self.ended = False  # it will send nothing more
@@ -37,13 +38,14 @@ class Side:
 
 
 class Target:
-    """Where a listener's connections go. `namespace` None: this host's loopback (no sandbox)."""
+    """Where a listener's connections go, and how many are open. `namespace` None: this host's loopback (no sandbox)."""
 
     def __init__(self, listener: socket.socket, namespace: int | None, port: int) -> None:
         self.listener = listener
         self.namespace = namespace
         self.port = port
         self.pool: list[socket.socket] = []
+        self.open = 0
 
     def close_pool(self) -> None:
         for sock in self.pool:
@@ -109,7 +111,8 @@ class Forwarder:
         except OSError:
             upstream.close()
             raise
-        left, right = Side(client, connecting=False), Side(upstream, connecting=True)
+        left, right = Side(client, target, connecting=False), Side(upstream, target, connecting=True)
+        target.open += 1
         left.other, right.other = right, left
         self._sides[left.fd], self._sides[right.fd] = left, right
         self._guard(left, lambda: self._begin(left, right))
@@ -206,6 +209,8 @@ class Forwarder:
         side.events = events or select.EPOLLHUP
 
     def _close(self, side: Side) -> None:
+        if side.fd in self._sides:
+            side.target.open -= 1
         for one in (side, side.other):
             if self._sides.pop(one.fd, None) is not None:
                 if one.events:

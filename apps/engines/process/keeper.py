@@ -98,6 +98,8 @@ class Keeper:
             case "listen":
                 listener = self._maker.listener(self._kept[workload]["netns"], int(request["port"]))
                 return {"close": True}, [listener.detach()]
+            case "count":
+                return {"open": self._targets[workload].open if workload in self._targets else 0}, []
             case "list":
                 return {"ids": sorted(self._kept)}, []
             case "get":

@@ -23,6 +23,7 @@ BATCH = 500
 HEARTBEAT = 20.0  # seconds
 UNREAD = 4_194_304  # bytes a reader of a run may be behind before the run has to wait
 Request = dict[str, Any]
+PLAIN = ("check", "launch", "status", "workloads", "logs", "exec", "probe", "connections", "stop", "stats")
 
 
 class Server:
@@ -30,8 +31,7 @@ class Server:
         self._fleet = fleet
         self._readers: set[asyncio.Queue[tuple[str, LogLine]]] = set()
         self._plain: dict[str, Callable[[Request], Awaitable[Request]]] = {
-            name: getattr(self, f"_{name}")
-            for name in ("check", "launch", "status", "workloads", "logs", "exec", "probe", "stop", "stats")
+            name: getattr(self, f"_{name}") for name in PLAIN
         }
 
     def publish(self, workload: str, line: LogLine) -> None:
@@ -104,6 +104,10 @@ class Server:
     async def _stop(self, request: Request) -> Request:
         await self._fleet.stop(request["id"], request["grace"])
         return {}
+
+    async def _connections(self, request: Request) -> Request:
+        known = self._fleet.find(request["id"]) is not None
+        return {"open": self._fleet.context.keeper.connections(request["id"]) if known else 0}
 
     async def _stats(self, request: Request) -> Request:
         workload = self._fleet.find(request["id"])
