@@ -112,8 +112,8 @@ class Recorder:
         if isinstance(error, Cancelled):
             self._set(stage, app, state="skipped", finished_at=timezone.now(), note="Cancelled.")
             return
+        # Whoever ends the deployment writes the error and its hint into the log, as this section's last line.
         told = str(error) if isinstance(error, UserError | PlatformError) else "The platform failed here."
-        self.log.line(told, level="error")
         self._set(stage, app, state="failed", finished_at=timezone.now(), note=told[:300])
 
     def _set(self, stage: str, app: str, **fields: object) -> None:

@@ -22,8 +22,8 @@ from redis.backoff import NoBackoff
 
 from apps.logs.live import Entry, key, parse
 
-QUEUE_ENTRIES = 256
-QUEUE_BYTES = 4 * 1024 * 1024
+QUEUE_ENTRIES = 2048
+QUEUE_BYTES = 8 * 1024 * 1024  # viewers of one stream share the entries: this much is a build of 70,000 lines
 BLOCK_MS = 5000
 SOCKET_SECONDS = 8  # longer than a blocking read; a Valkey that hangs is noticed after it
 POLL_SECONDS = 1.0
