@@ -218,7 +218,7 @@ def test_a_build_can_be_cancelled(builder: Builder, project: Make) -> None:
 def test_a_python_that_is_not_there(builder: Builder, project: Make) -> None:
     with pytest.raises(UserError) as caught:
         builder.build(project({"main.py": "", ".python-version": "3.99"}))
-    assert caught.value.code == "missing_build_tool"
+    assert caught.value.code == "missing_toolchain"
     assert "python3.99" in caught.value.hint
 
 

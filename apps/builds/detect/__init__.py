@@ -5,65 +5,129 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from apps.builds.detect import node, python, static
-from apps.builds.detect.plan import Overrides, Plan
+from apps.builds.detect import (
+    bun,
+    deno,
+    dotnet,
+    elixir,
+    go,
+    hugo,
+    java,
+    jekyll,
+    node,
+    php,
+    python,
+    ruby,
+    rust,
+    settings,
+    shell,
+    static,
+)  # fmt: skip
+from apps.builds.detect.detector import Detector
+from apps.builds.detect.plan import Overrides, Plan, within
 from apps.builds.detect.project import Project
 from apps.core.errors import UserError
+from apps.core.paths import check_relative
 
-# The order of Railpack's providers; those of languages that are not here yet go between.
-DETECTORS = (python, node, static)
+# The order of Railpack's providers. A site generator comes before the language whose files it borrows.
+DETECTORS: tuple[Detector, ...] = (
+    hugo.DETECTOR, jekyll.DETECTOR, php.DETECTOR, go.DETECTOR, java.DETECTOR, rust.DETECTOR, ruby.DETECTOR,
+    elixir.DETECTOR, python.DETECTOR, deno.DETECTOR, dotnet.DETECTOR, bun.DETECTOR, node.DETECTOR, static.DETECTOR,
+    shell.DETECTOR,
+)  # fmt: skip
+_LAST_RESORTS = (static.DETECTOR, shell.DETECTOR)
+DOCKERFILE = "Dockerfile"
+DOCKER = "docker"
 
 
-def detect(root: Path, overrides: Overrides | None = None) -> Plan:
-    """How the app in `root` is built and run. Raises UserError: no_framework_detected, multiple_builders_matched, …"""
-    overrides = overrides or Overrides()
+def detect(root: Path, overrides: Overrides | None = None, *, repository: Path | None = None) -> Plan:
+    """How the app in `root` is built and run; `repository` is the checkout that it lies in, if it is not the whole.
+
+    Raises UserError: no_framework_detected, multiple_builders_matched, manifest_invalid, no_start_command, …
+    """
     project = Project(root)
+    if repository and (place := root.resolve().relative_to(repository.resolve()).as_posix()) != ".":
+        project = Project(root, place, repository)
+    overrides = settings.apply(project, overrides or Overrides())
     detector = _chosen(project, overrides)
-    plan: Plan = detector.plan(project, overrides)
-    return _overridden(plan, project, overrides)
+    if detector is None:
+        note = "The Dockerfile decides how the image is built and what it runs."
+        return Plan(stack=DOCKER, kind="worker" if overrides.kind == "worker" else "web", root=project.place,
+                    start=overrides.start, notes=(note,))  # fmt: skip
+    return _settled(detector.plan(project, overrides), project, overrides)
 
 
-def _chosen(project: Project, overrides: Overrides):  # type: ignore[no-untyped-def] # a module, or this raises
+def _chosen(project: Project, overrides: Overrides) -> Detector | None:
+    """None: the Dockerfile."""
     if overrides.framework:
+        if overrides.framework == DOCKER and project.has(DOCKERFILE):
+            return None
         for detector in DETECTORS:
-            if overrides.framework == detector.NAME:
+            if overrides.framework == detector.name:
                 return detector
-        names = ", ".join(detector.NAME for detector in DETECTORS)
+        names = ", ".join(detector.name for detector in DETECTORS)
         raise UserError(
             "no_framework_detected", f"There is no builder {overrides.framework}.", f"Choose one of {names}."
         )
-    found = [detector for detector in DETECTORS if detector.matches(project)]
-    if python in found and node in found:
-        if not node.runs(project) or python.carries_node(project):
-            return python
-        hint = "Set the framework to python or node in the app's build settings, or its root directory to one of them."
-        raise UserError(
-            "multiple_builders_matched", "Both Python (by its requirements) and Node.js (package.json) are here.", hint
+    dockerfile = project.has(DOCKERFILE)
+    if dockerfile and overrides.builder == "image":
+        return None
+    found = _candidates(project)
+    if not found and dockerfile:
+        return None
+    if not found:
+        looked = "; ".join(f"{detector.title}: {detector.looks_for}" for detector in DETECTORS)
+        hint = (
+            "Commit one of these, set the root directory of the app to where it is, or add a Dockerfile. Looked for:"
+            f" {looked}."
         )
-    if found:
-        return found[0]
-    if project.has("Dockerfile"):
-        hint = "Add requirements.txt, pyproject.toml, package.json or index.html beside it."
-        raise UserError("no_framework_detected", "There is only a Dockerfile, and this engine builds no images.", hint)
-    hint = (
-        "Put requirements.txt, pyproject.toml, package.json or index.html at the root, or set the root directory of the"
-        " app to where they are."
-    )
-    raise UserError("no_framework_detected", "Nothing here says how the app is built.", hint)
+        raise UserError("no_framework_detected", "Nothing here says how the app is built.", hint)
+    if len(found) > 1:
+        titles = [detector.title for detector in found]
+        hint = (
+            f"Set the framework to {' or '.join(detector.name for detector in found)} in the app's build settings"
+            ' (or "build": {"framework": …} in brainpod.json), or its root directory to the one you mean.'
+        )
+        raise UserError("multiple_builders_matched", f"{' and '.join(titles)} both describe an app here.", hint)
+    return found[0]
 
 
-def _overridden(plan: Plan, project: Project, overrides: Overrides) -> Plan:
-    changes: dict[str, object] = {}
+def _candidates(project: Project) -> list[Detector]:
+    """Those that stay when tools of others, and what belongs to one of the others by custom, are left out."""
+    matching = [detector for detector in DETECTORS if detector.matches(project)]
+    matching = [d for d in matching if d not in _LAST_RESORTS] or matching[:1]
+    # A package.json of linters beside a page of HTML makes no Node.js app.
+    if not any(d.serious(project) for d in matching):
+        plain = [d for d in _LAST_RESORTS if d.matches(project)]
+        return (plain or matching)[:1]
+    matching = [d for d in matching if d.serious(project)]
+    carried = {name for d in matching for name in d.carries(project)}
+    return [d for d in matching if d.name not in carried]
+
+
+def _settled(plan: Plan, project: Project, overrides: Overrides) -> Plan:
+    """What is the same for every stack: settings win, a member's own commands run in its directory."""
+    member = plan.member
+    release = overrides.release or project.processes.get("release", "")
+    changes: dict[str, object] = {
+        "start": within(member, overrides.start or plan.start) if plan.kind != "static" else "",
+        "release": within(member, release) if plan.kind != "static" else "",
+        "packages": tuple(dict.fromkeys((*plan.packages, *overrides.packages))),
+        "versions": plan.versions | overrides.versions,
+    }
+    if not member and not plan.root:
+        changes["root"] = project.place
     if overrides.install:
-        changes |= {
-            "install": (*plan.install[:1], overrides.install) if plan.stack == "python" else (overrides.install,)
-        }
+        kept = plan.install[:1] if plan.stack == "python" else ()  # the environment that is installed into
+        changes |= {"install": (*kept, within(member, overrides.install))}
         changes |= {"lockfiles": (".",)}  # the command may read anything
     if overrides.build:
-        changes["build"] = (overrides.build,)
-    if overrides.start and plan.kind != "static":
-        changes["start"] = overrides.start
-    if project.has("Dockerfile"):
-        note = "There is a Dockerfile; this engine builds no images, so it is not used."
-        changes["notes"] = (*plan.notes, note)
-    return dataclasses.replace(plan, **changes)  # type: ignore[arg-type]
+        changes["build"] = (within(member, overrides.build),)
+    if plan.kind == "static":
+        output = check_relative(overrides.output, "build.outputDir") if overrides.output else plan.output
+        base = "" if output.startswith("/") else member
+        changes["output"] = "/".join(part for part in (base, output.strip("/")) if part not in ("", ".")) or "."
+    notes = (*plan.notes, *overrides.notes)
+    if project.has(DOCKERFILE):
+        notes = (*notes, "There is a Dockerfile; the bundle builder makes no images, so it is not used.")
+    return dataclasses.replace(plan, notes=notes, **changes)  # type: ignore[arg-type]

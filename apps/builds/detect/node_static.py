@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,12 +19,41 @@ class Site:
     script: str = "build"
 
 
-SERVERS = {"next": "next start -H 0.0.0.0 -p $PORT", "nuxt": "node .output/server/index.mjs", "sveltekit": "node build"}
+SERVERS = {
+    "next": "next start -H 0.0.0.0 -p $PORT",
+    "nuxt": "node .output/server/index.mjs",
+    "sveltekit": "node build",
+    "remix": "remix-serve ./build/server/index.js",
+    "react-router": "react-router-serve ./build/server/index.js",
+    "astro": "node ./dist/server/entry.mjs",
+    "solid-start": "node .output/server/index.mjs",
+    "tanstack-start": "node .output/server/index.mjs",
+    "nest": "node dist/main.js",
+    "adonis": "node build/bin/server.js",
+}
+BUILDS = {
+    "next": "next build", "nuxt": "nuxt build", "sveltekit": "vite build", "remix": "remix vite:build",
+    "react-router": "react-router build", "astro": "astro build", "nest": "nest build", "solid-start": "vinxi build",
+    "adonis": "node ace build",
+}  # fmt: skip
+# Where a framework listens if nobody says it, told by its own variables.
+ENV = {
+    "astro": {"HOST": "0.0.0.0"},
+    "nuxt": {"HOST": "0.0.0.0"},
+    "sveltekit": {"HOST": "0.0.0.0"},
+    "solid-start": {"HOST": "0.0.0.0"},
+    "adonis": {"HOST": "0.0.0.0"},
+    "next": {"NEXT_TELEMETRY_DISABLED": "1"},
+}
 _DEVELOPS = re.compile(
     r"\b(vite( preview| dev| serve)?(\s|$)|react-scripts start|craco start|astro (dev|preview|start)|ng serve"
     r"|gatsby (develop|serve|start)|docusaurus (start|serve)|eleventy .*--serve|vitepress (dev|preview|serve)"
-    r"|vue-cli-service serve|(npx )?(serve|http-server)(\s|$)|parcel(\s|$)|remix-serve|react-router-serve)"
+    r"|vue-cli-service serve|webpack(-dev-server| serve)|storybook dev|expo start|quasar dev|ember serve|hexo server"
+    r"|(npx )?(serve|http-server)(\s|$)|parcel(\s|$)|remix-serve|react-router-serve)"
 )
+
+
+_FINAL = ("next", "nuxt", "sveltekit", "react-router", "remix")  # decided by their own configuration, not by `start`
 
 
 def find(project: Project) -> Site | None:
@@ -34,7 +62,7 @@ def find(project: Project) -> Site | None:
     if found is None:
         return None
     start = str(table(project.package.get("scripts")).get("start", ""))
-    serves = bool(start) and not _DEVELOPS.search(start) and found.framework not in ("next", "nuxt", "sveltekit")
+    serves = bool(start) and not _DEVELOPS.search(start) and found.framework not in _FINAL
     return None if serves else found
 
 
@@ -42,8 +70,11 @@ def server(project: Project) -> str:
     """The framework of an app that runs; empty: none that is known."""
     names = _names(project)
     known = {
-        "next": "next", "nuxt": "nuxt", "@sveltejs/kit": "sveltekit", "@remix-run/node": "remix", "astro": "astro",
+        "next": "next", "nuxt": "nuxt", "@sveltejs/kit": "sveltekit", "@remix-run/node": "remix",
+        "@react-router/node": "react-router", "@react-router/dev": "react-router", "astro": "astro",
+        "@solidjs/start": "solid-start", "@tanstack/react-start": "tanstack-start", "@adonisjs/core": "adonis",
         "@nestjs/core": "nest", "express": "express", "fastify": "fastify", "koa": "koa", "hono": "hono",
+        "@hapi/hapi": "hapi", "elysia": "elysia", "@angular/core": "angular",
     }  # fmt: skip
     return next((framework for package, framework in known.items() if package in names), "")
 
@@ -100,10 +131,7 @@ def _remix(project: Project, names: set[str]) -> Site | None:
 
 
 def _angular(project: Project, names: set[str]) -> Site | None:
-    try:
-        projects = table(table(json.loads(project.text("angular.json") or "{}")).get("projects"))
-    except (ValueError, RecursionError):
-        return None
+    projects = table(project.json("angular.json", comments=True).get("projects"))
     name = next(iter(projects), "")
     if not re.fullmatch(r"[\w@./-]+", name):
         return None
@@ -124,7 +152,24 @@ def _vitepress(project: Project, names: set[str]) -> Site:
     return Site("vitepress", f"{base}.vitepress/dist", f"vitepress build {base}".strip(), script=name)
 
 
-def _vite(project: Project, names: set[str]) -> Site:
+def _vuepress(project: Project, names: set[str]) -> Site:
+    base = "docs/" if project.has_directory("docs") else ""
+    script = next((name for name in ("docs:build", "build") if name in table(project.package.get("scripts"))), "build")
+    return Site("vuepress", f"{base}.vuepress/dist", f"vuepress build {base}".strip(), script=script)
+
+
+def _expo(project: Project, names: set[str]) -> Site | None:
+    return Site("expo", "dist", "expo export --platform web") if "react-native-web" in names else None
+
+
+def _vite(project: Project, names: set[str]) -> Site | None:
+    if names & {"@solidjs/start", "@tanstack/react-start", "vite-plugin-ssr", "vike", "@builder.io/qwik-city"}:
+        return None
+    makes = project.has("index.html") or _config(project, "vite") or "build" in table(project.package.get("scripts"))
+    return _site(project) if makes else None  # without any of these it is there for its test runner
+
+
+def _site(project: Project) -> Site:
     return Site("vite", _set(_config(project, "vite"), "outDir") or "dist", "vite build")
 
 
@@ -148,6 +193,15 @@ _MAKERS: dict[str, Site | Callable[[Project, set[str]], Site | None]] = {
     "vitepress": _vitepress,
     "@angular/core": _angular,
     "astro": _astro,
+    "vuepress": _vuepress,
     "@vue/cli-service": Site("vue-cli", "dist", "vue-cli-service build"),
+    "hexo": Site("hexo", "public", "hexo generate"),
+    "ember-cli": Site("ember", "dist", "ember build --environment=production"),
+    "gridsome": Site("gridsome", "dist", "gridsome build"),
+    "preact-cli": Site("preact-cli", "build", "preact build"),
+    "@quasar/app-vite": Site("quasar", "dist/spa", "quasar build"),
+    "@stencil/core": Site("stencil", "www", "stencil build"),
+    "expo": _expo,
+    "parcel": Site("parcel", "dist", "parcel build index.html"),
     "vite": _vite,
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import dataclass
+from fnmatch import fnmatch
 
 from apps.builds.detect.project import Project, strings, table
 from apps.core.errors import UserError
@@ -18,13 +20,23 @@ _PIPENV = (
 )
 
 
+_PDM = (
+    "uv tool run --quiet pdm lock --check && uv tool run --quiet pdm export --production --format requirements"
+    f' --output "$TMPDIR/requirements.txt" && {_INSTALL} --requirement "$TMPDIR/requirements.txt"'
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Dependencies:
+    """`root` and `member` are those of a plan: of an app that is part of a workspace of uv."""
+
     manager: str
     names: frozenset[str]  # normalised
     install: tuple[str, ...]
     lockfiles: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    root: str = ""
+    member: str = ""
 
 
 def dependencies(project: Project) -> Dependencies:
@@ -32,8 +44,9 @@ def dependencies(project: Project) -> Dependencies:
     if project.has("uv.lock"):
         return _uv(project)
     if project.has("pdm.lock"):
-        hint = "Run `pdm export -o requirements.txt`, remove pdm.lock from the repository and commit."
-        raise UserError("missing_build_tool", "PDM lockfiles are not installed here.", hint)
+        return Dependencies("pdm", _declared(project), (_PDM,), ("pdm.lock", "pyproject.toml"))
+    if workspace := _workspace(project):
+        return _uv_member(project, workspace)
     if project.has("poetry.lock") or (
         "poetry" in table(project.pyproject.get("tool")) and not project.has("requirements.txt")
     ):
@@ -42,8 +55,10 @@ def dependencies(project: Project) -> Dependencies:
         return _pipenv(project)
     if project.has("requirements.txt"):
         return _requirements(project)
-    if project.has("pyproject.toml"):
+    if project.has("pyproject.toml") and "project" in project.pyproject:
         return _pyproject(project)
+    if project.has("setup.py"):
+        return Dependencies("pip", _setup(project), (f"{_INSTALL} --editable .",), (".",))
     return Dependencies("", frozenset(), (), ())
 
 
@@ -76,6 +91,12 @@ def _declared(project: Project) -> frozenset[str]:
     return _names([*own, *(name for name in poetry if name != "python")])
 
 
+def _setup(project: Project) -> frozenset[str]:
+    """The names in setup.py's install_requires, as far as they are written there."""
+    match = re.search(r"install_requires\s*=\s*\[(.*?)\]", project.text("setup.py"), re.DOTALL)
+    return _names(re.findall(r"""['"]([^'"]+)['"]""", match[1])) if match else frozenset()
+
+
 def _uv(project: Project) -> Dependencies:
     if not project.has("pyproject.toml"):
         raise UserError("lockfile_out_of_sync", "There is uv.lock and no pyproject.toml.", "Commit pyproject.toml too.")
@@ -85,6 +106,23 @@ def _uv(project: Project) -> Dependencies:
     members = "workspace" in table(table(project.pyproject.get("tool")).get("uv"))
     locks = (".",) if members else ("uv.lock", "pyproject.toml")
     return Dependencies("uv", _declared(project), (install,), locks)
+
+
+def _workspace(project: Project) -> Project | None:
+    """The root of the uv workspace that lists `project` as a member."""
+    for above in project.above if project.has("pyproject.toml") else ():
+        listed = table(table(table(above.pyproject.get("tool")).get("uv")).get("workspace"))
+        inside = project.place.removeprefix(above.place).strip("/")
+        if above.has("uv.lock") and any(fnmatch(inside, pattern) for pattern in strings(listed.get("members"))):
+            return above
+    return None
+
+
+def _uv_member(project: Project, workspace: Project) -> Dependencies:
+    member = project.place.removeprefix(workspace.place).strip("/")
+    install = f"cd {shlex.quote(member)} && uv sync --active --locked --no-default-groups --compile-bytecode"
+    names = _declared(project)
+    return Dependencies("uv", names, (install,), (".",), root=workspace.place, member=member)
 
 
 def _poetry(project: Project) -> Dependencies:
@@ -106,7 +144,7 @@ def _pipenv(project: Project) -> Dependencies:
             "lockfile_out_of_sync", "There is a Pipfile and no Pipfile.lock that can be read.",
             "Run `pipenv lock` and commit Pipfile.lock.",
         )  # fmt: skip
-    names = _names([*table(project.pipfile.get("packages")), *table(locked.get("default"))])
+    names = _names([*table(project.toml("Pipfile").get("packages")), *table(locked.get("default"))])
     return Dependencies("pipenv", names, (_PIPENV,), ("Pipfile.lock", "Pipfile"))
 
 
@@ -129,8 +167,6 @@ def _requirements(project: Project) -> Dependencies:
 
 
 def _pyproject(project: Project) -> Dependencies:
-    if "project" not in project.pyproject:
-        return Dependencies("", frozenset(), (), ())
     if "build-system" in project.pyproject:
         return Dependencies("pip", _declared(project), (f"{_INSTALL} --editable .",), (".",))
     install = f"{_INSTALL} --requirement pyproject.toml"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from apps.builds.detect.detector import no_start
 from apps.builds.detect.project import Project
-from apps.core.errors import UserError
 
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _FILES = ("app.py", "main.py", "wsgi.py", "asgi.py", "application.py", "server.py", "api.py", "run.py")
@@ -37,10 +37,6 @@ def find(project: Project, names: frozenset[str]) -> App:
     if "streamlit" in names and (file := project.first("streamlit_app.py", *_FILES)):
         return App("streamlit", lambda: f"streamlit run {file} --server.address 0.0.0.0 --server.port $PORT")
     return App()
-
-
-def no_start(what: str, hint: str) -> UserError:
-    return UserError("no_start_command", f"Nothing says how to start this {what}.", hint)
 
 
 def _django(project: Project, names: frozenset[str]) -> App:

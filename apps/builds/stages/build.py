@@ -23,7 +23,7 @@ def run(room: Room, plan: Plan, env: Mapping[str, str], layer: Layer | None) -> 
     packages.mkdir(parents=True, exist_ok=True)
     digest = layer.digest if layer else None
     mounts = (*bundle.layer_mounts(digest), Mount(str(packages), commands.CACHE, "write"))
-    links = bundle.links(digest, node=plan.stack == "node")
-    built = {"NODE_ENV": "production", **env} if plan.stack == "node" else env
+    links = bundle.links(digest, node=plan.layer == "modules")
+    values = {**plan.env, **env}
     for line in plan.build:
-        commands.run(room, "build", line, root=plan.root, env=built, tools=tools, mounts=mounts, links=links)
+        commands.run(room, "build", line, root=plan.root, env=values, tools=tools, mounts=mounts, links=links)

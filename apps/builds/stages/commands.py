@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from apps import engines
 from apps.builds import bundle
+from apps.builds.detect import plan
 from apps.builds.failures import explain
 from apps.builds.stages.room import Interrupted, Room
 from apps.builds.toolchains import Toolchain
@@ -15,9 +16,18 @@ from apps.core.ids import new_id
 from apps.engines.base import APP, Finished, Mount, RunSpec
 
 DEPS = bundle.DEPS
-CACHE = "/layers/cache"
+CACHE = plan.CACHE
 TEMPORARY = "/layers/tmp"
 _TAIL = 200
+# Before a command line: what only the sandbox knows, the way out, told to the tools that do not read HTTPS_PROXY.
+_PRELUDE = """if [ -n "$HTTPS_PROXY" ]; then
+  export YARN_HTTP_PROXY="$HTTP_PROXY" YARN_HTTPS_PROXY="$HTTPS_PROXY"
+  way="-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=${HTTP_PROXY##*:}"
+  way="$way -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=${HTTPS_PROXY##*:}"
+  export MAVEN_OPTS="$way $MAVEN_OPTS" GRADLE_OPTS="$way $GRADLE_OPTS"
+fi
+exec sh -c "$1"
+"""
 # Where the machine keeps its certificates, for tools that do not look there by themselves.
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 
@@ -48,7 +58,7 @@ def run(
 
     if isinstance(command, str):
         room.write(f"$ {command}")
-        command = ("sh", "-c", command)
+        command = ("sh", "-c", _PRELUDE, "sh", command)
     spec = RunSpec(
         id=new_id(),
         pod=room.pod,
@@ -85,8 +95,29 @@ def _own() -> dict[str, str]:
         "UV_PYTHON_DOWNLOADS": "never",
         "npm_config_cache": f"{CACHE}/npm",
         "npm_config_update_notifier": "false",
+        "npm_config_store_dir": f"{CACHE}/pnpm",
+        "npm_config_package_import_method": "copy",
         "YARN_CACHE_FOLDER": f"{CACHE}/yarn",
+        "YARN_ENABLE_TELEMETRY": "0",
+        "YARN_ENABLE_GLOBAL_CACHE": "false",
+        "YARN_NODE_LINKER": "node-modules",  # what is started by `node` needs no loader of yarn's
         "BUN_INSTALL_CACHE_DIR": f"{CACHE}/bun",
+        "TURBO_TELEMETRY_DISABLED": "1",
+        "NX_DAEMON": "false",
+        "GOMODCACHE": f"{CACHE}/go/mod",
+        "GOCACHE": f"{CACHE}/go/build",
+        "CARGO_HOME": f"{CACHE}/cargo",
+        "CARGO_TARGET_DIR": f"{CACHE}/cargo-target",
+        "MAVEN_OPTS": f"-Dmaven.repo.local={CACHE}/maven/repository",
+        "MAVEN_USER_HOME": f"{CACHE}/maven",
+        "GRADLE_USER_HOME": f"{CACHE}/gradle",
+        "COMPOSER_HOME": f"{CACHE}/composer",
+        "BUNDLE_USER_CACHE": f"{CACHE}/bundle",
+        "BUNDLE_GLOBAL_GEM_CACHE": "true",
+        "MIX_HOME": f"{CACHE}/mix",
+        "HEX_HOME": f"{CACHE}/mix/hex",
+        "NUGET_PACKAGES": f"{CACHE}/nuget",
+        "HUGO_CACHEDIR": f"{CACHE}/hugo",
         "XDG_CACHE_HOME": f"{CACHE}/xdg",
     }
 

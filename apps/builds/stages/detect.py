@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from apps.builds import toolchains
 from apps.builds.detect import detect
 from apps.builds.detect.plan import Overrides, Plan
@@ -12,13 +10,12 @@ from apps.core.errors import Detail, Invalid
 
 
 def run(room: Room, *, root_dir: str = "", overrides: Overrides | None = None) -> Plan:
-    """The plan for the app in `root_dir`. Raises UserError with the failure's name; missing_build_tool too."""
+    """The plan for the app in `root_dir`. Raises UserError with the failure's name; missing_toolchain too."""
     room.check()
     app = room.app(root_dir)
     if not app.is_dir():
         raise Invalid([Detail("source.rootDir", f"There is no directory {root_dir} in this commit.")])
-    plan = detect(app, overrides)
-    plan = dataclasses.replace(plan, root=app.relative_to(room.source.resolve()).as_posix() if root_dir else "")
+    plan = detect(app, overrides, repository=room.source)
     for line in plan.lines():
         room.write(line)
     for line in toolchains.find(plan, room.tools).lines:

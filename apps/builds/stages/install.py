@@ -18,12 +18,15 @@ MODULES = "node_modules"
 
 
 def run(room: Room, plan: Plan, env: Mapping[str, str], *, use_cache: bool = True) -> Layer | None:
-    """The layer of `plan`; None if there is nothing to install. Without `use_cache` everything is fetched anew."""
+    """The layer of `plan`; None if there is none to make. Without `use_cache` everything is fetched anew."""
     room.check()
     if not plan.install:
         room.write("Nothing to install.")
         return None
     tools = toolchains.find(plan, room.tools)
+    if not plan.layer:
+        _fill(room, plan, env, tools, room.cache / "packages" if use_cache else room.directory("packages"))
+        return None
     # Where installing runs or links code of the repository, it may also change the app: it has to happen each time.
     key = "" if "." in plan.lockfiles else layers.key(plan, room.app(plan.root), tools.versions)
     layer = layers.find(room.cache, key) if use_cache and key else None
@@ -33,7 +36,7 @@ def run(room: Room, plan: Plan, env: Mapping[str, str], *, use_cache: bool = Tru
         layer = _install(room, plan, env, tools, use_cache)
         if layer and key:
             layers.remember(room.cache, key, layer.digest)
-    if layer and plan.stack == "node":
+    if layer and plan.layer == "modules":
         link_modules(room, plan)
     return layer
 
@@ -42,17 +45,21 @@ def _install(
     room: Room, plan: Plan, env: Mapping[str, str], tools: toolchains.Toolchain, use_cache: bool
 ) -> Layer | None:
     packages = room.cache / "packages" if use_cache else room.directory("packages")
+    _fill(room, plan, env, tools, packages)
+    if plan.layer == "modules" and not _take_modules(room, plan):
+        return None
+    tree = artifacts.artifacts().adopt(room.dependencies, outside=tools.prefixes)
+    room.write(f"Installed {tree.files} files, {tree.size / 1e6:.1f} MB.")
+    return Layer(tree.digest, reused=False, size=tree.size)
+
+
+def _fill(room: Room, plan: Plan, env: Mapping[str, str], tools: toolchains.Toolchain, packages: Path) -> None:
     packages.mkdir(parents=True, exist_ok=True)
     os.utime(packages)
     room.directory("deps")
     mounts = (Mount(str(room.dependencies), commands.DEPS, "write"), Mount(str(packages), commands.CACHE, "write"))
     for line in plan.install:
-        commands.run(room, "install", line, root=plan.root, env=env, tools=tools, mounts=mounts)
-    if plan.stack == "node" and not _take_modules(room, plan):
-        return None
-    tree = artifacts.artifacts().adopt(room.dependencies, outside=tools.prefixes)
-    room.write(f"Installed {tree.files} files, {tree.size / 1e6:.1f} MB.")
-    return Layer(tree.digest, reused=False, size=tree.size)
+        commands.run(room, "install", line, root=plan.root, env={**plan.env, **env}, tools=tools, mounts=mounts)
 
 
 def _take_modules(room: Room, plan: Plan) -> bool:

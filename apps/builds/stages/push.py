@@ -43,7 +43,9 @@ def run(room: Room, plan: Plan, layer: Layer | None) -> Manifest:
     room.check()
     app = room.app(plan.root)
     _drop(app)
-    if layer and plan.stack == "node":
+    if plan.member:
+        _drop(beneath(app, plan.member))
+    if layer and plan.layer == "modules":
         link_modules(room, plan)
     if plan.kind == "static":
         return _static(room, plan, app)
@@ -59,9 +61,9 @@ def run(room: Room, plan: Plan, layer: Layer | None) -> Manifest:
         deps=layer.digest if layer else None,
         start=plan.start,
         release=plan.release,
-        path=tuple(directory for directory in tools.path if not directory.startswith(str(room.tools))),
+        path=tools.run_path,
         prefixes=tools.prefixes,
-        env={"PYTHONUNBUFFERED": "1"} if plan.stack == "python" else {"NODE_ENV": "production"},
+        env=plan.env,
         size=tree.size,
     )
 

@@ -17,8 +17,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 PUBLIC_REGISTRIES = frozenset(
-    {"pypi.org", "files.pythonhosted.org", "registry.npmjs.org", "registry.yarnpkg.com", "nodejs.org"}
-)
+    {
+        "pypi.org", "files.pythonhosted.org", "registry.npmjs.org", "registry.yarnpkg.com", "nodejs.org", "jsr.io",
+        "proxy.golang.org", "sum.golang.org", "index.crates.io", "static.crates.io", "crates.io",
+        "repo.maven.apache.org", "repo1.maven.org", "plugins.gradle.org", "services.gradle.org", "rubygems.org",
+        "index.rubygems.org", "repo.packagist.org", "packagist.org", "hex.pm", "repo.hex.pm", "builds.hex.pm",
+        "api.nuget.org", "deno.land",
+    }
+)  # fmt: skip
 CERTIFICATES = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",

@@ -11,7 +11,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.builds.detect import detect
-from apps.core.errors import UserError
+from apps.builds.detect.plan import Overrides, Plan
+from apps.core.errors import Detail, Invalid, UserError
+from apps.core.paths import beneath
 
 _SHOWN = ("stack", "framework", "kind", "versions", "install", "build", "start", "output", "caches")
 
@@ -23,16 +25,39 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("directory", type=Path)
         parser.add_argument("--json", action="store_true", help="one JSON object; on failure its name and what to do")
+        parser.add_argument("--root-dir", default="", help="where in DIRECTORY the app is, as in an app's settings")
+        parser.add_argument("--framework", default="", help="the detector to use, as in an app's settings")
+        parser.add_argument(
+            "--builder",
+            choices=("bundle", "image"),
+            default="bundle",
+            help="image: a Dockerfile at the root beats everything",
+        )
 
     def handle(self, *args: Any, directory: Path, **options: Any) -> None:
         if not directory.is_dir():
             raise CommandError(f"{directory} is no directory.")
         try:
-            plan = detect(directory)
+            app = beneath(directory, options["root_dir"], "root-dir")
+            if not app.is_dir():
+                raise Invalid([Detail("root-dir", f"There is no directory {options['root_dir']}.")])
+            wanted = Overrides(framework=options["framework"], builder=options["builder"])
+            plan = detect(app, wanted, repository=directory)
         except UserError as error:
             if options["json"]:
                 failure = {"code": error.code, "message": error.message, "hint": error.hint}
                 self.stdout.write(json.dumps({"error": failure}))
             raise CommandError(f"{error.code}: {error}") from None
         shown = {key: value for key, value in asdict(plan).items() if key in _SHOWN}
-        self.stdout.write(json.dumps(shown) if options["json"] else "\n".join(plan.lines()))
+        self.stdout.write(json.dumps(shown) if options["json"] else _table(plan))
+
+
+def _table(plan: Plan) -> str:
+    """Two columns; what is there several times is named once."""
+    rows = plan.rows()
+    width = max(len(name) for name, _ in rows)
+    lines, before = [], ""
+    for name, value in rows:
+        lines.append(f"{'' if name == before else name:{width}}  {value}")
+        before = name
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+export default { port: process.env.PORT, fetch: () => new Response('hi') };

@@ -1,0 +1,3 @@
+module example.com/x/v2
+
+go 1.20

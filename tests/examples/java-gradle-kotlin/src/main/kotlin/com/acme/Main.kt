@@ -1,0 +1,3 @@
+package com.acme
+
+fun main() = println("hi")

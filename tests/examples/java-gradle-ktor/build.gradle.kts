@@ -1,0 +1,3 @@
+plugins {
+  id("io.ktor.plugin") version "2.3.11"
+}

@@ -1,0 +1,6 @@
+package com.acme;
+
+public class Main {
+    public static void main(String[] args) throws Exception {
+    }
+}

@@ -1,0 +1,2 @@
+from setuptools import setup
+setup(name='bot', install_requires=['aiohttp>=3', 'flask'])

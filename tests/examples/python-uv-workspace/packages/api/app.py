@@ -1,0 +1,2 @@
+from litestar import Litestar
+app = Litestar([])
