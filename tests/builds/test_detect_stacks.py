@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uv
 
+from apps.builds import toolchains
 from apps.builds.bundle import Manifest
+from apps.builds.detect.plan import Plan
 from apps.core.errors import UserError
 from tests.builds.conftest import Builder
 from tests.builds.test_stages import run
 
-Make = Callable[[dict[str, str]], Path]
+EXAMPLES = Path(__file__).parent.parent / "examples"
 _ASK = """
 import os, sys, time, urllib.request
 for _ in range(600):
     try:
-        print("said", urllib.request.urlopen("http://127.0.0.1:%s/" % os.environ["PORT"]).read().decode())
+        text = urllib.request.urlopen("http://127.0.0.1:%s/" % os.environ["PORT"]).read().decode()
+        print("said", " ".join(text.split()))
         sys.exit(0)
     except OSError:
         time.sleep(0.1)
@@ -27,12 +31,20 @@ sys.exit("no answer")
 """
 
 
-def needs(*programs: str) -> pytest.MarkDecorator:
-    missing = [program for program in programs if shutil.which(program) is None]
-    return pytest.mark.skipif(bool(missing), reason=f"not on this machine: {', '.join(missing)}")
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Caches and tools that these builds share, so that what several of them need is fetched once."""
+    return tmp_path_factory.mktemp("lasting")
 
 
-def build(builder: Builder, root: Path, **options: str) -> Manifest:
+@pytest.fixture
+def kept(builder: Builder, lasting: Path) -> Builder:
+    builder.cache = lasting / "cache/acme/app"
+    builder.tools = lasting / "tools"
+    return builder
+
+
+def build(builder: Builder, root: Path, **options: Any) -> Manifest:
     builder.seconds = 300
     try:
         return builder.build(root, **options)
@@ -48,162 +60,76 @@ def answer(manifest: Manifest) -> str:
     return next(line for line in reversed(run(manifest, script)) if line.startswith("said")).removeprefix("said ")
 
 
-GO = """package main
+# (project of tests/examples, the app's directory in it, programs it takes, what it says at /)
+RUNS = [
+    ("runs-go-workspace", "api", "go", "go"),
+    ("runs-rust", "", "cargo cc", "rust"),
+    ("runs-java-maven", "", "javac mvn", "java"),
+    ("runs-npm", "", "node npm", "1m"),
+    ("runs-pnpm-workspace", "apps/api", "node npm", "built 1m"),
+    ("runs-yarn-1", "", "node npm", "1m"),
+    ("runs-yarn-berry", "", "node npm", "1m"),
+    ("runs-bun", "", "node npm", "1m"),
+    ("runs-deno", "", "npm", "deno"),
+    ("runs-poetry", "", "", "iniconfig"),
+    ("runs-pipenv", "", "", "iniconfig"),
+    ("runs-pdm", "", "", "iniconfig"),
+    ("runs-uv", "", "", "iniconfig"),
+    ("runs-shell", "", "", "answer.txt"),
+]
 
-import (
-	"fmt"
-	"net/http"
-	"os"
+
+@pytest.mark.parametrize(("name", "root_dir", "programs", "said"), RUNS, ids=[run[0] for run in RUNS])
+def test_it_builds_and_answers(
+    kept: Builder, tmp_path: Path, name: str, root_dir: str, programs: str, said: str
+) -> None:
+    missing = [program for program in programs.split() if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"not on this machine: {', '.join(missing)}")
+    root = tmp_path / "project"
+    shutil.copytree(EXAMPLES / name, root)
+    if name == "runs-uv":  # its lockfile names the index that this machine uses
+        subprocess.run([uv.find_uv_bin(), "lock", "--quiet"], cwd=root, check=True)
+    built = build(kept, root, root_dir=root_dir, env={"CGO_ENABLED": "0"})
+    assert said in answer(built)
+
+
+@pytest.mark.parametrize(("name", "framework"), [("runs-hugo", "hugo"), ("runs-mkdocs", "mkdocs")])
+def test_it_builds_a_site(kept: Builder, name: str, framework: str) -> None:
+    built = build(kept, EXAMPLES / name)
+    assert built.kind == "static"
+    assert "Hi" in (kept.stored(built.app) / "index.html").read_text()
+    assert kept.plan
+    assert kept.plan.framework == framework
+
+
+@pytest.mark.parametrize("tool", ["ruby", "php", "elixir", "dotnet", "gradle"])
+def test_a_toolchain_that_is_not_there_is_named(tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    plan = Plan(stack=tool, kind="web", tools=(tool,))
+    with pytest.raises(UserError) as caught:
+        toolchains.find(plan, tmp_path)
+    assert caught.value.code == "missing_toolchain"
+    assert tool in str(caught.value).lower()
+    assert "install" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("tool", "wanted"), [("go", "99.1"), ("node", ">=99"), ("java", "99"), ("cargo", "99.0"), ("python", "3.99")]
 )
-
-func main() {
-	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "go "+os.Getenv("EXTRA")) })
-	http.ListenAndServe("0.0.0.0:"+os.Getenv("PORT"), nil)
-}
-"""
-RUST = """use std::io::{Read, Write};
-
-fn main() {
-    let port = std::env::var("PORT").unwrap();
-    let listener = std::net::TcpListener::bind(format!("0.0.0.0:{port}")).unwrap();
-    for stream in listener.incoming() {
-        let mut stream = stream.unwrap();
-        let _ = stream.read(&mut [0; 1024]);
-        let _ = stream.write_all(b"HTTP/1.0 200 OK\\r\\n\\r\\nrust");
-    }
-}
-"""
-JAVA = """package com.acme;
-
-import com.sun.net.httpserver.HttpServer;
-import java.net.InetSocketAddress;
-
-public class Main {
-    public static void main(String[] args) throws Exception {
-        int port = Integer.parseInt(System.getenv("PORT"));
-        HttpServer server = HttpServer.create(new InetSocketAddress("0.0.0.0", port), 0);
-        server.createContext("/", exchange -> {
-            byte[] text = "java".getBytes();
-            exchange.sendResponseHeaders(200, text.length);
-            exchange.getResponseBody().write(text);
-            exchange.close();
-        });
-        server.start();
-    }
-}
-"""
-POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>com.acme</groupId>
-  <artifactId>hello</artifactId>
-  <version>1</version>
-  <properties>
-    <maven.compiler.source>11</maven.compiler.source>
-    <maven.compiler.target>11</maven.compiler.target>
-    <project.build.sourceEncoding>UTF-8</project.build.sourceEncoding>
-  </properties>
-</project>
-"""
+def test_a_toolchain_that_is_too_old_says_what_is_asked_where(tool: str, wanted: str, tmp_path: Path) -> None:
+    name = {"cargo": "rust"}.get(tool, tool)
+    plan = Plan(stack=name, kind="web", tools=(tool,), versions={name: (wanted, "from somewhere")})
+    with pytest.raises(UserError) as caught:
+        toolchains.find(plan, tmp_path)
+    assert caught.value.code == "missing_toolchain"
+    if shutil.which({"java": "javac"}.get(tool, tool)):
+        assert wanted in caught.value.message
+        assert "from somewhere" in caught.value.message
 
 
-@needs("go")
-def test_go(builder: Builder, project: Make) -> None:
-    root = project({"go.mod": "module example.com/hello\n\ngo 1.18\n", "main.go": GO})
-    first = build(builder, root)
-    assert answer(first) == "go "
-    assert (first.deps, first.prefixes) == (None, ())
-    assert build(builder, root) == first
-
-
-@needs("go")
-def test_go_workspace_member_with_a_dependency(builder: Builder, project: Make) -> None:
-    uses = GO.replace('"fmt"', '"fmt"\n\t"example.com/shared"').replace('"go "', "shared.Name()")
-    root = project(
-        {
-            "go.work": "go 1.18\n\nuse (\n\t./api\n\t./shared\n)\n",
-            "api/go.mod": "module example.com/api\n\ngo 1.18\n",
-            "api/main.go": uses,
-            "shared/go.mod": "module example.com/shared\n\ngo 1.18\n",
-            "shared/shared.go": 'package shared\n\nfunc Name() string { return "shared" }\n',
-        }
-    )
-    assert answer(build(builder, root, root_dir="api")) == "shared"
-
-
-@needs("cargo", "cc")
-def test_rust(builder: Builder, project: Make) -> None:
-    lock = 'version = 3\n\n[[package]]\nname = "hello"\nversion = "0.1.0"\n'
-    manifest = '[package]\nname = "hello"\nversion = "0.1.0"\nedition = "2021"\n'
-    built = build(builder, project({"Cargo.toml": manifest, "Cargo.lock": lock, "src/main.rs": RUST}))
-    assert answer(built) == "rust"
-    assert not (builder.stored(built.app) / "target").exists()
-
-
-@needs("javac", "mvn")
-def test_java_with_maven(builder: Builder, project: Make) -> None:
-    built = build(builder, project({"pom.xml": POM, "src/main/java/com/acme/Main.java": JAVA}))
-    assert answer(built) == "java"
-
-
-SERVER = "require('http').createServer((_, r) => r.end(require('ms')(60000))).listen(process.env.PORT)\n"
-
-
-@needs("node", "npm")
-@pytest.mark.parametrize("manager", ["pnpm@9.15.4", "yarn@1.22.22", "yarn@4.5.3", "bun@1.1.42"])
-def test_package_managers_are_fetched(builder: Builder, project: Make, manager: str) -> None:
-    name, _, version = manager.partition("@")
-    package = {"name": "app", "packageManager": manager, "dependencies": {"ms": "2.1.3"}, "main": "index.js"}
-    built = build(builder, project({"package.json": json.dumps(package), "index.js": SERVER}))
-    assert builder.plan
-    assert builder.plan.manager == name
-    assert f"Using {name} {version}" in builder.lines
-    assert answer(built) == "1m"
-
-
-@needs("node", "npm")
-def test_member_of_an_npm_workspace(builder: Builder, project: Make) -> None:
-    api = {"name": "api", "version": "1.0.0", "dependencies": {"words": "1.0.0"}, "scripts": {"start": "node api.js"}}
-    words = {"name": "words", "version": "1.0.0", "scripts": {"build": "node make.js"}, "main": "made.js"}
-    root = project(
-        {
-            "package.json": json.dumps({"private": True, "workspaces": ["apps/*", "packages/*"]}),
-            "apps/api/package.json": json.dumps(api),
-            "apps/api/api.js": SERVER.replace("require('ms')(60000)", "require('words')"),
-            "packages/words/package.json": json.dumps(words),
-            "packages/words/make.js": "require('fs').writeFileSync('made.js', 'module.exports = \"built\"')\n",
-        }
-    )
-    built = build(builder, root, root_dir="apps/api")
-    assert answer(built) == "built"
-    assert builder.plan
-    assert (builder.plan.root, builder.plan.member) == ("", "apps/api")
-
-
-@pytest.mark.parametrize("manager", ["poetry", "pipenv", "pdm", "uv"])
-def test_python_managers(builder: Builder, project: Make, manager: str) -> None:
-    """Each with a lockfile that it wrote itself."""
-    root = project(LOCKED[manager] | {"main.py": PYTHON})
-    assert answer(build(builder, root)) == "iniconfig"
-    assert builder.plan
-    assert builder.plan.manager == manager
-
-
-PYTHON = """
-import os
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-import iniconfig
-
-
-class Answer(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(iniconfig.__name__.encode())
-
-
-HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Answer).serve_forever()
-"""
-LOCKED: dict[str, dict[str, str]] = {
-    "poetry": {}, "pipenv": {}, "pdm": {}, "uv": {},
-}  # fmt: skip
+def test_only_a_dockerfile_cannot_be_built_without_images(builder: Builder) -> None:
+    with pytest.raises(UserError) as caught:
+        builder.build(EXAMPLES / "dockerfile")
+    assert caught.value.code == "dockerfile_needs_docker"
+    assert "Builder: docker" in builder.lines

@@ -65,10 +65,9 @@ def _chosen(project: Project, overrides: Overrides) -> Detector | None:
         for detector in DETECTORS:
             if overrides.framework == detector.name:
                 return detector
-        names = ", ".join(detector.name for detector in DETECTORS)
-        raise UserError(
-            "no_framework_detected", f"There is no builder {overrides.framework}.", f"Choose one of {names}."
-        )
+        names = ", ".join((*(detector.name for detector in DETECTORS), DOCKER))
+        what = "Dockerfile here" if overrides.framework == DOCKER else f"builder {overrides.framework[:40]}"
+        raise UserError("no_framework_detected", f"There is no {what}.", f"Choose one of {names}.")
     dockerfile = project.has(DOCKERFILE)
     if dockerfile and overrides.builder == "image":
         return None

@@ -110,7 +110,7 @@ def _package(module: Project, text: str) -> str:
 
 def _version(module: Project, workspace: Project) -> Versions:
     for place, name in ((module, "go.mod"), (workspace, "go.work")):
-        for word in ("toolchain go", "go "):
+        for word in ("go ", "toolchain go"):
             if match := re.search(rf"^{word}(\d+\.\d+(?:\.\d+)?)", place.text(name), re.MULTILINE):
                 return {"go": (match[1], f"from {name}")}
     found = pinned(module, "go", ".go-version")

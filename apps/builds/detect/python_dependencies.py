@@ -13,16 +13,19 @@ from apps.core.errors import UserError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _INSTALL = "uv pip install --compile-bytecode"
-_POETRY = "uv tool run --quiet poetry install --only main --no-root --no-interaction --compile"
-_PIPENV = (
-    'uv tool run --quiet pipenv verify && uv tool run --quiet pipenv requirements --hash > "$TMPDIR/requirements.txt"'
-    f' && {_INSTALL} --requirement "$TMPDIR/requirements.txt"'
+_FILE = '"$TMPDIR/requirements.txt"'
+_EXPORTED = f"{_INSTALL} --requirement {_FILE}"
+# Exported, and installed by uv, which needs nothing of an index but what every mirror has; all refuse stale lockfiles.
+_POETRY = (
+    "uv tool run --quiet --with poetry-plugin-export poetry export --only main --format requirements.txt"
+    f" --output {_FILE} && {_EXPORTED}"
 )
-
-
+_PIPENV = (
+    f"uv tool run --quiet pipenv verify && uv tool run --quiet pipenv requirements --hash > {_FILE} && {_EXPORTED}"
+)
+_PDM_TOOL = "uv tool run --quiet --from 'pdm[locked]' pdm"
 _PDM = (
-    "uv tool run --quiet pdm lock --check && uv tool run --quiet pdm export --production --format requirements"
-    f' --output "$TMPDIR/requirements.txt" && {_INSTALL} --requirement "$TMPDIR/requirements.txt"'
+    f"{_PDM_TOOL} lock --check && {_PDM_TOOL} export --production --format requirements --output {_FILE} && {_EXPORTED}"
 )
 
 

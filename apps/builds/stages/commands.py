@@ -93,6 +93,7 @@ def _own() -> dict[str, str]:
         "UV_LINK_MODE": "copy",  # the cache is another mount, and is written to by later builds
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "never",
+        "PDM_CHECK_UPDATE": "0",
         "npm_config_cache": f"{CACHE}/npm",
         "npm_config_update_notifier": "false",
         "npm_config_store_dir": f"{CACHE}/pnpm",

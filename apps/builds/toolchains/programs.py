@@ -64,6 +64,6 @@ def find(tool: str, wanted: str, origin: str) -> Part:
     version = match[1] if match else "unknown"
     if match and not program.fits(version, wanted):
         raise missing(f"{program.title} {wanted} ({origin})", f"{program.package}; there is {version}")
-    homes = (prefix(path), *(directory for directory in program.more if Path(directory).is_dir()))
-    where = (str(Path(path).resolve().parent), str(Path(path).parent))
-    return Part({tool: version}, homes, where, dict(program.env), program.runs)
+    here = str(Path(path).parent)
+    homes = (prefix(path), here, *(directory for directory in program.more if Path(directory).is_dir()))
+    return Part({tool: version}, homes, (here,), dict(program.env), program.runs)

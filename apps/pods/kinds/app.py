@@ -69,7 +69,10 @@ def _watch_path(path: str, field: str) -> str:
 
 
 class Build(Part):
-    framework: Literal["", "python", "node", "static"] = ""
+    framework: Literal[
+        "", "hugo", "jekyll", "php", "go", "java", "rust", "ruby", "elixir", "python", "deno", "dotnet", "bun", "node",
+        "static", "shell", "docker",
+    ] = ""  # fmt: skip
     installCommand: Command = ""
     buildCommand: Command = ""
     outputDir: Relative = ""

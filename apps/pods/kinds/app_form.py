@@ -13,7 +13,12 @@ _TYPES = (
     ("worker", "Worker: runs without traffic"),
     ("static", "Static: files, served by the edge"),
 )
-_FRAMEWORKS = (("", "Found by itself"), ("python", "Python"), ("node", "Node.js"), ("static", "Static files"))
+_FRAMEWORKS = (
+    ("", "Found by itself"), ("node", "Node.js"), ("python", "Python"), ("go", "Go"), ("ruby", "Ruby"), ("php", "PHP"),
+    ("java", "Java"), ("rust", "Rust"), ("elixir", "Elixir"), ("dotnet", ".NET"), ("deno", "Deno"), ("bun", "Bun"),
+    ("hugo", "Hugo"), ("jekyll", "Jekyll"), ("static", "Static files"), ("shell", "Shell script"),
+    ("docker", "Dockerfile"),
+)  # fmt: skip
 _SIZES = tuple((name, f"{name}: {size.cpu:g} CPU, {size.memory} MB") for name, size in SIZES.items())
 
 FORM = (
