@@ -59,7 +59,9 @@ def _railpack(said: dict[str, Any]) -> Overrides:
     start = deploy.get("startCommand")
     apt = (*strings(said.get("buildAptPackages")), *strings(deploy.get("aptPackages")))
     others = sorted({*steps} - {"install", "build"})
-    note = f"railpack.json: the steps {', '.join(others)} are not run; only install and build are." if others else ""
+    notes = [f"railpack.json: the steps {', '.join(others)} are not run; only install and build are."] if others else []
+    if any("..." in strings(table(steps.get(name)).get("commands")) for name in ("install", "build")):
+        notes.append("railpack.json: commands that extend the ones that are found are left out.")
     return Overrides(
         framework=_PROVIDERS.get(provider, provider),
         install=_commands(steps.get("install")),
@@ -67,7 +69,7 @@ def _railpack(said: dict[str, Any]) -> Overrides:
         start=start.strip() if isinstance(start, str) else "",
         versions=_versions(said.get("packages"), "railpack.json"),
         packages=tuple(dict.fromkeys(apt)),
-        notes=(note,) if note else (),
+        notes=tuple(notes),
     )
 
 
