@@ -96,8 +96,6 @@ def _own() -> dict[str, str]:
         "PDM_CHECK_UPDATE": "0",
         "npm_config_cache": f"{CACHE}/npm",
         "npm_config_update_notifier": "false",
-        "npm_config_store_dir": f"{CACHE}/pnpm",
-        "npm_config_package_import_method": "copy",
         "YARN_CACHE_FOLDER": f"{CACHE}/yarn",
         "YARN_ENABLE_TELEMETRY": "0",
         "YARN_ENABLE_GLOBAL_CACHE": "false",

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import uv
 
+from apps.builds.detect.plan import CACHE
 from apps.builds.toolchains.base import Part, asked, missing, prefix
 from apps.builds.versions import fits_node
 from apps.core.errors import UserError
@@ -30,6 +31,14 @@ _KNOWN = re.compile(
 )
 _VERSION = re.compile(r"\d+(\.\d+){0,2}(-[\w.]+)?")
 _RUN = ("bun", "deno")
+# pnpm's own settings; npm would complain about them.
+_ENV = {
+    "pnpm": {
+        f"{kind}_{name}": value
+        for kind in ("npm_config", "pnpm_config")
+        for name, value in (("store_dir", f"{CACHE}/pnpm"), ("package_import_method", "copy"))
+    }
+}
 _DEFAULT = {"pnpm": "10", "yarn": "1"}
 
 
@@ -38,14 +47,14 @@ def find(tool: str, wanted: str, origin: str, tools: Path) -> Part:
     program = shutil.which(tool)
     if program and _fits(tool, _version(program), wanted):
         here = str(Path(program).parent)
-        return Part({tool: _version(program)}, (prefix(program), here), (here,), runs=tool in _RUN)
+        return Part({tool: _version(program)}, (prefix(program), here), (here,), _ENV.get(tool, {}), tool in _RUN)
     match = re.match(_VERSION, wanted) or re.search(_VERSION, wanted)
     chosen = match[0] if match else _DEFAULT.get(tool, "")
     home = tools / f"{tool}-{chosen or 'latest'}"
     if not (home / "bin" / tool).exists():
         _fetch(tool, chosen, home, f"{tool} {wanted} ({origin})" if wanted else tool)
     version = _version(str(home / "bin" / tool)) or chosen
-    return Part({tool: version}, (str(home),), (f"{home}/bin",), runs=tool in _RUN)
+    return Part({tool: version}, (str(home),), (f"{home}/bin",), _ENV.get(tool, {}), tool in _RUN)
 
 
 def _version(program: str) -> str:
