@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from apps.builds.failures import explain
@@ -42,7 +44,7 @@ SAID = [
     ("build", "Module not found: Error: Can't resolve './Header' in '/app/src'", "module_not_found"),
     ("build", "ModuleNotFoundError: No module named 'psycopg2'", "module_not_found"),
     ("build", "\x1b[31mError\x1b[39m: Cannot find \x1b[1mmodule\x1b[22m 'x'", "module_not_found"),
-    ("build", "src/a.ts(3,1): error TS2322: Type 'string' is not assignable", "build_failed"),
+    ("build", "src/a.ts(3,1): error TS2322: Type 'string' is not assignable", "type_errors"),
     ("install", "something unheard of", "install_failed"),
 ]  # fmt: skip
 
@@ -93,3 +95,16 @@ def test_node_versions(wanted: str, fits: bool) -> None:
 )
 def test_python_versions(wanted: str, fits: bool) -> None:
     assert fits_python("3.11.7", wanted) is fits
+
+
+@pytest.mark.parametrize(
+    "line", ["no \x00 in it", "bell \x07", "half \ud800 a letter", "\x1b]0;title\x07words", "a\rb"]
+)
+def test_what_is_quoted_can_be_stored_and_shown(line: str) -> None:
+    for error in (
+        explain("build", [line], Finished(3)),
+        explain("build", [f"Cannot find module '{line.replace(' ', '')}'"], Finished(1)),
+    ):
+        said = error.message + error.hint
+        assert not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", said), said
+        said.encode()

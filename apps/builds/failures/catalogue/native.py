@@ -1,0 +1,117 @@
+"""Dependencies that are compiled where they are installed."""
+
+from __future__ import annotations
+
+from apps.builds.failures.entry import INSTALL_ON, Entry, Fix, signs
+
+NATIVE = (
+    Entry(
+        "version_from_git",
+        "The version is read from git",
+        INSTALL_ON,
+        "The package's version comes from git tags, and the build has the files of one commit without the history.",
+        "Set the version by the tool's variable, or write it into pyproject.toml.",
+        signs(
+            "setuptools-scm was unable to detect version",
+            "setuptools_scm was unable to detect version",
+            "vcs-versioning was unable to detect version",
+            "This does not appear to be a Git project",
+        ),
+        stacks=("Python",),
+        fixes=(Fix("Call it version 0.0.0", "env.SETUPTOOLS_SCM_PRETEND_VERSION", "0.0.0"),),
+    ),
+    Entry(
+        "package_layout_unclear",
+        "Setuptools does not know what to package",
+        INSTALL_ON,
+        "The project is installed as a package, and several directories beside pyproject.toml could be the one.",
+        "Name it under [tool.setuptools] packages = […], or list the dependencies in requirements.txt.",
+        signs(
+            "Multiple top-level packages discovered in a flat-layout",
+            "Multiple top-level modules discovered in a flat-layout",
+            "Unable to determine which files to ship inside the wheel",
+        ),
+        stacks=("Python",),
+    ),
+    Entry(
+        "system_library_missing",
+        "A library of the system is missing",
+        INSTALL_ON,
+        "A dependency is compiled here and needs the library or header {name}, which is not installed.",
+        "Use the dependency's ready-made build (psycopg2-binary, a wheel, a prebuilt module), or have {name}"
+        " installed on"
+        " the machine that builds (Debian: the library's -dev package).",
+        signs(
+            "fatal error: {name}: No such file or directory",
+            "Error: {name} executable not found",
+            "Exception: Can not find valid {name} name",
+            "The system library `{name}` required by crate",
+            "Package {name} was not found in the pkg-config search path",
+            "requires PHP extension {name} ",
+            "requires {name} but it is not present. It is missing from your system",
+            "requires PHP extension {name} * but it is missing from your system",
+            "/usr/bin/ld: cannot find -l{name}",
+            "ld: cannot find -l{name}",
+            "Could not find directory of {name} installation",
+            "mkmf.rb can't find header files for {name}",
+            "error while loading shared libraries: {name}:",
+            "libraries: {name}: cannot open shared object file",
+            "ImportError: {name}: cannot open shared object file",
+        ),
+    ),
+    Entry(
+        "missing_build_tool",
+        "A program is not there",
+        ("detect", *INSTALL_ON),
+        "{name} is called, and there is no such program.",
+        "Add it to the project's dependencies, or have it installed on the machine that builds.",
+        signs(
+            "sh: {*}: {name}: not found$",
+            "sh: {*}: {name}: command not found",
+            "sh: {name}: not found$",
+            "sh: {name}: command not found",
+            "sh: {name}: No such file or directory",
+            "error: command '{name}' failed: No such file or directory",
+            "/bin/sh: 1: {name}: not found",
+            "command not found: {name}",
+            "error: linker `{name}` not found",
+            'cgo: C compiler "{name}" not found',
+            "error: unable to execute '{name}': No such file or directory",
+            "unable to execute '{name}': No such file or directory",
+            "Could not find `{name}`",
+            "spawn {name} ENOENT",
+            "gyp ERR! stack Error: not found: {name}",
+            "failed to execute `{name}`",
+            "make: {name}: No such file or directory",
+            "Cannot find a program {name}",
+            "{name:text} is not on this machine",
+            "packageManager {name} is not known",
+            "^{name}: not found$",
+            "Failed to find tool. Is `{name}` installed?",
+            'exec: "{name}": executable file not found in $PATH',
+        ),
+    ),
+    Entry(
+        "package_build_failed",
+        "A dependency could not be compiled",
+        INSTALL_ON,
+        "A dependency has no ready-made build for this machine, and building it failed.",
+        "Read the compiler's words in the log; often a newer version of the dependency has a ready-made build"
+        " for this"
+        " version of the language.",
+        signs(
+            "gyp ERR! build error",
+            "gyp ERR! configure error",
+            "gyp ERR! not ok",
+            "Failed building wheel for {*}",
+            "Failed to build installable wheels for some pyproject.toml based projects",
+            "metadata-generation-failed",
+            "Getting requirements to build wheel did not run successfully",
+            "Preparing metadata ({*}) did not run successfully",
+            "Failed to build `{*}`",
+            "The build backend returned an error",
+            "Failed to build gem native extension",
+            "failed to run custom build command for `{*}`",
+        ),
+    ),
+)

@@ -1,0 +1,59 @@
+"""The words by which a failure is told in a log: text with gaps, matched in time that grows with the log alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+LOOKED_AT = 1000  # lines with a sign's longest words that are compared with the whole sign
+_GAP = re.compile(r"\{(\*|[a-z]+)(?::(text|number))?\}")
+_PREFIX = r"^(?:[a-z0-9-]{1,63} \| )?\s{0,20}"  # the lines of an app in a deployment's log begin with its name
+_KINDS = {"": r"[^\s'\"`,;()<>]{1,200}", "text": r".{1,300}", "number": r"\d{1,9}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Text as a tool prints it, with gaps: `{name}` a word, `{name:text}` anything, `{name:number}`, `{*}` unnamed.
+
+    It stands for a part of a line; `^` at its beginning and `$` at its end are the line's.
+    """
+
+    template: str
+    needle: str = field(init=False)
+    pattern: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        inner = self.template.removeprefix("^").removesuffix("$")
+        pieces = _GAP.split(inner)  # literal, name, kind, literal, name, kind, …
+        made = [_PREFIX if self.template.startswith("^") else ""]
+        for index in range(0, len(pieces), 3):
+            made.append(re.escape(pieces[index]))
+            if index + 2 < len(pieces):
+                last = index + 3 == len(pieces) - 1 and not pieces[-1] and not self.template.endswith("$")
+                made.append(_gap(pieces[index + 1], pieces[index + 2] or "", last=last))
+        made.append(r"\s{0,20}$" if self.template.endswith("$") else "")
+        object.__setattr__(self, "needle", max(pieces[::3], key=len))
+        object.__setattr__(self, "pattern", re.compile("".join(made)))
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self.pattern.groupindex)
+
+    def find(self, text: str) -> tuple[str, dict[str, str]] | None:
+        """The first line of `text` that has it, and what stood in its gaps."""
+        at, looked = text.find(self.needle), 0
+        while at >= 0 and looked < LOOKED_AT:
+            start = text.rfind("\n", 0, at) + 1
+            end = text.find("\n", at)
+            line = text[start : end if end >= 0 else len(text)]
+            if match := self.pattern.search(line):
+                return line, match.groupdict()
+            at = text.find(self.needle, end) if end >= 0 else -1
+            looked += 1
+        return None
+
+
+def _gap(name: str, kind: str, *, last: bool) -> str:
+    if name == "*":
+        return ".{0,300}" + ("" if last else "?")
+    return f"(?P<{name}>{_KINDS[kind]}{'?' if kind == 'text' and not last else ''})"
