@@ -9,16 +9,23 @@ from dataclasses import dataclass
 import httpx
 
 from apps import engines
+from apps.builds import failures
 from apps.core.errors import Unavailable, UserError
 from apps.deployments.models import Workload
-from apps.engines.base import State, Status
+from apps.engines.base import Finished, State, Status
 
 FIRST, SLOWEST = 0.01, 0.5  # seconds between two probes: at once in the beginning, then slower
 LATE = 0.05  # of the time an app took to start, at most, until that is seen
 ALIVE = 2.0  # seconds a worker has to stay up
 ANSWER = 10.0  # seconds one probe may take
 PATIENCE = 600.0  # seconds an engine that does not answer is waited for
+LAST_LINES = 200  # of what an app wrote, read for why it ended or is not healthy
 STARTS = 3  # starts that ended by themselves before the app is called broken
+
+# What an app that runs may say of why it answers badly; anything else in its log may have nothing to do with it.
+BEHIND = frozenset(
+    {"host_not_allowed", "database_unreachable", "database_auth_failed", "database_missing", "variable_missing"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +123,35 @@ def _worker(status: Status) -> str:
 
 def _refuse_crash_loop(workload: Workload, status: Status) -> None:
     if status.restarts >= STARTS or status.state in (State.EXITED, State.GONE):
-        code = status.exit_code
-        raise UserError(
-            "app_exited",
-            f"{workload.app} ended by itself with status {code}."
-            if code is not None
-            else f"{workload.app} ended by itself.",
-            "Its last lines stand above. A start command has to keep running.",
-        )
+        raise _said(workload, status.exit_code)
     if status.state == State.RESTARTING and status.exit_code == 127:
         raise UserError(
             "start_command_not_found", f"{workload.app}: the start command was not found.", "Check its spelling."
         )
 
 
+def _said(workload: Workload, code: int | None) -> UserError:
+    """Why it ended, as far as its own last lines tell."""
+    if code is None:
+        hint = "Its last lines stand above. A start command has to keep running."
+        return UserError("app_exited", f"{workload.app} ended by itself.", hint)
+    error = failures.explain("launch", _last_lines(workload), Finished(code))
+    return UserError(error.code, f"{workload.app} ended by itself with status {code}. {error.message}", error.hint)
+
+
+def _last_lines(workload: Workload) -> list[str]:
+    try:
+        lines = [line.text for line in engines.engine().logs(workload.handle) if line.stream != "engine"]
+    except Unavailable:
+        return []
+    return lines[-LAST_LINES:]
+
+
 def _diagnosis(workload: Workload, check: Check, seen: Seen) -> UserError:
     """Why it never became healthy, as far as can be found."""
+    status = engines.engine().status(workload.handle)
+    if status.state == State.RESTARTING and status.exit_code is not None:
+        return _said(workload, status.exit_code)
     try:
         listens = engines.engine().probe(workload.handle)
     except Unavailable:
@@ -143,4 +163,7 @@ def _diagnosis(workload: Workload, check: Check, seen: Seen) -> UserError:
             "Listen on 0.0.0.0 and the port in the variable PORT.",
         )
     words = f"{workload.app} was not healthy within {check.window:.0f} s: {seen.words}."
+    said = failures.diagnose("launch", _last_lines(workload), Finished(0))
+    if said.entry.code in BEHIND:
+        return UserError(said.entry.code, f"{words} {said.cause}", said.remedy)
     return UserError(seen.code, words, seen.hint or "Raise the window if it needs longer to start.")

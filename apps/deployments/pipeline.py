@@ -131,6 +131,7 @@ def _work(deployment: Deployment, lease: Lease) -> None:
 def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: str = "") -> None:
     """Record the end; anything but success stops what was started for it and brings back what made room."""
     deployment, lease = recorder.deployment, recorder.lease
+    error, hint = recorder.log.mask(error), recorder.log.mask(hint)  # they may quote what a command printed
     deployment.refresh_from_db()
     if state != "ready" and deployment.switched_at is None:
         undo(deployment, recorder.write)

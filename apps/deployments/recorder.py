@@ -114,6 +114,7 @@ class Recorder:
             return
         # Whoever ends the deployment writes the error and its hint into the log, as this section's last line.
         told = str(error) if isinstance(error, UserError | PlatformError) else "The platform failed here."
+        told = self.log.mask(told)  # it may quote what a command printed
         self._set(stage, app, state="failed", finished_at=timezone.now(), note=told[:300])
 
     def _set(self, stage: str, app: str, **fields: object) -> None:
