@@ -8,6 +8,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from apps.dashboard.changes import plan_of
+from apps.dashboard.diagnosis import diagnosis_of
 from apps.dashboard.forms.pods import RollbackForm
 from apps.dashboard.timeline import elapsed, failed_step, tracks
 from apps.deployments.models import STAGE_TITLES, Deployment, DeploymentState, StageRun
@@ -51,13 +52,15 @@ def deployment_context(pod: Pod, deployment: Deployment, *, page: bool) -> dict[
     """`page`: with what only the whole page shows, the log and the dialog of a rollback."""
     runs = list(deployment.stages.all())
     failed = failed_step(runs)
+    said = lines_of(deployment, failed) if failed else []
     is_live = deployment.revision_id == pod.live_id
     rolls_back = not deployment.is_open and pod.live_id is not None and not is_live
     context: dict[str, Any] = {
         "deployment": deployment,
         "tracks": tracks(runs),
         "failed": failed,
-        "last_lines": last_lines(deployment, failed) if failed else [],
+        "last_lines": said[-LAST_LINES:],
+        "diagnosis": diagnosis_of(deployment, failed, said),
         "builds": deployment.revision.builds.order_by("app"),
         "is_live": is_live,
         "rolls_back": rolls_back,
@@ -74,11 +77,11 @@ def deployment_context(pod: Pod, deployment: Deployment, *, page: bool) -> dict[
     return context
 
 
-def last_lines(deployment: Deployment, failed: StageRun) -> list[str]:
-    """The last lines of the stage that failed, without colours."""
+def lines_of(deployment: Deployment, failed: StageRun) -> list[str]:
+    """What is in the log's end of the stage that failed, without colours."""
     section = f"{STAGE_TITLES.get(failed.stage, failed.stage)} · {failed.app}"
     lines = reader.tail(deployment.stream, 2000)
-    return [plain(line.text) for line in lines if line.section == section][-LAST_LINES:]
+    return [plain(line.text) for line in lines if line.section == section]
 
 
 def rollback(pod: Pod, revision: Revision) -> dict[str, Any]:

@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern] = [
     path("<slug:pod>/deployments/", deployments.deployments, name="deployments"),
     path("<slug:pod>/deployments/<slug:deployment>/", deployments.deployment, name="deployment"),
     path("<slug:pod>/deployments/<slug:deployment>/cancellation/", deployments.cancellation, name="cancellation"),
+    path("<slug:pod>/deployments/<slug:deployment>/remedy/", deployments.remedy, name="remedy"),
     path("<slug:pod>/deployments/<slug:deployment>/log/", logs.deployment_log, name="deployment-log"),
     path("<slug:pod>/deployments/<slug:deployment>/log.txt", logs.deployment_log_text, name="deployment-log-text"),
     path("<slug:pod>/revisions/", revisions.revisions, name="revisions"),

@@ -91,7 +91,7 @@ PLAIN = """
 home search gallery healthz readyz operators-login sign-in sign-out
 account account-name account-password account-theme teams team team-name team-invitations
 pods pod-new pod pod-bar pod-settings pod-deletion resource-kinds resource-new resource resource-deletion
-workload-log draft draft-discard deployments deployment cancellation deployment-log deployment-log-text
+workload-log draft draft-discard deployments deployment cancellation remedy deployment-log deployment-log-text
 revisions revision webhook webhook-secret webhook-rotation
 """
 

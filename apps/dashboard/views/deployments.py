@@ -12,10 +12,12 @@ from apps.accounts.roles import Role
 from apps.core.errors import Conflict, NotFound, UserError
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.deployment_pages import deployment_context, page_of_deployments
+from apps.dashboard.diagnosis import apply_remedy
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.pods import DeployForm, RollbackForm
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render, wants_fragment
+from apps.dashboard.timeline import failed_step
 from apps.dashboard.views.draft import review_page
 from apps.dashboard.views.revisions import revision_of, revision_page
 from apps.deployments import actions
@@ -95,3 +97,13 @@ def deployment(request: Request, pod: Pod, deployment: str) -> HttpResponse:
 def cancellation(request: Request, pod: Pod, deployment: str) -> HttpResponse:
     actions.cancel(deployment=deployment_of(pod, deployment), by=request.user)
     return redirect("deployment", pod=pod.name, deployment=deployment)
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def remedy(request: Request, pod: Pod, deployment: str) -> HttpResponse:
+    """Puts a remedy for what failed (`fix`: its number) into the draft, and shows the draft."""
+    found = deployment_of(pod, deployment)
+    changed = apply_remedy(found, failed_step(found.stages.all()), request.POST.get("fix", ""), by=request.user)
+    messages.success(request, "The remedy is in the draft." if changed else "The draft has this remedy already.")
+    return redirect("draft", pod=pod.name)
