@@ -6,14 +6,20 @@ import re
 from dataclasses import dataclass, field
 
 LOOKED_AT = 1000  # lines with a sign's longest words that are compared with the whole sign
-_GAP = re.compile(r"\{(\*|[a-z]+)(?::(text|number))?\}")
+_GAP = re.compile(r"\{(\*|[a-z]+)(?::(text|number|capitals))?\}")
 _PREFIX = r"^(?:[a-z0-9-]{1,63} \| )?\s{0,20}"  # the lines of an app in a deployment's log begin with its name
-_KINDS = {"": r"[^\s'\"`,;()<>]{1,200}", "text": r".{1,300}", "number": r"\d{1,9}"}
+_KINDS = {
+    "": r"[^\s'\"`,;()<>]{1,200}",
+    "text": r".{1,300}",
+    "number": r"\d{1,9}",
+    "capitals": r"[A-Z][A-Z0-9_]{1,100}",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """Text as a tool prints it, with gaps: `{name}` a word, `{name:text}` anything, `{name:number}`, `{*}` unnamed.
+    """Text as a tool prints it, with gaps: `{name}` a word, `{name:text}` anything, `{name:number}`,
+    `{name:capitals}` as variables are called, `{*}` anything unnamed.
 
     It stands for a part of a line; `^` at its beginning and `$` at its end are the line's.
     """

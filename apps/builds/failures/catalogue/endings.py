@@ -39,19 +39,25 @@ ENDINGS = (
         fixes=(Fix("Let Node.js use 3 GB", "env.NODE_OPTIONS", "--max-old-space-size=3072", on="JavaScript heap"),),
     ),
     Entry(
+        "too_many_open_files",
+        "Too many open files",
+        COMMANDS,
+        "The command opened more files at once than a process may.",
+        "Read files one after another or in batches (graceful-fs in Node.js); close what is no longer needed.",
+        signs(
+            "System limit for number of file watchers reached",
+            "EMFILE",
+            "System limit for number of file watchers reached",
+            "Too many open files",
+            "too many open files",
+        ),
+    ),
+    Entry(
         "disk_full",
         "The disk is full",
         COMMANDS,
         "There was no room left to write to.",
         "Write less (build output, caches, uploads), use a larger disk, or have an operator free space on the host.",
         signs("ENOSPC", "No space left on device", "Disk quota exceeded"),
-    ),
-    Entry(
-        "too_many_open_files",
-        "Too many open files",
-        COMMANDS,
-        "The command opened more files at once than a process may.",
-        "Read files one after another or in batches (graceful-fs in Node.js); close what is no longer needed.",
-        signs("EMFILE", "Too many open files", "too many open files"),
     ),
 )

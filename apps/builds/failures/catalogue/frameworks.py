@@ -23,7 +23,7 @@ FRAMEWORKS = (
         "Set it on the app's Environment page, or as a secret of a Config the app uses, and deploy again.",
         signs(
             "The SECRET_KEY setting must not be empty",
-            "KeyError: '{name}'",
+            "KeyError: '{name:capitals}'$",
             "Set the {name} environment variable",
             "Environment variable not found: {name}",
             "Missing required environment variable",

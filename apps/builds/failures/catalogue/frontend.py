@@ -106,7 +106,6 @@ FRONTEND = (
             'with "output: export" config',
             "Error: Building static HTML failed for path",
             "WebpackError: ",
-            "[prerender] ",
             "Error: 404 {*} (linked from",
         ),
         stacks=_NODE,

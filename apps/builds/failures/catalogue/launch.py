@@ -27,7 +27,7 @@ LAUNCH = (
         "Listen on the port in the variable PORT.",
         signs(
             "listen EACCES: permission denied",
-            "PermissionError: [Errno 13] Permission denied",
+            "PermissionError: [Errno 13] Permission denied$",
             "bind: permission denied",
             "bind() to 0.0.0.0:80 failed",
         ),

@@ -85,6 +85,7 @@ SCRIPTS = (
             "Test Files  {*} failed",
             "There were failing tests. See the report at",
             "FAILURES!",
+            "^not ok {n:number} ",
         ),
         fixes=(
             Fix("Build without tests", "build.buildCommand", "mvn -B package -DskipTests", on="surefire"),
