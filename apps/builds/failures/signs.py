@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 
@@ -25,25 +26,14 @@ class Sign:
     """
 
     template: str
-    needle: str = field(init=False)
-    pattern: re.Pattern[str] = field(init=False)
+    needle: str = field(init=False)  # the longest words that stand in it as they are
 
     def __post_init__(self) -> None:
-        inner = self.template.removeprefix("^").removesuffix("$")
-        pieces = _GAP.split(inner)  # literal, name, kind, literal, name, kind, …
-        made = [_PREFIX if self.template.startswith("^") else ""]
-        for index in range(0, len(pieces), 3):
-            made.append(re.escape(pieces[index]))
-            if index + 2 < len(pieces):
-                last = index + 3 == len(pieces) - 1 and not pieces[-1] and not self.template.endswith("$")
-                made.append(_gap(pieces[index + 1], pieces[index + 2] or "", last=last))
-        made.append(r"\s{0,20}$" if self.template.endswith("$") else "")
-        object.__setattr__(self, "needle", max(pieces[::3], key=len))
-        object.__setattr__(self, "pattern", re.compile("".join(made)))
+        object.__setattr__(self, "needle", max(_GAP.split(_bare(self.template))[::3], key=len))
 
     @property
     def names(self) -> frozenset[str]:
-        return frozenset(self.pattern.groupindex)
+        return frozenset(_pattern(self.template).groupindex)
 
     def find(self, text: str) -> tuple[str, dict[str, str]] | None:
         """The first line of `text` that has it, and what stood in its gaps."""
@@ -52,11 +42,29 @@ class Sign:
             start = text.rfind("\n", 0, at) + 1
             end = text.find("\n", at)
             line = text[start : end if end >= 0 else len(text)]
-            if match := self.pattern.search(line):
+            if match := _pattern(self.template).search(line):
                 return line, match.groupdict()
             at = text.find(self.needle, end) if end >= 0 else -1
             looked += 1
         return None
+
+
+def _bare(template: str) -> str:
+    return template.removeprefix("^").removesuffix("$")
+
+
+@functools.cache
+def _pattern(template: str) -> re.Pattern[str]:
+    """Made when it is first needed: most signs never are."""
+    pieces = _GAP.split(_bare(template))  # literal, name, kind, literal, name, kind, …
+    made = [_PREFIX if template.startswith("^") else ""]
+    for index in range(0, len(pieces), 3):
+        made.append(re.escape(pieces[index]))
+        if index + 2 < len(pieces):
+            last = index + 3 == len(pieces) - 1 and not pieces[-1] and not template.endswith("$")
+            made.append(_gap(pieces[index + 1], pieces[index + 2] or "", last=last))
+    made.append(r"\s{0,20}$" if template.endswith("$") else "")
+    return re.compile("".join(made))
 
 
 def _gap(name: str, kind: str, *, last: bool) -> str:

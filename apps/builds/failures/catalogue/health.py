@@ -24,7 +24,8 @@ HEALTH = (
         "The health path answers with an error",
         ("health",),
         "The app answers, but not with 2xx or 3xx on its health path.",
-        "Mend what the path answers, or check another path.",
+        "Mend what the path answers, or check another path. 400 often means that the framework does not know the host"
+        " name (ALLOWED_HOSTS in Django), 401 or 403 that the path asks for a sign-in.",
         signs(
             "was not healthy within {n:number} s: {path} answered {status:number}", "{path} answered {status:number}"
         ),
