@@ -1,5 +1,6 @@
 """docs/errors.md has every error code of the platform with what to do about it, and none that is not there.
 
+The failures of builds and apps are a catalogue of their own: docs/failures.md is made from it and has those.
 Codes are literal strings where an error is made. The few places that take them from a table or hand on another
 error's are listed in COMPUTED, so that a new one is noticed.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.builds import failures as builds
+from apps.builds.failures.catalogue import CATALOGUE, GENERIC
 from apps.core import errors
 from apps.sources import failures as sources
 
@@ -29,9 +30,12 @@ IMPLIED = {"Invalid": "invalid", "NotFound": "not_found"}
 CORE = "apps/core/errors.py"  # the families themselves
 KEYWORDS = ("code", "error_code")
 
-TABLES = {row[2] for row in builds._CAUSES} | {row[1] for row in sources._CAUSES}
+TABLES = {row[1] for row in sources._CAUSES}
+FAILURES = {entry.code for entry in (*CATALOGUE, *GENERIC.values())}
 COMPUTED = {
-    ("apps/builds/failures.py", "code"),  # its table, or the assignment beside it
+    ("apps/builds/failures/diagnosis.py", "found.entry.code"),  # the catalogue's
+    ("apps/deployments/health.py", "said.entry.code"),  # the catalogue's, by an app's last lines
+    ("apps/deployments/health.py", "error.code"),  # handed on, with what the app said
     ("apps/sources/failures.py", "code"),  # its table
     ("apps/deployments/health.py", "seen.code"),  # assigned where a probe is judged
     ("apps/deployments/pipeline.py", "code"),  # handed on: an error's, to the deployment's row
@@ -142,7 +146,9 @@ def sections() -> dict[str, str]:
 def test_every_code_is_documented_and_every_documented_one_exists() -> None:
     codes, _ = scan()
     documented = {head.strip("`") for head in sections()}
-    assert {code: place for code, place in codes.items() if code not in documented} == {}, "not in docs/errors.md"
+    missing = {code: place for code, place in codes.items() if code not in documented | FAILURES}
+    assert missing == {}, "not in docs/errors.md"
+    assert documented & FAILURES == set(), "in docs/failures.md already"
     assert documented - codes.keys() == set(), "in docs/errors.md and nowhere in the source"
 
 
