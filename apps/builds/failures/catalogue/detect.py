@@ -11,10 +11,14 @@ DETECT = (
         ("detect",),
         "Files of more than one stack are at the app's root, and none of them is known to carry the other.",
         "Say which one it is, or set the app's root directory to the one that is to be deployed.",
-        signs("Both {one:text} and {other:text} are here", "Multiple builders matched", "builders matched"),
+        signs(
+            "Both {one:text} and {other:text} are here",
+            "{both:text} both describe an app here",
+            "There are several {what:text} here: ",
+        ),
         fixes=(
-            Fix("Build it as Python", "build.framework", "python"),
-            Fix("Build it as Node.js", "build.framework", "node"),
+            Fix("Build it as Python", "build.framework", "python", on="Python"),
+            Fix("Build it as Node.js", "build.framework", "node", on="Node"),
         ),
     ),
     Entry(
@@ -23,7 +27,12 @@ DETECT = (
         ("detect",),
         "The app's root directory has none of the files by which a stack is told.",
         "Add the stack's file (package.json, requirements.txt, go.mod …), or set the root directory to where it is.",
-        signs("Nothing here says how the app is built", "There is only a Dockerfile", "There is no builder {name}"),
+        signs(
+            "Nothing here says how the app is built",
+            "There is only a Dockerfile",
+            "There is no builder {name}",
+            "There is no Dockerfile here",
+        ),
         fixes=(Fix("Look in the repository's root", "source.rootDir", ""),),
     ),
     Entry(
@@ -33,5 +42,30 @@ DETECT = (
         "The stack was found, and neither a Procfile, a start script nor a well-known file says what to run.",
         "Set the app's start command, or add a Procfile with a line `web: …`.",
         signs("Nothing says how to start this {what:text}"),
+    ),
+    Entry(
+        "dockerfile_needs_docker",
+        "There is only a Dockerfile",
+        ("detect",),
+        "Nothing but a Dockerfile says how the app is built, and this installation makes no images.",
+        "Commit a file by which the stack is told beside it, or use an installation whose engine is Docker.",
+        signs("There is only a Dockerfile, and this engine makes no images"),
+    ),
+    Entry(
+        "missing_toolchain",
+        "A toolchain is not on this machine",
+        ("detect",),
+        "The app needs {name}, which the machine that builds does not have, or not in that version.",
+        "Ask for a version that is there, or have it installed on the machine that builds.",
+        signs("{name:text} is not on this machine"),
+    ),
+    Entry(
+        "unknown_package_manager",
+        "An unknown package manager",
+        ("detect",),
+        "package.json asks for the package manager {name}, which is not known.",
+        "Set packageManager in package.json to npm, pnpm, yarn or bun.",
+        signs("package.json asks for the package manager {name}."),
+        stacks=("Node",),
     ),
 )
