@@ -157,6 +157,23 @@ def test_rings_of_links_and_ways_out_end(tmp_path: Path) -> None:
     assert detect(root).start == "node a.js"
 
 
+@pytest.mark.parametrize("start", ["a\0b", "a\ud800b", "a\x1b[2Jb", "x" * 30_000])
+def test_commands_that_no_command_line_can_hold_are_refused(tmp_path: Path, start: str) -> None:
+    root = project(tmp_path, {"package.json": json.dumps({"scripts": {"start": start}})})
+    with pytest.raises(UserError) as caught:
+        detect(root)
+    assert caught.value.code == "manifest_invalid"
+    caught.value.message.encode()
+
+
+@pytest.mark.parametrize("text", [f"a = {'9' * 5000}", "a = 1979-02-30", "[" * 5000, '{"a": 1}'])
+def test_manifests_that_only_look_like_toml(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        detect(project(tmp_path, {"Cargo.toml": text, "src/main.rs": ""}))
+    assert caught.value.code == "manifest_invalid"
+    assert "Cargo.toml" in caught.value.message
+
+
 def test_a_directory_where_a_file_is_expected_and_a_fifo_are_not_read(tmp_path: Path) -> None:
     root = project(tmp_path, {"index.html": "", "package.json/x": "", "mix.exs/y": ""})
     (root / "brainpod.json").mkdir()

@@ -38,6 +38,7 @@ DETECTORS: tuple[Detector, ...] = (
 _LAST_RESORTS = (static.DETECTOR, shell.DETECTOR)
 DOCKERFILE = "Dockerfile"
 DOCKER = "docker"
+LONGEST = 20_000  # characters of one command
 
 
 def detect(root: Path, overrides: Overrides | None = None, *, repository: Path | None = None) -> Plan:
@@ -129,4 +130,20 @@ def _settled(plan: Plan, project: Project, overrides: Overrides) -> Plan:
     notes = (*plan.notes, *overrides.notes)
     if project.has(DOCKERFILE):
         notes = (*notes, "There is a Dockerfile; the bundle builder makes no images, so it is not used.")
-    return dataclasses.replace(plan, notes=notes, **changes)  # type: ignore[arg-type]
+    settled = dataclasses.replace(plan, notes=notes, **changes)  # type: ignore[arg-type]
+    _check(settled)
+    return settled
+
+
+def _check(plan: Plan) -> None:
+    """No plan is kept or run with what neither a database nor a command line can hold."""
+    words = [*plan.install, *plan.build, plan.start, plan.release, plan.output, *plan.notes, *plan.packages]
+    words += [word for pair in plan.versions.items() for word in (pair[0], *pair[1])]
+    for word in words:
+        odd = any((ord(c) < 32 and c != "\t") or 0xD800 <= ord(c) < 0xE000 for c in word)
+        if odd or len(word) > LONGEST:
+            what = "control characters" if odd else f"more than {LONGEST} characters"
+            hint = "Mend the manifest, Procfile or brainpod.json that it stands in, and commit it."
+            raise UserError(
+                "manifest_invalid", f"The files of the repository give a command with {what}: {word[:60]!r}.", hint
+            )

@@ -111,7 +111,8 @@ def _app(project: Project, overrides: Overrides) -> App:
 
 def _is_app(project: Project) -> bool:
     """Whether something is built or started from this very package."""
-    if "start" in table(project.package.get("scripts")):
+    start = table(project.package.get("scripts")).get("start")
+    if start and not re.match(r"\s*(npx |pnpm |yarn )?(nx|turbo|lerna)\b", str(start)):  # those start members
         return True
     return bool(_file(project)) or (node_static.find(project) is not None and not project.has("nx.json"))
 

@@ -94,9 +94,7 @@ def _start(project: Project, requires: dict[str, str], framework: str, kind: str
         return f"php artisan {'octane:start' if octane else 'serve'} --host=0.0.0.0 --port=$PORT"
     for directory in ("public", "web", "webroot", "html"):
         if project.has(f"{directory}/index.php"):
-            return f"php -S 0.0.0.0:$PORT -t {directory} {directory}/index.php" if framework else (
-                f"php -S 0.0.0.0:$PORT -t {directory}"
-            )  # fmt: skip
+            return f"php -S 0.0.0.0:$PORT -t {directory}"
     if project.has("index.php"):
         return "php -S 0.0.0.0:$PORT -t ."
     if program := project.first("server.php", "main.php"):

@@ -90,6 +90,8 @@ class Project:
 
     def files(self, pattern: str) -> list[str]:
         """Names matching `pattern`, sorted; at most 200."""
+        if pattern.startswith("/") or ".." in pattern or not pattern.strip("./"):
+            return []
         if "/" not in pattern:
             found: Iterator[str] = (name for name in self.names if Path(name).match(pattern))
         else:
@@ -138,7 +140,7 @@ class Project:
         text = self._manifest(name)
         try:
             return tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # numbers and dates that cannot be are plain ValueErrors
             raise invalid(name, error) from None
 
     def _manifest(self, name: str) -> str:
