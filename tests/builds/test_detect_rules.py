@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from io import StringIO
 from pathlib import Path
 from typing import get_args
@@ -13,11 +14,13 @@ from django.core.management import CommandError, call_command
 from apps.builds.detect import DETECTORS, detect
 from apps.builds.detect.plan import Overrides
 from apps.builds.detect.project import LARGEST
+from apps.builds.stages import commands
+from apps.builds.toolchains import fetched
 from apps.builds.versions import at_least, fits_range, same_minor
 from apps.core.errors import UserError
 from apps.pods.kinds.app import Build
 from apps.pods.kinds.app_form import FORM
-from tests.builds.test_detect import EXAMPLES, project
+from tests.builds.test_detect import EXAMPLES, PLANS, project
 
 GO = {"go.mod": "module x\n\ngo 1.21\n", "main.go": "package main\n"}
 PACKAGE = {"package.json": '{"scripts": {"build": "b", "start": "node a.js"}, "dependencies": {"x": "1"}}'}
@@ -85,6 +88,23 @@ def test_a_dockerfile_counts_where_images_are_made_or_nothing_else_is_there(tmp_
     assert "Dockerfile" in plan.notes[-1]
     with pytest.raises(UserError, match="no Dockerfile"):
         detect(project(tmp_path / "other", GO), Overrides(framework="docker"))
+
+
+def test_every_cache_of_a_plan_is_one_that_its_tool_is_told_of() -> None:
+    named = {cache for case in PLANS.glob("*.json") for cache in json.loads(case.read_text()).get("caches", [])}
+    told = " ".join((*commands._own().values(), *fetched._ENV["pnpm"].values()))
+    assert named
+    assert not {cache for cache in named if cache not in told}
+
+
+def test_a_registry_that_cannot_be_asked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    with pytest.raises(UserError) as caught:
+        fetched.find("pnpm", "9.0.1", "from packageManager in package.json", tmp_path / "tools")
+    assert caught.value.code == "missing_toolchain"
+    assert "pnpm" in caught.value.message
+    assert not list((tmp_path / "tools").glob("*")) or not shutil.which("npm")
 
 
 def test_the_app_form_offers_every_detector() -> None:
