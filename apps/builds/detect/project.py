@@ -62,6 +62,15 @@ class Project:
     def path(self, name: str) -> Path | None:
         if name.partition("/")[0] not in self.names:  # most of what is asked for is not there, and this is quick
             return None
+        if name not in self._paths:
+            self._paths[name] = self._resolved(name)
+        return self._paths[name]
+
+    @cached_property
+    def _paths(self) -> dict[str, Path | None]:
+        return {}
+
+    def _resolved(self, name: str) -> Path | None:
         try:
             path = beneath(self.root, name)
         except Invalid:
