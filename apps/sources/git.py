@@ -195,6 +195,9 @@ class GitSource:
             "BatchMode": "yes", "StrictHostKeyChecking": "accept-new", "UserKnownHostsFile": str(hosts),
             "GlobalKnownHostsFile": "/dev/null", "HostName": addresses[0], "HostKeyAlias": parsed.host,
             "IdentityAgent": "none", "ProxyCommand": "none", "ForwardAgent": "no", "ConnectTimeout": "15",
+            # Never as the platform's own user: whoever types an address would clone with the operator's keys.
+            "IdentityFile": "none", "PubkeyAuthentication": "no", "GSSAPIAuthentication": "no",
+            "HostbasedAuthentication": "no", "PreferredAuthentications": "none",
         }  # fmt: skip
         words = ["ssh", "-F", "/dev/null", *(w for name, value in options.items() for w in ("-o", f"{name}={value}"))]
         return [], {"GIT_SSH_COMMAND": shlex.join(words)}
