@@ -71,7 +71,9 @@ def _shown(value: object) -> str:
 
 
 def _changes() -> str:
-    return " and what is not committed yet" if _git("status", "--porcelain", "--untracked-files=no") else ""
+    """The results are written again after every benchmark, and are no change of what is measured."""
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results.md")
+    return " and what is not committed yet" if changed else ""
 
 
 def _git(*arguments: str) -> str:
