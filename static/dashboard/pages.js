@@ -182,7 +182,10 @@ function reopen() {
 const page = document.querySelector("[data-pod-socket]");
 if (page) new PodSocket(page.dataset.podSocket);
 setInterval(tick, 1000);
-document.body.addEventListener("htmx:afterSwap", tick);
+document.body.addEventListener("htmx:afterSwap", () => {
+  tick();
+  for (const map of document.querySelectorAll("pod-map")) map.draw(); // what came has no lines
+});
 tick();
 showWhen();
 guard();

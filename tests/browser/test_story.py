@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from apps.core.ids import new_id
 from tests.browser.conftest import sign_in
@@ -153,12 +153,22 @@ def cancellation(person: Person, repository: Repository) -> None:
     page.get_by_role("button", name="Deploy latest commit").click()
     page.wait_for_url(f"**/pods/{person.pod}/deployments/*/")
     expect(page.locator(".log-row", has_text="build line 3").first).to_be_visible(timeout=PATIENCE)
-    page.get_by_role("button", name="Cancel", exact=True).first.click()
-    page.wait_for_load_state()
+    press_through_a_refresh(page, page.get_by_role("button", name="Cancel", exact=True).first)
+    expect(page.get_by_text("being cancelled…").or_(page.locator("#redeploy_button"))).to_be_visible(timeout=PATIENCE)
     person.stay()
     person.becomes("Cancelled")
     expect(page.locator("#pod_bar .status")).to_have_text("Live", timeout=PATIENCE)
     person.site_says("hello")
+
+
+def press_through_a_refresh(page: Page, button: Locator) -> None:
+    """A person's press is slow, and the page may have been refreshed between its down and its up."""
+    button.hover()
+    page.mouse.down()
+    with page.expect_response(lambda answer: answer.request.headers.get("hx-target") == "deployment"):
+        page.evaluate("document.body.dispatchEvent(new CustomEvent('pod-changed'))")
+    page.wait_for_timeout(300)  # htmx puts what came into the page after its settling delay
+    page.mouse.up()
 
 
 def discarding(person: Person) -> None:
