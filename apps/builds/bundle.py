@@ -13,13 +13,14 @@ DEPS = f"{LAYERS}/deps"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`app` and `deps` are digests of trees. `prefixes` are toolchains of the host, mounted where they are.
+    """`app` and `deps` are digests of trees; an image has neither, but `image`, its reference.
 
-    `env` is what the app's own variables are put over. `release` runs before the start of each deployment.
+    `prefixes` are toolchains of the host, mounted where they are. `env` is what the app's own variables are put over.
+    `release` runs before the start of each deployment.
     """
 
-    kind: Literal["bundle", "static"]
-    app: str
+    kind: Literal["bundle", "static", "image"]
+    app: str = ""
     deps: str | None = None
     start: str = ""
     release: str = ""
@@ -27,6 +28,7 @@ class Manifest:
     prefixes: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     size: int = 0
+    image: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
@@ -41,11 +43,13 @@ class Manifest:
     @property
     def digests(self) -> frozenset[str]:
         """The trees that must stay for this to run again."""
-        return frozenset({self.app} | ({self.deps} if self.deps else set()))
+        return frozenset(digest for digest in (self.app, self.deps) if digest)
 
 
 def mounts(manifest: Manifest) -> tuple[tuple[Mount, ...], tuple[tuple[str, str], ...], tuple[str, ...]]:
     """(mounts, links, PATH directories) to launch with. Raises PlatformError("artifact_missing")."""
+    if manifest.kind == "image":
+        return (), (), ()
     app = Mount(str(artifacts.artifacts().path(manifest.app)), APP, "scratch")
     toolchains = tuple(Mount(prefix, prefix) for prefix in manifest.prefixes)
     node = f"{APP}/node_modules/.bin" in manifest.path

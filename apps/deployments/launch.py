@@ -46,10 +46,12 @@ def spec_of(release: Release, workload: Workload) -> LaunchSpec:
     env = environment(release.revision, app, secrets=values)
     size = SIZES[spec["instance"]]
     listens = spec.get("type", "web") == "web"
+    start = spec.get("startCommand") or manifest.start
     return LaunchSpec(
         id=workload.id,
         pod=release.revision.pod_id,
-        command=("sh", "-c", spec.get("startCommand") or manifest.start),
+        command=("sh", "-c", start) if start else (),
+        image=manifest.image,
         env={
             **manifest.env,
             **env.values,

@@ -85,6 +85,7 @@ class RunSpec:
     limits: Limits = Limits()
     network: bool = True  # egress to public addresses through the engine's proxy; never to this host
     files: Mapping[str, bytes] = field(default_factory=dict)  # Config files, read-only, by absolute path inside
+    image: str = ""  # what it runs in, by digest or id; an empty `command` is then the image's own
 
 
 @dataclass(frozen=True, slots=True)
