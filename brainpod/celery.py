@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
-from celery.signals import beat_init, celeryd_init, setup_logging, task_prerun, worker_ready
+from celery.signals import beat_init, celeryd_init, setup_logging, task_prerun, worker_ready, worker_shutting_down
 from django.conf import settings
 from kombu.transport import redis
 
@@ -71,8 +71,22 @@ def _bind(*, task_id: str, task: Task, args: Sequence[Any], **_: Any) -> None:
 
 
 @worker_ready.connect
-def _worker_ready(**_: Any) -> None:
+def _worker_ready(*, sender: Any, **_: Any) -> None:
+    """The worker's first process announces the builder that all its processes are."""
+    if settings.BRAINPOD.builds:
+        from apps.builds.fleet import Heartbeat  # here: Django is not set up when this module is loaded
+
+        sender.builder = Heartbeat(dedicated="celery" not in {queue.name for queue in sender.task_consumer.queues})
     _mark("worker.ready")
+
+
+@worker_shutting_down.connect
+def _worker_shutting_down(**_: Any) -> None:
+    """Nothing more is given to this builder while it ends what it has."""
+    if settings.BRAINPOD.builds:
+        from apps.builds import fleet
+
+        fleet.leave()
 
 
 @beat_init.connect

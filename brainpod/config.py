@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import platform
 import re
 import secrets
 from collections.abc import Mapping
@@ -13,11 +14,13 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.core import plans
 from apps.core.places import default_state
 
 ROOT = Path(__file__).resolve().parent.parent
 KNOWN_KEYS = frozenset({"", "secret", "changeme", "django-insecure", "insecure"})
 HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 SCHEMES = {
     "database_url": ("postgres", "postgresql", "sqlite"),
     "valkey_url": ("redis", "rediss", "unix"),
@@ -62,6 +65,11 @@ class Config:
     sandbox: str = "auto"  # auto | required | off
     lease_seconds: int = 30  # how long a worker that went silent keeps what it was working on
     workers: int = 2  # deployments at once
+    region: str = "local"  # where this host stands: new pods get it, and builders build for it
+    builds: bool = True  # the workers of this host build too; no: only those started by manage.py builder do
+    builder: str = ""  # this host's name among the builders; empty: its host name
+    builder_labels: str = ""  # what operators may want to know of this builder, comma-separated
+    plans: str = ""  # limits of teams as JSON, over the plans shipped: {"free": {"minutes": 100, "slots": 1}}
     web_workers: int = 2  # processes that make pages
     log_format: str = "auto"  # console | json; auto: json in production
     log_days: int = 14  # how long log lines are kept
@@ -78,6 +86,7 @@ class Config:
     allowed_networks: str = ""  # private networks that clones and egress may reach, comma-separated
     database_url: str = ""  # postgres://… ; empty: SQLite in the state directory
     valkey_url: str = ""  # redis://… ; empty: the embedded Valkey's socket
+    artifacts_url: str = ""  # s3://bucket/prefix?endpoint=… or file:///…, where hosts find what others built
     vault_addr: str = ""  # https://… ; empty: the embedded OpenBao
     vault_role_id: str = ""  # AppRole of the platform, for a Vault outside
     vault_secret_id: str = ""
@@ -102,6 +111,15 @@ class Config:
     def run(self) -> Path:
         """Sockets, in one short directory: a unix socket's path has at most 107 bytes."""
         return self.state / "run"
+
+    @property
+    def builder_name(self) -> str:
+        return self.builder or re.sub(r"[^a-z0-9]+", "-", platform.node().lower())[:40].strip("-") or "builder"
+
+    @property
+    def builder_queue(self) -> str:
+        """Where the messages for the builder of this host go."""
+        return f"builder.{self.builder_name}"
 
     @property
     def networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
@@ -150,6 +168,7 @@ def _check(config: Config) -> None:
     _check_numbers(config)
     _check_networks(config)
     _check_addresses(config)
+    _check_fleet(config)
     if config.production:
         _check_production(config)
 
@@ -172,6 +191,18 @@ def _check_networks(config: Config) -> None:
         ipaddress.ip_address(config.bind)
     except ValueError:
         raise ImproperlyConfigured(f"BRAINPOD_BIND must be an address such as 0.0.0.0, not {config.bind!r}.") from None
+
+
+def _check_fleet(config: Config) -> None:
+    try:
+        plans.parse(config.plans)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"BRAINPOD_PLANS {error}.") from None
+    for name in ("region", "builder"):
+        value = getattr(config, name)
+        if not LABEL.fullmatch(value) and (name == "region" or value):
+            words = "small letters, digits and hyphens, at most 40"
+            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()} must be {words}, not {value!r}.")
 
 
 def _check_addresses(config: Config) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from typing import Any, ClassVar, Self
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.sessions.models import Session
 from django.db import models
@@ -14,6 +15,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from apps.accounts.roles import Role
+from apps.core.plans import SHIPPED, UNLIMITED, Plan, parse
 
 RESERVED_SLUGS = frozenset({"new"})
 
@@ -82,6 +84,7 @@ class Team(models.Model):
 
     name = models.CharField(max_length=80)
     slug = models.SlugField(max_length=50, unique=True)
+    plan = models.CharField(max_length=40, default=UNLIMITED)  # a name in BRAINPOD_PLANS
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
 
@@ -102,6 +105,11 @@ class Team(models.Model):
         while (slug := base if number == 1 else f"{base}-{number}") in taken:
             number += 1
         return slug
+
+    @property
+    def limits(self) -> Plan:
+        """What the plan allows; one that the configuration has dropped limits nothing."""
+        return parse(settings.BRAINPOD.plans).get(self.plan, SHIPPED[UNLIMITED])
 
     def role_of(self, user: Any) -> Role | None:
         role = self.memberships.filter(user_id=user.pk, user__is_active=True).values_list("role", flat=True).first()

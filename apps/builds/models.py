@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
+
+from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils import timezone
 
 from apps.accounts.models import Team
+from apps.core import holders
 from apps.core.ids import new_id
-from apps.pods.models import Revision
+from apps.pods.models import Pod, Revision
+
+SILENT = datetime.timedelta(seconds=20)  # a builder that was not heard of for so long gets nothing to do
 
 
 class Artifact(models.Model):
@@ -47,3 +54,61 @@ class Build(models.Model):
 
     def __str__(self) -> str:
         return f"{self.app} at {self.commit[:7] or 'the branch'}"
+
+
+class Builder(models.Model):
+    """A machine that builds. It says every few seconds that it is there (apps.builds.fleet).
+
+    `dedicated`: it builds and does nothing else; one that is not also releases what it built, and its place is taken
+    until that is done. `capacity`: builds at once.
+    """
+
+    name = models.CharField(max_length=40, unique=True)
+    region = models.CharField(max_length=40)
+    capacity = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    labels = models.JSONField(default=list, blank=True)
+    dedicated = models.BooleanField(default=True)
+    draining = models.BooleanField(default=False)  # by an operator: it ends what it has and gets nothing new
+    holder = models.CharField(max_length=120, default="", editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    seen_at = models.DateTimeField(null=True, editable=False)  # None: it has taken its leave
+
+    class Meta:
+        ordering = ("region", "name")
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.region}"
+
+    @property
+    def alive(self) -> bool:
+        return self.seen_at is not None and self.seen_at > timezone.now() - SILENT and not holders.gone(self.holder)
+
+    @property
+    def queue(self) -> str:
+        """Where its messages go (Config.builder_queue)."""
+        return f"builder.{self.name}"
+
+
+class BuildRun(models.Model):
+    """One try of one build, from the start of its clone to the end of its push: what build minutes are made of."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="build_runs")
+    pod = models.ForeignKey(Pod, null=True, on_delete=models.SET_NULL, related_name="+")
+    build = models.ForeignKey(Build, null=True, on_delete=models.SET_NULL, related_name="runs")
+    pod_name = models.CharField(max_length=40)
+    app = models.CharField(max_length=63)
+    builder = models.CharField(max_length=40)
+    outcome = models.CharField(max_length=10, default="running")  # running | built | failed | stopped
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("team", "started_at")),)
+
+    def __str__(self) -> str:
+        return f"{self.app} of {self.pod_name}"
+
+    @property
+    def seconds(self) -> float:
+        return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()

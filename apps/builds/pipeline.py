@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from django.conf import settings
 
 from apps import artifacts, sources
+from apps.builds import fleet, usage
 from apps.builds.actions import record_artifact
 from apps.builds.detect.plan import Overrides
 from apps.builds.models import Artifact, Build
@@ -58,8 +59,10 @@ def build(build: Build, ledger: Ledger) -> Artifact:
         write=ledger.write,
         cancelled=ledger.cancelled,
     )
+    here = fleet.here()
     try:
-        manifest = _stages(build, resource, room, ledger)
+        with usage.counted(build, builder=here.name if here else ""):
+            manifest = _stages(build, resource, room, ledger)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     failpoint("artifact.stored", revision.pod_id)
@@ -73,6 +76,7 @@ def build(build: Build, ledger: Ledger) -> Artifact:
 def discard(build: Build) -> None:
     """Remove what a build that was killed left behind; for one that nobody works on."""
     artifacts.artifacts().discard_scratch(_scratch(build))
+    usage.end_lost(build)
 
 
 def _scratch(build: Build) -> str:

@@ -6,13 +6,14 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from apps.builds.models import Builder
 from apps.core.ids import new_id
 from apps.core.leases import Leased
 from apps.pods.models import Pod, Revision
 
 
 class DeploymentState(models.TextChoices):
-    WAITING = "waiting"  # behind another deployment of the pod
+    WAITING = "waiting"  # behind another deployment of the pod, or for a builder (`waits_for`)
     PENDING = "pending"  # under way
     DEGRADED = "degraded"  # launched, and the health check has not passed within its window: still being tried
     READY = "ready"
@@ -50,6 +51,10 @@ class Deployment(Leased):
     started_at = models.DateTimeField(null=True)
     switched_at = models.DateTimeField(null=True)  # the moment traffic moved
     finished_at = models.DateTimeField(null=True)
+    builder = models.ForeignKey(Builder, null=True, on_delete=models.SET_NULL, related_name="deployments")
+    assigned_at = models.DateTimeField(null=True)  # when it was given to `builder`
+    built_at = models.DateTimeField(null=True)  # when everything it needs was built
+    waits_for = models.CharField(max_length=10, blank=True)  # slot | minutes | region | builder; see dispatch.py
     deadline = models.DateTimeField(null=True)  # past it, the reconciler fails the deployment
     cancel_at = models.DateTimeField(null=True)  # when somebody asked for it to be cancelled
     cancelled_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -18,7 +18,7 @@ from apps.core.failpoints import failpoint
 from apps.core.leases import Lease, LeaseLost, acquire, kept
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import health, queue, retire
+from apps.deployments import dispatch, health, queue, retire
 from apps.deployments.events import changed
 from apps.deployments.models import DEPLOYMENT_MOVES, STAGES, WORKLOAD_MOVES, Deployment, StageRun, Workload
 from apps.deployments.recorder import Cancelled, Recorder
@@ -39,6 +39,7 @@ def deploy(recorder: Recorder) -> None:
             _skip_build(recorder, build)
         else:
             _build(recorder, build)
+    _built(recorder)
     release = Release.of(revision)
     workloads = launch_all(recorder, release)
     for workload in workloads:
@@ -50,6 +51,24 @@ def deploy(recorder: Recorder) -> None:
     recorder.write(f"{revision} is live.")
 
 
+class HandedOver(Exception):
+    """Everything is built, on a machine that does nothing else: a worker goes on."""
+
+
+def _built(recorder: Recorder) -> None:
+    """Note that the builder is free for another; what was built elsewhere is released by a worker."""
+    deployment = recorder.deployment
+    if deployment.builder is None or deployment.built_at:
+        return
+    recorder.check()
+    deployment.built_at = timezone.now()
+    Deployment.objects.filter(pk=deployment.pk, **recorder.lease.where).update(built_at=deployment.built_at)
+    failpoint("deployment.built", deployment.pod_id)
+    if deployment.builder.dedicated:
+        raise HandedOver
+    dispatch.assign()
+
+
 def _build(recorder: Recorder, build: Build) -> None:
     """A build whose engine went away in the middle begins again when the engine is back."""
     recorder.patiently(lambda: builds.build(build, recorder), "the engine")
@@ -58,9 +77,9 @@ def _build(recorder: Recorder, build: Build) -> None:
 def run(deployment_id: str) -> None:
     """Work on a deployment until it has ended, if it is its turn and nobody else does. Safe to call at any time."""
     deployment = Deployment.objects.select_related("pod", "revision").filter(pk=deployment_id).first()
-    if deployment is None or not deployment.is_open or deployment.pod.deleting_at or not queue.has_room(deployment):
+    if deployment is None or not deployment.is_open or deployment.pod.deleting_at or not queue.may_begin(deployment):
         return
-    lease = acquire(deployment)
+    lease = acquire(deployment, builder=deployment.builder_id)  # which may have been given to another by now
     if lease is None:
         return
     with kept(lease):
@@ -116,7 +135,7 @@ def _work(deployment: Deployment, lease: Lease) -> None:
             except PlatformError as error:
                 log.exception("deployment_failed", deployment=deployment.pk, error_id=error.id)
                 _end(recorder, "failed", f"{error.message} ({error.id})", code=error.code, hint=error.hint)
-            except LeaseLost:
+            except (LeaseLost, HandedOver):
                 raise
             except Exception:
                 failure = PlatformError("internal_error", "The platform failed while deploying.")
@@ -126,6 +145,8 @@ def _work(deployment: Deployment, lease: Lease) -> None:
                 _end(recorder, "ready", "")
     except LeaseLost:
         log.info("lease_lost", deployment=deployment.pk)
+    except HandedOver:
+        log.info("handed_over", deployment=deployment.pk)
 
 
 def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: str = "") -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from apps import edge, engines
 from apps.core.errors import PlatformError, UserError
 from apps.core.states import move
-from apps.deployments import launch, queue, wake
+from apps.deployments import dispatch, launch, queue, wake
 from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
 from apps.deployments.events import changed
@@ -59,6 +59,7 @@ def _jobs() -> None:
         if deployment.state == "failed":
             stages.update(state="skipped", note="The deadline passed.")
         changed(deployment.pod_id, deployment.pk)
+    dispatch.assign()
     for pk in queue.unattended():
         wake.wake(wake.RUN, pk)
 

@@ -16,14 +16,17 @@ RECONCILE = "deployments.reconcile"
 MAINTAIN = "deployments.maintain"
 
 
-def wake(task: str, *args: str) -> None:
-    """Have a worker run the task of that name soon after the commit; later, when the broker is away."""
-    transaction.on_commit(lambda: _send(task, *args))
+def wake(task: str, *args: str, queue: str | None = None) -> None:
+    """Have a worker run the task of that name soon after the commit; later, when the broker is away.
+
+    `queue`: of a builder; any worker without.
+    """
+    transaction.on_commit(lambda: _send(task, *args, queue=queue))
 
 
-def _send(task: str, *args: str) -> None:
+def _send(task: str, *args: str, queue: str | None) -> None:
     failpoint("wake", args[0] if args else "")
     try:
-        current_app.send_task(task, args, retry=False, ignore_result=True)
+        current_app.send_task(task, args, queue=queue, retry=False, ignore_result=True)
     except Exception as error:  # noqa: BLE001 - kombu's errors differ by transport; the reconciler makes up for it
         log.warning("broker_away", task=task, error=str(error))

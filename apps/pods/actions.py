@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
@@ -25,7 +26,7 @@ def create_pod(*, team: Team, name: str, by: User | None) -> Pod:
     name = check_resource_name(name.strip(), longest=40)
     try:
         with transaction.atomic():
-            pod = Pod.objects.create(team=team, name=name, created_by=by)
+            pod = Pod.objects.create(team=team, name=name, region=settings.BRAINPOD.region, created_by=by)
     except IntegrityError:
         raise Conflict("name_taken", f"There is a pod called {name} already.", "Choose another name.") from None
     hosts.reserve(pod)

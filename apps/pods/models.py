@@ -33,6 +33,7 @@ class Pod(models.Model):
     id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="pods")
     name = models.CharField(max_length=40, unique=True)  # part of host names, hence unique on the platform
+    region = models.CharField(max_length=40, default="local")  # where it is built
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     live = models.ForeignKey("Revision", null=True, on_delete=models.SET_NULL, related_name="+")

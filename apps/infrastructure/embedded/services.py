@@ -72,11 +72,7 @@ PRELOADED = (
 def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
     """Everything the settings ask for; a Valkey or a Vault outside is not started here."""
     config = settings.BRAINPOD
-    own = {**environ, "BRAINPOD_STATE": str(config.state), "PYTHONUNBUFFERED": "1"}
-    own.setdefault("DJANGO_SETTINGS_MODULE", "brainpod.settings")
-    own.setdefault("MALLOC_ARENA_MAX", "2")
-    own.setdefault("CELERY_SKIP_CHECKS", "1")  # Django's checks are for developers (make check), not for each start
-    plain = {name: value for name, value in own.items() if name not in SECRET_NAMES}
+    own, plain = _environments(environ)
     stores = [_engine(config, plain)]
     if not config.valkey_url:
         stores.append(_valkey(config.state, plain))
@@ -91,6 +87,22 @@ def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
         ),
         Tier((_nginx(plain),)),
     ]
+
+
+def builder_tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
+    """What a machine needs that only builds."""
+    own, plain = _environments(environ)
+    return [Tier((_engine(settings.BRAINPOD, plain),)), Tier((_builder(settings.BRAINPOD, own),))]
+
+
+def _environments(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """What the platform's own processes are started with, and what all others are."""
+    config = settings.BRAINPOD
+    own = {**environ, "BRAINPOD_STATE": str(config.state), "PYTHONUNBUFFERED": "1"}
+    own.setdefault("DJANGO_SETTINGS_MODULE", "brainpod.settings")
+    own.setdefault("MALLOC_ARENA_MAX", "2")
+    own.setdefault("CELERY_SKIP_CHECKS", "1")  # Django's checks are for developers (make check), not for each start
+    return own, {name: value for name, value in own.items() if name not in SECRET_NAMES}
 
 
 def preload() -> None:
@@ -192,16 +204,37 @@ def _sockets(config: Any, env: Mapping[str, str]) -> Service:
 def _worker(config: Any, env: Mapping[str, str]) -> Service:
     """A stop ends the tasks under way: their rows have leases, and the next worker goes on with them.
 
-    One process more than deployments at once: reconciling never waits for a build.
+    Two processes more than builds at once: a rollback does not wait for builds, nor reconciling for either.
     """
+    queues = ["celery", *([config.builder_queue] if config.builds else [])]
+    return _celery_worker("worker", config, env, queues, config.workers + 2, stop=signal.SIGQUIT, grace=15)
+
+
+def _builder(config: Any, env: Mapping[str, str]) -> Service:
+    """It builds and does nothing else. A stop waits for what is being built; a second one does not."""
+    return _celery_worker(
+        "builder", config, env, [config.builder_queue], config.workers, stop=signal.SIGTERM, grace=3600
+    )
+
+
+def _celery_worker(
+    name: str,
+    config: Any,
+    env: Mapping[str, str],
+    queues: list[str],
+    processes: int,
+    *,
+    stop: signal.Signals,
+    grace: float,
+) -> Service:
     marker = config.run / "worker.ready"
     command = [
         *(sys.executable, "-m", "celery", "-q", "-A", "brainpod.celery", "worker"),
-        *("--concurrency", str(config.workers + 1), "--loglevel", "INFO"),
+        *("--queues", ",".join(queues), "--concurrency", str(processes), "--loglevel", "INFO"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
     return Service(
-        "worker", lambda: command, marker.exists, env, stop=signal.SIGQUIT, orphan=signal.SIGQUIT, grace=15,
+        name, lambda: command, marker.exists, env, stop=stop, orphan=signal.SIGQUIT, grace=grace,
         leftovers=(marker,), forked=True,
     )  # fmt: skip
 

@@ -1,0 +1,123 @@
+"""Who builds what next: the slots of teams, the minutes of their plans, and the builders of each region.
+
+A deployment that has to build waits until it is given a builder; `waits_for` says what is missing. Every look gives
+out all there is to give, in one transaction: the teams with the least under way first, and in a team the oldest. A
+builder that has died, or that was told and did not begin, gives back what it had: the lease of a deployment is what
+keeps it from being worked on twice, so that giving it out twice harms nobody.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from apps.builds import fleet, usage
+from apps.builds.models import Build, Builder
+from apps.deployments import wake
+from apps.deployments.events import changed
+from apps.deployments.models import OPEN_STATES, Deployment
+
+BEGIN = datetime.timedelta(seconds=15)  # within which a builder that was told begins, or somebody else is told
+
+UNBUILT = Exists(Build.objects.filter(revision=OuterRef("revision"), artifact=None))
+
+
+def needs_builder(deployment: Deployment) -> bool:
+    return deployment.built_at is None and deployment.revision.builds.filter(artifact=None).exists()
+
+
+def assign() -> list[Deployment]:
+    """Give builders to those who wait for one and tell the builders; those that were given one."""
+    with transaction.atomic():
+        builders = list(Builder.objects.select_for_update())  # one dispatcher at a time
+        given = _Round([b for b in builders if b.alive and not b.draining], _open()).give()
+        for deployment in given:
+            assert deployment.builder is not None
+            wake.wake(wake.RUN, deployment.pk, queue=deployment.builder.queue)
+    return given
+
+
+def _open() -> list[Deployment]:
+    rows = Deployment.objects.filter(state__in=OPEN_STATES, pod__deleting_at=None, cancel_at=None)
+    return list(rows.select_related("pod__team", "builder").annotate(unbuilt=UNBUILT).order_by("id"))
+
+
+class _Round:
+    """One look at everything that is open: what is taken, and who may have what is left."""
+
+    def __init__(self, builders: list[Builder], rows: list[Deployment]) -> None:
+        self.builders = builders
+        self.load: Counter[int] = Counter()  # builder → deployments
+        self.teams: Counter[int] = Counter()  # team → deployments that are being built
+        self.waiting: list[Deployment] = []
+        busy = {row.pod_id for row in rows if row.state != "waiting"}
+        now = timezone.now()
+        for row in rows:
+            if row.builder is not None and self._has_it(row, now):
+                self._take(row, row.builder)
+            elif row.unbuilt and not row.held and (row.state != "waiting" or row.pod_id not in busy):  # type: ignore[attr-defined]
+                self.waiting.append(row)
+        self._spent: dict[int, bool] = {}
+
+    def _has_it(self, row: Deployment, now: datetime.datetime) -> bool:
+        """Whether the builder of `row` works on it, or has just been told."""
+        if row.builder is None or (row.built_at and row.builder.dedicated):
+            return False
+        told = row.assigned_at is not None and row.assigned_at > now - BEGIN
+        return row.held or bool(row.built_at) or (told and row.builder in self.builders)
+
+    def _take(self, row: Deployment, builder: Builder) -> None:
+        self.load[builder.pk] += 1
+        if row.built_at is None:
+            self.teams[row.pod.team_id] += 1
+
+    def give(self) -> list[Deployment]:
+        given = []
+        while self.waiting:
+            self.waiting.sort(key=lambda row: (self.teams[row.pod.team_id], row.pk))
+            row = self.waiting.pop(0)
+            missing = self._missing(row)
+            builder = None if missing else fleet.choose(self.builders, row.pod.region, self.load)
+            if builder is None:
+                self._wait(row, missing or "builder")
+                continue
+            row.builder, row.assigned_at, row.waits_for = builder, timezone.now(), ""
+            row.save(update_fields=["builder", "assigned_at", "waits_for"])
+            self._take(row, builder)
+            given.append(row)
+        return given
+
+    def _missing(self, row: Deployment) -> str:
+        team = row.pod.team
+        slots = team.limits.slots
+        if slots is not None and self.teams[team.pk] >= slots:
+            return "slot"
+        if team.pk not in self._spent:
+            self._spent[team.pk] = usage.exhausted(team)
+        if self._spent[team.pk]:
+            return "minutes"
+        return "" if any(b.region == row.pod.region for b in self.builders) else "region"
+
+    def _wait(self, row: Deployment, what: str) -> None:
+        if row.waits_for != what or row.builder_id is not None:
+            row.builder, row.waits_for = None, what
+            row.save(update_fields=["builder", "waits_for"])
+            changed(row.pod_id, row.pk)
+
+
+def ahead(deployment: Deployment) -> int:
+    """How many wait for the same thing and were there before."""
+    rows = Deployment.objects.filter(state__in=OPEN_STATES, waits_for=deployment.waits_for, pk__lt=deployment.pk)
+    pod = deployment.pod
+    same = Q(pod__region=pod.region) if deployment.waits_for in ("builder", "region") else Q(pod__team=pod.team_id)
+    return rows.filter(same, cancel_at=None).count()
+
+
+def in_order(rows: Iterable[Deployment] | QuerySet[Deployment]) -> dict[str, int]:
+    """Deployment → its place in the queue, from 1; those that wait for a builder alone."""
+    return {row.pk: ahead(row) + 1 for row in rows if row.waits_for}
