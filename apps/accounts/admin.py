@@ -98,7 +98,8 @@ class PersonAdmin(TakesMembershipsAlong, UserAdmin):
 @admin.register(Team)
 class TeamAdmin(TakesMembershipsAlong, admin.ModelAdmin):
     form = TeamForm
-    list_display = ["name", "slug", "created_at"]
+    list_display = ["name", "slug", "plan", "created_at"]
+    list_filter = ["plan"]
     search_fields = ["name", "slug"]
     readonly_fields = ["slug", "created_at"]
     inlines = [MembershipInline]

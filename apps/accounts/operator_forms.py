@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.db.models import QuerySet
 from django.forms.formsets import DELETION_FIELD_NAME
@@ -14,6 +15,7 @@ from apps.accounts.labels import check_email, check_label
 from apps.accounts.models import Membership, Team, User
 from apps.accounts.roles import Role
 from apps.core.errors import Invalid
+from apps.core.plans import parse
 
 
 def teams_left_without_owner(users: Iterable[User]) -> QuerySet[Team]:
@@ -66,9 +68,16 @@ class PersonForm(_Labelled, UserChangeForm):
 
 
 class TeamForm(_Labelled, forms.ModelForm):
+    plan = forms.ChoiceField(help_text="What the team may use: the plans of BRAINPOD_PLANS.")
+
     class Meta:
         model = Team
-        fields = ("name",)
+        fields = ("name", "plan")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = dict.fromkeys([*parse(settings.BRAINPOD.plans), self.instance.plan])
+        self.fields["plan"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
 
 
 class MembershipFormSet(forms.BaseInlineFormSet):

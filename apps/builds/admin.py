@@ -1,10 +1,18 @@
-"""What was built, for operators: to look at. Rows and stored trees belong together, so nothing is removed here."""
+"""What was built and where, for operators.
+
+Artifacts and builds are to look at: rows and stored trees belong together, so nothing is removed here. Builders are
+drained before their machine is taken away, and forgotten once it is gone.
+"""
 
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
 
-from apps.builds.models import Artifact, Build
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.builds.models import Artifact, Build, Builder, BuildRun
 from apps.core.admin import ReadOnly
 
 
@@ -39,3 +47,46 @@ class BuildAdmin(ReadOnly, admin.ModelAdmin):
     @admin.display(ordering="revision__pod__name")
     def pod(self, build: Build) -> str:
         return build.revision.pod.name
+
+
+@admin.register(Builder)
+class BuilderAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("name", "region", "capacity", "is_alive", "draining", "dedicated", "labels", "seen_at")
+    list_filter = ("region", "draining", "dedicated")
+    search_fields = ("name", "region")
+    readonly_fields = ("started_at", "seen_at")
+    actions = ("drain", "resume")
+
+    @admin.display(boolean=True, description="alive")
+    def is_alive(self, builder: Builder) -> bool:
+        return builder.alive
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """One that is there would only announce itself again."""
+        return self.has_operate_permission(request) and obj is not None and not obj.alive
+
+    @admin.action(description="Drain: give them nothing new", permissions=["operate"])
+    def drain(self, request: HttpRequest, queryset: QuerySet[Builder]) -> None:
+        queryset.update(draining=True)
+        words = "They end what they have. Deployments of a region without another builder wait."
+        self.message_user(request, words, messages.WARNING)
+
+    @admin.action(description="Resume: give them builds again", permissions=["operate"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Builder]) -> None:
+        queryset.update(draining=False)
+        self.message_user(request, "They are given builds again.")
+
+
+@admin.register(BuildRun)
+class BuildRunAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("app", "pod_name", "team", "builder", "outcome", "started_at", "minutes")
+    list_filter = ("outcome", "builder", "team")
+    search_fields = ("app", "pod_name", "builder")
+    list_select_related = ("team",)
+
+    @admin.display(description="minutes")
+    def minutes(self, run: BuildRun) -> str:
+        return f"{run.seconds / 60:.1f}"

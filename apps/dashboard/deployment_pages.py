@@ -7,6 +7,7 @@ from typing import Any
 from django.http import QueryDict
 from django.urls import reverse
 
+from apps.dashboard import waiting
 from apps.dashboard.changes import plan_of
 from apps.dashboard.diagnosis import diagnosis_of
 from apps.dashboard.forms.pods import RollbackForm
@@ -45,6 +46,7 @@ def page_of_deployments(pod: Pod, query: QueryDict, app: str = "") -> dict[str, 
         "filtered": bool(wanted or query.get("before")),
         "states": DeploymentState.values,
         "elapsed": elapsed,
+        "place": waiting.place,
     }
 
 
@@ -66,6 +68,7 @@ def deployment_context(pod: Pod, deployment: Deployment, *, page: bool) -> dict[
         "rolls_back": rolls_back,
         "may_cancel": deployment.is_open and not deployment.switched_at and not deployment.cancel_at,
         "took": elapsed(deployment),
+        "waits": waiting.words(deployment),
     }
     if page:
         context |= {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from apps.dashboard.views import account, frame, home, session, teams
+from apps.dashboard.views import account, frame, home, session, teams, usage
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/sessions/<int:pk>/", account.account_session, name="account-session"),
     path("teams/", teams.teams, name="teams"),
     path("teams/<slug:team>/", teams.team, name="team"),
+    path("teams/<slug:team>/usage/", usage.usage, name="team-usage"),
     path("teams/<slug:team>/name/", teams.team_name, name="team-name"),
     path("teams/<slug:team>/invitations/", teams.team_invitations, name="team-invitations"),
     path("teams/<slug:team>/invitations/<int:pk>/", teams.team_invitation, name="team-invitation"),

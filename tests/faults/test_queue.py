@@ -25,8 +25,8 @@ def deployment(team, state="pending") -> Deployment:
 
 @pytest.fixture
 def full(team) -> list[Deployment]:
-    """As many deployments as may be, each with somebody who works on it."""
-    rows = [deployment(team) for _ in range(settings.BRAINPOD.workers)]
+    """As many deployments as may be worked on without a builder, each with somebody who works on it."""
+    rows = [deployment(team) for _ in range(settings.BRAINPOD.workers + 1)]
     assert all(acquire(row) for row in rows)
     return rows
 
