@@ -41,6 +41,9 @@ RANGES = {
     "clone_seconds": (1, 86400),
     "build_seconds": (1, 86400),
     "build_memory": (16, 10_000_000),
+    "build_disk_mb": (1, 1_000_000_000),
+    "build_files": (1, 1_000_000_000),
+    "build_output_mb": (1, 1_000_000),
     "build_cpu": (0.01, 1024),
     "drain_seconds": (0, 3600),
 }
@@ -81,6 +84,9 @@ class Config:
     clone_seconds: int = 300
     build_seconds: int = 1800  # install and build, each
     build_memory: int = 4096  # MB
+    build_disk_mb: int = 20480  # what one command may have in the directories it writes to
+    build_files: int = 1_000_000  # and how many files
+    build_output_mb: int = 100  # what one command may print
     build_cpu: float = 2.0
     drain_seconds: float = 30.0  # the most that requests under way in replaced instances are waited for
     allowed_networks: str = ""  # private networks that clones and egress may reach, comma-separated

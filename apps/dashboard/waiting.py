@@ -20,9 +20,7 @@ def words(deployment: Deployment) -> str:
     match deployment.waits_for:
         case "slot":
             at_once = "1 build" if limits.slots == 1 else f"{limits.slots} builds"
-            return (
-                f"Waits for a build slot, number {number} in the queue: plan {limits.name} has {at_once} at once."
-            )
+            return f"Waits for a build slot, number {number} in the queue: plan {limits.name} has {at_once} at once."
         case "minutes":
             used = f"The {limits.minutes} build minutes of the plan {limits.name} are used up for this month."
             return f"{used} It is built when the next one begins, number {number} in the queue."

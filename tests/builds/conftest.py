@@ -16,6 +16,7 @@ from apps.builds.detect.plan import Overrides, Plan
 from apps.builds.layers import Layer
 from apps.builds.stages import build, clone, detect, install, push
 from apps.builds.stages.room import Room
+from apps.engines.base import Limits
 from apps.engines.process.client import ProcessEngine
 from apps.sources.git import GitSource
 
@@ -31,6 +32,7 @@ class Builder:
     lines: list[str] = field(default_factory=list)
     cancelled: Callable[[], bool] = lambda: False
     seconds: float = 120
+    memory: int = 2048
     plan: Plan | None = None
     layer: Layer | None = None
 
@@ -39,6 +41,7 @@ class Builder:
         return Room(
             workspace=self.store.scratch("test"), cache=self.cache, pod="pod0test", write=self.lines.append,
             cancelled=self.cancelled, seconds=self.seconds, tools=self.tools,
+            limits=Limits(cpu=2, memory=self.memory, processes=512),
         )  # fmt: skip
 
     def build(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from apps import engines
 from apps.builds import bundle
 from apps.builds.detect import plan
 from apps.builds.failures import explain
-from apps.builds.stages.room import Interrupted, Room
+from apps.builds.stages.bounds import Bounds
+from apps.builds.stages.room import Room
 from apps.builds.toolchains import Toolchain
 from apps.core.ids import new_id
 from apps.engines.base import APP, Finished, Mount, RunSpec
@@ -53,6 +55,7 @@ def run(
 
     def on_line(line: str) -> None:
         tail.append(line)
+        bounds.printed(line)
         if not quiet:
             room.write(line)
 
@@ -74,9 +77,13 @@ def run(
         links=links,
         limits=room.limits,
     )
-    finished = engines.engine().run_once(spec, on_line=on_line, timeout=room.seconds, cancelled=room.cancelled)
+    bounds = Bounds(tuple(mount.source for mount in spec.mounts if mount.mode == "write"))
+    finished = engines.engine().run_once(
+        spec, on_line=on_line, timeout=room.seconds, cancelled=lambda: bounds.passed() or room.cancelled()
+    )
     if finished.killed == "cancelled":
-        raise Interrupted
+        room.check()
+        finished = replace(finished, killed=bounds.why)
     if (finished.exit_code or finished.killed) and not quiet:
         raise explain(stage, tuple(tail), finished, seconds=room.seconds)
     return finished

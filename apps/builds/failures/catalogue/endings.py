@@ -15,6 +15,31 @@ ENDINGS = (
         endings=("timeout",),
     ),
     Entry(
+        "disk_limit",
+        "It wrote too much",
+        INSTALL_ON,
+        "The {stage} wrote more to the disk than a build may and was ended.",
+        "Leave out what the app does not need (test data, several browsers, debug symbols), or have an operator raise"
+        " BRAINPOD_BUILD_DISK_MB.",
+        endings=("disk",),
+    ),
+    Entry(
+        "file_limit",
+        "It made too many files",
+        INSTALL_ON,
+        "The {stage} made more files than a build may and was ended.",
+        "Look for a loop that writes files, or have an operator raise BRAINPOD_BUILD_FILES.",
+        endings=("files",),
+    ),
+    Entry(
+        "output_limit",
+        "It printed too much",
+        INSTALL_ON,
+        "The {stage} printed more than a build may and was ended.",
+        "Make it quieter; or have an operator raise BRAINPOD_BUILD_OUTPUT_MB.",
+        endings=("output",),
+    ),
+    Entry(
         "out_of_memory",
         "Out of memory",
         COMMANDS,
