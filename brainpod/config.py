@@ -25,6 +25,7 @@ SCHEMES = {
     "database_url": ("postgres", "postgresql", "sqlite"),
     "valkey_url": ("redis", "rediss", "unix"),
     "vault_addr": ("https", "http"),
+    "artifacts_url": ("s3", "file"),
 }
 RANGES = {
     "port": (1, 65535),

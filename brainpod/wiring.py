@@ -7,7 +7,9 @@ from collections.abc import Callable
 from django.conf import settings
 
 from apps.accounts.models import User
+from apps.artifacts import objects
 from apps.artifacts.local import LocalArtifacts
+from apps.artifacts.shared import SharedArtifacts
 from apps.core.masking import Mask
 from apps.deployments import runtime_logs
 from apps.edge.nginx import NginxEdge
@@ -48,7 +50,11 @@ def secrets() -> Vault:
 
 
 def artifacts() -> LocalArtifacts:
-    return LocalArtifacts(settings.BRAINPOD.state / "artifacts")
+    """On this host alone, or shared with others through the store that the settings name."""
+    config = settings.BRAINPOD
+    if config.artifacts_url:
+        return SharedArtifacts(config.state / "artifacts", objects.opened(config.artifacts_url))
+    return LocalArtifacts(config.state / "artifacts")
 
 
 def source() -> GitSource:

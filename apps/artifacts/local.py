@@ -31,6 +31,10 @@ class LocalArtifacts:
 
     def adopt(self, directory: Path, *, outside: Sequence[str] = ()) -> Tree:
         tree = seal(directory, (*self.outside, *outside))
+        self._keep(directory, tree)
+        return tree
+
+    def _keep(self, directory: Path, tree: Tree) -> None:
         target = self._target(tree.digest)
         try:
             directory.rename(target)
@@ -41,7 +45,6 @@ class LocalArtifacts:
             self._remove(directory)
         else:
             self._touch(target)
-        return tree
 
     def path(self, digest: str) -> Path:
         target = self._target(digest)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from django.conf import settings as live
 from apps.builds.stages.room import Interrupted
 from apps.core.errors import UserError
 from tests.builds.conftest import Builder
+from tests.stack.components import processes_with, wait_for
 
 Make = Callable[[dict[str, str]], Path]
 PATIENCE = 60  # seconds; what is measured takes five at most on a quiet machine
@@ -47,24 +47,8 @@ def refused(builder: Builder, root: Path, command: str) -> str:
     return caught.value.code
 
 
-def processes(mark: str) -> list[int]:
-    """Who has `mark` in the command line, but us."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if mark in (entry / "cmdline").read_text(errors="replace"):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
-
-
-def gone(mark: str) -> None:
-    deadline = time.monotonic() + 30
-    while processes(mark):
-        assert time.monotonic() < deadline, f"left behind: {processes(mark)}"
-        time.sleep(0.1)
+def gone(words: str) -> None:
+    wait_for(lambda: not processes_with(words), 30, f"{words} to be gone")
 
 
 def test_too_much_on_the_disk(builder: Builder, project: Make, limits) -> None:

@@ -24,7 +24,7 @@ from django.db.models import Count, Max  # noqa: E402
 
 from apps import engines, secretstore  # noqa: E402
 from apps.accounts.models import Team  # noqa: E402
-from apps.builds.models import Artifact, Build  # noqa: E402
+from apps.builds.models import Artifact, Build, Builder, BuildRun  # noqa: E402
 from apps.core.errors import PlatformError, UserError  # noqa: E402
 from apps.deployments import actions  # noqa: E402
 from apps.deployments.models import OPEN_STATES, Deployment, StageRun, Trigger, Workload  # noqa: E402
@@ -166,6 +166,20 @@ def last(names: list[str]) -> dict[str, dict[str, Any]]:
                "stage": stages.get(pk), "switched": rows[pk][3] is not None}
         for name, pk in newest
     }  # fmt: skip
+
+
+def builders() -> dict[str, bool]:
+    """Every builder, and whether it is there."""
+    return {builder.name: builder.alive for builder in Builder.objects.all()}
+
+
+def forget_builders() -> None:
+    Builder.objects.all().delete()
+
+
+def runs(name: str) -> list[tuple[str, str]]:
+    """The tries of the pod's builds: who, and how it ended."""
+    return list(BuildRun.objects.filter(pod_name=name).order_by("id").values_list("builder", "outcome"))
 
 
 def open_ones() -> int:

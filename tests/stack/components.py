@@ -56,6 +56,19 @@ def running(
         child.wait(15)
 
 
+def processes_with(words: str) -> list[int]:
+    """The processes that have `words` in their command line, but this one."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if words.encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
 def wait_for(condition: Callable[[], object], seconds: float = 30, what: str = "") -> None:
     """Return when `condition()` is true; fail naming `what` after `seconds`."""
     deadline = time.monotonic() + seconds

@@ -1,0 +1,160 @@
+"""Machines that build: real `manage.py builder` processes, each with a state directory of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from apps.engines.process import processes
+from apps.infrastructure.embedded import openbao, process, running, valkey
+from tests.faults.rig import Rig, kill_all
+from tests.stack.components import processes_with
+from tests.stack.platform import ROOT, Platform, own_platform
+
+pytestmark = pytest.mark.platform
+SLOW = "sleep 6; cp version built"
+
+
+class Machine:
+    """A builder that shares with `platform` what machines share, and nothing else."""
+
+    def __init__(self, platform: Platform, shared: Path, name: str, region: str = "local", capacity: int = 1) -> None:
+        self.name = name
+        self.state = Path(tempfile.mkdtemp(prefix="bp-b-"))
+        self.state.chmod(0o711)
+        # Repositories that the platform itself hosts are not sent over yet: these machines see the same disk.
+        (self.state / "repositories").symlink_to(platform.state / "repositories")
+        way = openbao.access(platform.state)
+        settings = {
+            "BRAINPOD_STATE": str(self.state),
+            "DATABASE_URL": platform.env.get("DATABASE_URL", f"sqlite:///{platform.state}/brainpod.sqlite3"),
+            "BRAINPOD_VALKEY_URL": valkey.url(platform.state),
+            "BRAINPOD_VAULT_ADDR": way.address,
+            "BRAINPOD_VAULT_ROLE_ID": way.role_id,
+            "BRAINPOD_VAULT_SECRET_ID": way.secret_id,
+            "BRAINPOD_ARTIFACTS_URL": f"file://{shared}",
+        }
+        command = [sys.executable, "manage.py", "builder", "--name", name, "--region", region]
+        with (self.state / "builder.log").open("wb") as out:
+            self.process = subprocess.Popen(
+                [*command, "--capacity", str(capacity), "--label", "tests"],
+                cwd=ROOT, env={**platform.env, **settings}, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True, preexec_fn=process.dies_with_parent(),
+            )  # fmt: skip
+
+    def log(self) -> str:
+        logs = [self.state / "builder.log", *self.state.glob("log/*.log")]
+        return "\n".join(f"==> {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in logs if log.exists())
+
+    def lose(self) -> None:
+        """As if somebody had pulled its plug."""
+        kill_all([self.process.pid, *processes.descendants(self.process.pid)])
+        self.process.wait(30)
+
+    def remove(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(30)
+        running.end_leftovers(self.state, lambda line: None)
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="bp-s-"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def rig(shared: Path) -> Iterator[Rig]:
+    """A platform that builds nothing itself."""
+    settings = {
+        "BRAINPOD_FAILPOINTS": "yes",
+        "BRAINPOD_BUILDS": "no",
+        "BRAINPOD_LEASE_SECONDS": "10",
+        "BRAINPOD_ARTIFACTS_URL": f"file://{shared}",
+    }
+    with own_platform(**settings) as platform:
+        made = Rig(platform)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@pytest.fixture
+def machines(rig: Rig, shared: Path) -> Iterator[list[Machine]]:
+    made = [Machine(rig.platform, shared, name) for name in ("alpha", "beta")]
+    try:
+        rig.until(lambda: _alive(rig, {"alpha", "beta"}), "both builders are there")
+        yield made
+    except AssertionError as error:
+        raise AssertionError("\n".join([str(error), *(machine.log() for machine in made)])) from error
+    finally:
+        for machine in made:
+            machine.remove()
+        rig.do("forget_builders")
+
+
+def _alive(rig: Rig, names: set[str]) -> bool:
+    return {name for name, alive in rig.do("builders").items() if alive} == names
+
+
+def _check_ready(rig: Rig, names: list[str]) -> None:
+    told = rig.do("last", names=names)
+    assert {one["state"] for one in told.values()} == {"ready"}, f"{told}\n{rig.platform.tails(40)}"
+
+
+def _building(rig: Rig, name: str) -> str:
+    """Who builds the pod now."""
+    return next((builder for builder, outcome in rig.do("runs", name=name) if outcome == "running"), "")
+
+
+def test_a_lost_builder_is_replaced_and_nothing_is_built_twice(rig: Rig, machines: list[Machine]) -> None:
+    names, version = ["one-app", "another"], rig.next_version()
+    rig.do("make", names=names, secret=rig.secret, version=version, build=SLOW)
+    rig.until(lambda: all(_building(rig, name) for name in names), "both are being built, each by one")
+    builders = {name: _building(rig, name) for name in names}
+    assert set(builders.values()) == {"alpha", "beta"}
+    lost = next(name for name in names if builders[name] == "alpha")
+    machines[0].lose()
+    ended = rig.until_ended(names)
+    assert max(ended.values()) < 90, "resumed within a minute"
+    _check_ready(rig, names)
+    assert rig.do("runs", name=lost) == [["alpha", "stopped"], ["beta", "built"]]
+    assert [outcome for _, outcome in rig.do("runs", name=(set(names) - {lost}).pop())] == ["built"]
+    rig.check_live(names, version)
+
+
+def test_a_builder_that_is_stopped_ends_what_it_has(rig: Rig, machines: list[Machine]) -> None:
+    rig.do("make", names=["in-order"], secret=rig.secret, version=rig.next_version(), build=SLOW)
+    rig.until(lambda: _building(rig, "in-order"), "it is being built")
+    name = _building(rig, "in-order")
+    machine = next(machine for machine in machines if machine.name == name)
+    machine.process.send_signal(signal.SIGTERM)
+    rig.until(lambda: not rig.do("builders")[name], "it takes nothing new")
+    assert _building(rig, "in-order") == name
+    assert machine.process.wait(90) == 0, machine.log()
+    assert rig.do("runs", name="in-order") == [[name, "built"]]
+    rig.until_ended(["in-order"])
+    _check_ready(rig, ["in-order"])
+
+
+def test_cancelling_what_another_machine_builds(rig: Rig, machines: list[Machine]) -> None:
+    mark = f"7{os.getpid()}99"
+    rig.do("make", names=["stopped"], secret=rig.secret, version=rig.next_version(), build=f"sleep {mark}")
+    rig.until(lambda: _building(rig, "stopped"), "it is being built")
+    rig.do("cancel", names=["stopped"])
+    rig.until_ended(["stopped"])
+    assert rig.do("last", names=["stopped"])["stopped"]["state"] == "cancelled"
+    rig.until(lambda: not processes_with(mark), "nothing of it is left")
+    assert [outcome for _, outcome in rig.do("runs", name="stopped")] == ["stopped"]
