@@ -3,10 +3,15 @@
 NAMES = (
     "live_src",
     "live_cold",
+    "live_static",
+    "stacks",
     "rollback",
     "log_live",
     "log_burst",
     "redeploy_drop",
+    "noisy_build",
+    "build_queue",
+    "detect_corpus",
     "page_list",
     "idle",
     "first_run",  # last: the platform that serves the others is stopped for it

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from apps.builds.models import SILENT, Builder
 from apps.core import holders
+from apps.pods.models import Pod
 
 log = structlog.get_logger(__name__)
 HEARTBEAT = SILENT.total_seconds() / 5  # seconds
@@ -53,6 +54,11 @@ def announce(*, dedicated: bool | None = None) -> Builder:
 def leave() -> None:
     """Take leave: nothing more is wanted to do. What is under way here goes on."""
     Builder.objects.filter(name=settings.BRAINPOD.builder_name).update(seen_at=None)
+
+
+def regions(pod: Pod) -> list[str]:
+    """Where `pod` could be built: the regions with a builder, and its own."""
+    return sorted({pod.region, *Builder.objects.values_list("region", flat=True)})
 
 
 def choose(builders: Iterable[Builder], region: str, load: Mapping[int, int]) -> Builder | None:

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern] = [
     path("<slug:pod>/webhook/", webhooks.webhook, name="webhook"),
     path("<slug:pod>/webhook/secret/", webhooks.webhook_secret, name="webhook-secret"),
     path("<slug:pod>/webhook/rotation/", webhooks.webhook_rotation, name="webhook-rotation"),
+    path("<slug:pod>/region/", pods.pod_region, name="pod-region"),
     path("<slug:pod>/deletion/", pods.pod_deletion, name="pod-deletion"),
     path("<slug:pod>/resources/new/", resources.resource_kinds, name="resource-kinds"),
     path("<slug:pod>/resources/new/<str:kind>/", resources.resource_new, name="resource-new"),

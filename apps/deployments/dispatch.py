@@ -12,6 +12,7 @@ import datetime
 from collections import Counter
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -31,13 +32,18 @@ def needs_builder(deployment: Deployment) -> bool:
     return deployment.built_at is None and deployment.revision.builds.filter(artifact=None).exists()
 
 
-def assign() -> list[Deployment]:
-    """Give builders to those who wait for one and tell the builders; those that were given one."""
+def assign(here: str = "") -> list[Deployment]:
+    """Give builders to those who wait for one and tell the builders; those that were given one.
+
+    `here`: the deployment that the caller goes on with itself, if its own builder was chosen.
+    """
     with transaction.atomic():
         builders = list(Builder.objects.select_for_update())  # one dispatcher at a time
         given = _Round([b for b in builders if b.alive and not b.draining], _open()).give()
         for deployment in given:
             assert deployment.builder is not None
+            if deployment.pk == here and deployment.builder.name == settings.BRAINPOD.builder_name:
+                continue
             wake.wake(wake.RUN, deployment.pk, queue=deployment.builder.queue)
     return given
 

@@ -16,7 +16,7 @@ def may_begin(deployment: Deployment) -> bool:
     here = fleet.here()
     if deployment.cancel_at is None and dispatch.needs_builder(deployment):
         if not (here and deployment.builder_id == here.pk):
-            dispatch.assign()
+            dispatch.assign(here=deployment.pk if here else "")
             deployment.refresh_from_db()
         return here is not None and deployment.builder_id == here.pk
     if here and here.dedicated:

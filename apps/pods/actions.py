@@ -33,6 +33,11 @@ def create_pod(*, team: Team, name: str, by: User | None) -> Pod:
     return pod
 
 
+def move_pod(*, pod: Pod, region: str) -> None:
+    """Have the pod built in `region` from now on."""
+    Pod.objects.filter(pk=pod.pk).update(region=region)
+
+
 @transaction.atomic
 def draft(*, pod: Pod, by: User | None) -> Revision:
     """The pod's draft; opened off what was deployed last if there is none."""

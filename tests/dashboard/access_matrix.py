@@ -90,7 +90,7 @@ def _token(path: str) -> str:
 PLAIN = """
 home search gallery healthz readyz operators-login sign-in sign-out
 account account-name account-password account-theme teams team team-name team-usage team-invitations
-pods pod-new pod pod-bar pod-settings pod-deletion resource-kinds resource-new resource resource-deletion
+pods pod-new pod pod-bar pod-settings pod-region pod-deletion resource-kinds resource-new resource resource-deletion
 workload-log draft draft-discard deployments deployment cancellation remedy deployment-log deployment-log-text
 revisions revision webhook webhook-secret webhook-rotation
 """

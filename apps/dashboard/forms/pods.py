@@ -43,6 +43,16 @@ class RollbackForm(forms.Form):
     confirmed = forms.BooleanField(required=False, label="I have read what is destroyed, and agree")
 
 
+class RegionForm(forms.Form):
+    """Where the pod is built: the regions that have a builder, and its own."""
+
+    region = forms.ChoiceField(label="Region", help_text="Its next builds are made by a builder there.")
+
+    def __init__(self, *args: object, regions: list[str], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["region"].choices = [(region, region) for region in regions]  # type: ignore[attr-defined]
+
+
 class DeletionForm(forms.Form):
     confirmation = forms.CharField(
         label="Name of the pod",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts import gate
 from apps.accounts.models import Team
 from apps.accounts.roles import Role
+from apps.builds import fleet
 from apps.core.errors import Conflict
 from apps.dashboard.access import Request, pod_page, signed_in
 from apps.dashboard.forms import errors_into
-from apps.dashboard.forms.pods import DeletionForm, PodForm
+from apps.dashboard.forms.pods import DeletionForm, PodForm, RegionForm
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.pod_map import pod_map
 from apps.dashboard.render import render
@@ -75,8 +76,24 @@ def pod_settings(request: Request, pod: Pod) -> HttpResponse:
 
 
 def _settings(request: Request, pod: Pod, form: DeletionForm, status: int = 200) -> HttpResponse:
-    context = frame(pod, request.access) | {"form": form, "webhook": panel(pod)}
+    context = frame(pod, request.access) | {"form": form, "webhook": panel(pod), "region_form": _region_form(pod)}
     return render(request, "pods/settings.html", context, status=status)
+
+
+def _region_form(pod: Pod, data: QueryDict | None = None) -> RegionForm:
+    return RegionForm(data, regions=fleet.regions(pod), initial={"region": pod.region})
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def pod_region(request: Request, pod: Pod) -> HttpResponse:
+    form = _region_form(pod, request.POST)
+    if not form.is_valid():
+        messages.error(request, "Region: choose one of those that have a builder.")
+        return redirect("pod-settings", pod=pod.name)
+    actions.move_pod(pod=pod, region=form.cleaned_data["region"])
+    messages.success(request, f"{pod.name} is built in {form.cleaned_data['region']} from now on.")
+    return redirect("pod-settings", pod=pod.name)
 
 
 @pod_page(needs=Role.ADMIN)

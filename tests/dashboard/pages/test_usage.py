@@ -86,3 +86,17 @@ def test_the_queue(team, alice, client_of):
     assert "number 1 in the queue" in client.get("/pods/second/deployments/").content.decode()
     client.post(f"/pods/second/deployments/{rows[1].pk}/cancellation/")
     assert "number 1 in the queue" in client.get("/pods/third/deployments/").content.decode()
+
+
+def test_where_a_pod_is_built(team, alice, client_of):
+    pod = pods.create_pod(team=team, name="shop", by=None)
+    client = client_of(alice)
+    assert 'name="region"' not in client.get("/pods/shop/settings/").content.decode(), "there is nothing to choose"
+    Builder.objects.create(name="far", region="fra1")
+    assert '<option value="fra1">' in client.get("/pods/shop/settings/").content.decode()
+    client.post("/pods/shop/region/", {"region": "fra1"})
+    pod.refresh_from_db()
+    assert pod.region == "fra1"
+    client.post("/pods/shop/region/", {"region": "nowhere"})
+    pod.refresh_from_db()
+    assert pod.region == "fra1"

@@ -1,0 +1,144 @@
+"""`stacks`: cold and warm builds of one project a stack, against the same commands by hand in the same run.
+
+Cold: nothing cached, packages out of the registry. Warm: only the source changed. What is compared is the time from the
+start of the clone to the end of the push with the time that cloning and the commands take in a shell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from apps.builds.models import BuildRun
+from apps.deployments.models import Deployment
+from bench.by_hand import UV
+from bench.ground import SMALL, Ground
+from bench.row import Row
+
+TARGET_COLD, TARGET_WARM = 1.6, 2.5
+
+
+@dataclass(frozen=True)
+class Stack:
+    """`commands` are argument lists, run with caches in `$CACHE`; `source` is the file that changes, with {word}."""
+
+    name: str
+    program: str
+    files: Mapping[str, str]
+    source: tuple[str, str]
+    commands: tuple[tuple[str, ...], ...]
+    again: tuple[tuple[str, ...], ...]
+    keep: tuple[str, ...] = ()
+
+
+SERVE_JS = 'require("http").createServer((_, r) => r.end("{word}")).listen(process.env.PORT);\n'
+PYTHON = f"# {{word}}\n{SMALL}"
+PACKAGES = {"requirements.txt": "flask==3.1.2\nrequests==2.32.5\n", "Procfile": "web: python main.py\n"}
+GO = """package main
+
+import (
+	"net/http"
+	"os"
+)
+
+func main() {
+	http.ListenAndServe(":"+os.Getenv("PORT"), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte("{word}"))
+	}))
+}
+"""
+NODE = {"name": "web", "dependencies": {"express": "5.1.0"}, "scripts": {"start": "node main.js"}}
+INSTALL = (str(UV), "pip", "install", "--quiet", "--cache-dir", "$CACHE/uv", "--python", "$CACHE/venv/bin/python")
+STACKS = (
+    Stack(
+        "python", sys.executable, PACKAGES, ("main.py", PYTHON),
+        ((str(UV), "venv", "--quiet", "--python", sys.executable, "$CACHE/venv"), (*INSTALL, "-r", "requirements.txt")),
+        (),
+    ),
+    Stack(
+        "node", "npm", {"package.json": json.dumps(NODE)}, ("main.js", SERVE_JS),
+        (("npm", "install", "--silent", "--no-audit", "--no-fund", "--cache", "$CACHE/npm"),), (), ("node_modules",),
+    ),
+    Stack(
+        "go", "go", {"go.mod": "module example.com/web\n\ngo 1.21\n"}, ("main.go", GO),
+        (("go", "build", "-o", "web", "."),), (("go", "build", "-o", "web", "."),),
+    ),
+)  # fmt: skip
+
+
+def measure(ground: Ground) -> Row:
+    found = [stack for stack in STACKS if shutil.which(stack.program)]
+    told, cold_ratios, warm_ratios = {}, [], []
+    for stack in found:
+        product, hand = _product(ground, stack), _by_hand(ground, stack)
+        cold, warm = product[0] / hand[0], product[1] / hand[1]
+        cold_ratios.append(cold)
+        warm_ratios.append(warm)
+        told[stack.name] = (
+            f"cold {product[0]:.2f} s, by hand {hand[0]:.2f} s: {cold:.2f}×; "
+            f"warm {product[1]:.2f} s, by hand {hand[1]:.2f} s: {warm:.2f}×"
+        )
+    cold, warm = max(cold_ratios), max(warm_ratios)
+    return Row(
+        "stacks", "× cold", cold, f"≤ {TARGET_COLD}× cold, ≤ {TARGET_WARM}× warm, each stack",
+        cold <= TARGET_COLD and warm <= TARGET_WARM, None, f"by hand; warm {warm:.2f}×",
+        {"cold": cold_ratios, "warm": warm_ratios}, details=told,
+    )  # fmt: skip
+
+
+def _files(stack: Stack, word: str) -> dict[str, str]:
+    name, text = stack.source
+    return {**stack.files, name: text.replace("{word}", word)}
+
+
+def _product(ground: Ground, stack: Stack) -> tuple[float, float]:
+    name = f"stack-{stack.name}"
+    ground.commit(name, _files(stack, "word-0"))
+    pod = ground.pod(name, name)
+    first = ground.ready(ground.first(pod))
+    warm = [ground.ready(ground.push(pod, ground.commit(name, _files(stack, f"word-{n}")))) for n in range(1, 4)]
+    seconds = (_built(first), median(_built(deployment) for deployment in warm))
+    ground.delete(pod)
+    return seconds
+
+
+def _built(deployment: Deployment) -> float:
+    return BuildRun.objects.get(build__revision=deployment.revision_id).seconds
+
+
+def _by_hand(ground: Ground, stack: Stack) -> tuple[float, float]:
+    with tempfile.TemporaryDirectory(prefix="bp-b-") as work:
+        cache = Path(work, "cache")
+        cache.mkdir()
+        repository = ground.repository(f"stack-{stack.name}")
+        cold = _run(repository, Path(work, "0"), cache, stack.commands)
+        kept = Path(work, "0")
+        times = []
+        for number in range(1, 4):
+            into = Path(work, str(number))
+            links = {name: kept / name for name in stack.keep}
+            times.append(_run(repository, into, cache, stack.again, links))
+        return cold, median(times)
+
+
+def _run(
+    repository: Path, into: Path, cache: Path, commands: tuple[tuple[str, ...], ...], links: Mapping[str, Path] = {}
+) -> float:
+    env = {**os.environ, "GOCACHE": f"{cache}/go-build", "GOMODCACHE": f"{cache}/go-mod"}
+    began = time.monotonic()
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", "--", f"file://{repository}", str(into)], check=True)
+    for name, target in links.items():
+        (into / name).symlink_to(target)
+    for command in commands:
+        words = [word.replace("$CACHE", str(cache)) for word in command]
+        subprocess.run(words, cwd=into, env=env, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began
