@@ -97,6 +97,7 @@ def addresses(pod: MadePod, failed: str) -> dict[str, str]:
         "disk": f"{own}resources/data/",
         "teams": "/teams/",
         "team": "/teams/home/",
+        "usage": "/teams/home/usage/",
         "account": "/account/",
         "search": f"/search/?q={pod.name}",
         "not-found": "/pods/not-here/",
