@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "apps.core",
     "apps.accounts",
+    "apps.connections",
     "apps.logs",
     "apps.pods",
     "apps.deliveries",

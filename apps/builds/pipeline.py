@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
@@ -19,10 +19,12 @@ from apps.builds.stages import build as build_stage
 from apps.builds.stages import clone, detect, install, push
 from apps.builds.stages import secrets as secrets_stage
 from apps.builds.stages.room import Room
+from apps.connections.access import access
 from apps.core.failpoints import failpoint
 from apps.core.leases import Lease
 from apps.pods.environment import environment, secret_references
 from apps.pods.models import Resource
+from apps.sources.base import Credential
 
 T = TypeVar("T")
 SHORT = 7  # characters of a commit that people read
@@ -38,6 +40,7 @@ class Ledger(Protocol):
     lease: Lease
 
     def write(self, text: str) -> None: ...
+    def hide(self, values: Iterable[str]) -> None: ...
     def cancelled(self) -> bool: ...
     def stage(self, stage: str, app: str) -> AbstractContextManager[Note]: ...
     def patiently(self, action: Callable[[], T], what: str) -> T: ...
@@ -87,11 +90,12 @@ def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> pus
     app, spec, revision = build.app, resource.spec, build.revision
     source, wanted = spec["source"], spec.get("build", {})
     with ledger.stage("clone", app) as note:
-        _pin(build, source)
-        commit = clone.run(
-            room, repo=source["repo"], commit=build.commit, branch=source.get("branch", ""),
-            submodules=bool(source.get("submodules")),
-        )  # fmt: skip
+        with access(revision.pod.team, source["repo"], hide=ledger.hide) as way:
+            _pin(build, source, way.credential)
+            commit = clone.run(
+                room, repo=source["repo"], commit=build.commit, branch=source.get("branch", ""),
+                submodules=bool(source.get("submodules")), way=way,
+            )  # fmt: skip
         Build.objects.filter(pk=build.pk).update(author=commit.author[:200], message=commit.message[:200])
         note.text = f"{commit.sha[:SHORT]} {commit.message}"
     with ledger.stage("detect", app) as note:
@@ -117,10 +121,10 @@ def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> pus
     return manifest
 
 
-def _pin(build: Build, source: dict[str, Any]) -> None:
+def _pin(build: Build, source: dict[str, Any], credential: Credential | None) -> None:
     """Fix the commit for good the first time anybody asks: a second try builds the same."""
     if not build.commit:
-        commit = sources.source().resolve(source["repo"], source.get("branch", ""))
+        commit = sources.source().resolve(source["repo"], source.get("branch", ""), credential=credential)
         Build.objects.filter(pk=build.pk, commit="").update(commit=commit)
         build.refresh_from_db(fields=["commit"])
 

@@ -25,6 +25,16 @@ class Mask:
             for piece in {value, *value.splitlines()}:
                 if len(piece.strip()) >= SHORTEST:
                     forms |= _forms(piece)
+        self._take(forms)
+
+    def also(self, values: Iterable[str]) -> Mask:
+        """A mask of these values and of its own."""
+        more = Mask(values)
+        more._take(self._forms | more._forms)
+        return more
+
+    def _take(self, forms: set[str]) -> None:
+        self._forms = forms
         ordered = sorted(forms, key=len, reverse=True)  # the longest match first, or a part would be left over
         self.overlap = max(map(len, ordered), default=0)
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from apps.dashboard.views import account, frame, home, session, teams, usage
+from apps.dashboard.views import account, connections, frame, home, session, teams, usage
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -31,4 +31,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("teams/<slug:team>/invitations/", teams.team_invitations, name="team-invitations"),
     path("teams/<slug:team>/invitations/<int:pk>/", teams.team_invitation, name="team-invitation"),
     path("teams/<slug:team>/members/<int:pk>/", teams.team_member, name="team-member"),
+    path("teams/<slug:team>/git-access/", connections.git_access, name="git-access"),
+    path("teams/<slug:team>/git-access/new/<slug:kind>/", connections.git_access_new, name="git-access-new"),
+    path(
+        "teams/<slug:team>/git-access/<slug:connection>/",
+        connections.git_access_connection,
+        name="git-access-connection",
+    ),
+    path(
+        "teams/<slug:team>/git-access/<slug:connection>/check/", connections.git_access_check, name="git-access-check"
+    ),
+    path(
+        "teams/<slug:team>/git-access/<slug:connection>/secret/",
+        connections.git_access_secret,
+        name="git-access-secret",
+    ),
 ]

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps import sources
 from apps.builds.actions import carry_builds, has_source, stored_apps
+from apps.connections.access import access
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
 from apps.core.states import move
 from apps.deployments import wake as workers
@@ -72,7 +73,8 @@ def deploy_latest(*, pod: Pod, app: str, by: User | None) -> Deployment:
     if resource is None or not has_source(resource):
         raise NotFound(f"app {app} with a repository in what is deployed")
     source = resource.spec["source"]
-    commit = sources.source().resolve(source["repo"], source.get("branch", ""))
+    with access(pod.team, source["repo"]) as way:
+        commit = sources.source().resolve(source["repo"], source.get("branch", ""), credential=way.credential)
     return deploy_commits(pod=pod, commits={app: commit}, trigger=Trigger.MANUAL, by=by, summary="")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -45,6 +45,10 @@ class Recorder:
 
     def write(self, text: str) -> None:
         self.log.line(text)
+
+    def hide(self, values: Iterable[str]) -> None:
+        """Mask these too, in all that is written from now on."""
+        self.log.mask = self.log.mask.also(values)
 
     def cancelled(self) -> bool:
         """Whether to stop what is being done: cancelled by somebody, or the lease is lost. Cheap enough to poll."""

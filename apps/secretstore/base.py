@@ -7,7 +7,10 @@ from typing import Protocol
 
 
 class SecretStore(Protocol):
-    """Paths are `pods/<pod id>/<name>`. All raise Unavailable when the store does not answer or is sealed."""
+    """Paths are `pods/<pod id>/<name>` and `teams/<team id>/<name>`.
+
+    All raise Unavailable when the store does not answer or is sealed.
+    """
 
     def write(self, path: str, values: Mapping[str, str]) -> int:
         """Keep `values` as the next version of `path`; the version's number. Earlier versions stay."""

@@ -18,7 +18,7 @@ from apps.secretstore import policies
 Result = TypeVar("Result")
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}"
 _POD = r"[a-z0-9-]{1,64}"
-_PATH = re.compile(rf"pods/({_POD})((?:/{_SEGMENT}){{1,4}})")
+_PATH = re.compile(rf"(pods|teams)/({_POD})((?:/{_SEGMENT}){{1,4}})")
 
 
 class Vault:
@@ -41,14 +41,14 @@ class Vault:
         self._login = threading.Lock()
 
     def write(self, path: str, values: Mapping[str, str]) -> int:
-        _pod_of(path)
+        _checked(path)
         answer = self._call(
             lambda client: client.secrets.kv.v2.create_or_update_secret(path, dict(values), mount_point=self._mount)
         )
         return int(answer["data"]["version"])
 
     def read(self, path: str, version: int, *, token: str = "") -> dict[str, str]:
-        _pod_of(path)
+        _checked(path)
 
         def fetch(client: hvac.Client) -> Any:
             return client.secrets.kv.v2.read_secret_version(
@@ -68,8 +68,10 @@ class Vault:
         return {str(name): str(value) for name, value in answer["data"]["data"].items()}
 
     def delete(self, path: str) -> None:
-        pod = _pod_of(path)
+        owner, pod = _checked(path)
         self._call(lambda client: client.secrets.kv.v2.delete_metadata_and_all_versions(path, mount_point=self._mount))
+        if owner != "pods":
+            return
         try:
             self._call(lambda client: client.secrets.kv.v2.list_secrets(f"pods/{pod}", mount_point=self._mount))
         except exceptions.InvalidPath:  # that was the pod's last one
@@ -162,9 +164,9 @@ def _unavailable(why: str) -> Unavailable:
     )
 
 
-def _pod_of(path: str) -> str:
-    """The pod that owns `path`; a path of another shape is a mistake in the program, not a request to send."""
+def _checked(path: str) -> tuple[str, str]:
+    """Whether a pod or a team owns `path`, and its id; a path of another shape is a mistake in the program."""
     found = _PATH.fullmatch(path)
     if not found or ".." in path:
         raise ValueError(f"not a path of the secret store: {path!r}")
-    return found.group(1)
+    return found.group(1), found.group(2)

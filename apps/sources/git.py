@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from apps.core.addresses import Network, resolve_public
 from apps.core.errors import Detail, Invalid, UserError
-from apps.sources import failures, processes, submodules
-from apps.sources.base import Commit
+from apps.core.masking import Mask
+from apps.sources import access, failures, processes, ssh, submodules
+from apps.sources.base import Commit, Credential, Lookup
 from apps.sources.hosted import Hosted
 from apps.sources.urls import ParsedUrl, check_ref, check_url
 
@@ -24,12 +25,13 @@ _MB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What one clone and its submodules share: the clock, the way out, the log."""
+    """What one clone and its submodules share: the clock, the way out, the log, and whose repositories they are."""
 
     deadline: float
     cancelled: Callable[[], bool]
     on_line: Callable[[str], None]
     into: Path
+    who: Lookup
 
 
 class GitSource:
@@ -48,14 +50,16 @@ class GitSource:
         self.allowed = tuple(allowed)
         self.max_mb, self.max_files, self.seconds = max_mb, max_files, seconds
 
-    def resolve(self, url: str, branch: str) -> str:
+    def resolve(self, url: str, branch: str, *, credential: Credential | None = None) -> str:
         """The commit `branch` (empty: the default branch) stands at now."""
         parsed = check_url(url, allowed=self.allowed)
         ref = f"refs/heads/{check_ref(branch)}" if branch else "HEAD"
-        job = _Job(time.monotonic() + min(self.seconds, 60), lambda: False, lambda _: None, Path("/nonexistent"))
+        job = _Job(
+            time.monotonic() + min(self.seconds, 60), lambda: False, lambda _: None, Path("/nonexistent"), _nobody
+        )
         if parsed.scheme == "brainpod":
             return self.hosted.resolve(parsed, branch)
-        answer = self._git(["ls-remote", "--", parsed.url, ref], job, parsed)
+        answer = self._git(["ls-remote", "--", parsed.url, ref], job, parsed, credential)
         found = {name: sha for sha, _, name in (line.partition("\t") for line in answer.splitlines())}
         if ref not in found:
             raise _no_branch(branch)
@@ -69,6 +73,8 @@ class GitSource:
         *,
         branch: str = "",
         submodules: bool = False,
+        credential: Credential | None = None,
+        for_submodule: Lookup | None = None,
         on_line: Callable[[str], None],
         cancelled: Callable[[], bool],
     ) -> Commit:
@@ -78,22 +84,39 @@ class GitSource:
             check_ref(branch)
         if not _SHA.fullmatch(commit):
             raise Invalid([Detail("source.commit", "must be a whole commit id of 40 or 64 hexadecimal digits.")])
-        job = _Job(time.monotonic() + self.seconds, cancelled, on_line, into)
-        return self._checkout(parsed, commit, into, branch, job, depth=4 if submodules else 0)
+        who = for_submodule or (lambda _: credential)
+        job = _Job(time.monotonic() + self.seconds, cancelled, on_line, into, who)
+        return self._checkout(parsed, commit, into, branch, credential, job, depth=4 if submodules else 0)
 
-    def _checkout(self, parsed: ParsedUrl, commit: str, into: Path, branch: str, job: _Job, depth: int) -> Commit:
+    def host_key(self, host: str) -> str:
+        """The key of an ssh host (`name` or `name:port`) as it is published, else as it shows itself now."""
+        if host in ssh.PUBLISHED:
+            return ssh.PUBLISHED[host]
+        parsed = check_url(f"ssh://git@{host}/any", field="host", allowed=self.allowed)
+        return ssh.scan(resolve_public(parsed.host, parsed.port, field="host", allowed=self.allowed)[0], parsed.port)
+
+    def _checkout(
+        self,
+        parsed: ParsedUrl,
+        commit: str,
+        into: Path,
+        branch: str,
+        credential: Credential | None,
+        job: _Job,
+        depth: int,
+    ) -> Commit:
         """`depth`: how many levels of submodules may follow."""
         scratch = Path(tempfile.mkdtemp(prefix=".git-", dir=into.parent if into == job.into else job.into.parent))
         try:
             if parsed.scheme == "brainpod":
                 repository = self.hosted.existing(parsed)
             else:
-                repository = self._fetch(parsed, commit, branch, scratch / "repository", job)
+                repository = self._fetch(parsed, commit, branch, scratch / "repository", credential, job)
             entries = self._entries(repository, commit, job, parsed)
             tree = ["--git-dir", str(repository), "--work-tree", str(into)]
             env = {"GIT_INDEX_FILE": str(scratch / "index")}
             self._git([*tree, "read-tree", "--reset", "-u", commit], job, parsed, env=env, watched=True)
-            found = self._commit(repository, commit, job, parsed)
+            found = self._commit(repository, commit, job, parsed, credential)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         links = {path: sha for mode, sha, path in entries if mode == "160000"}
@@ -101,18 +124,26 @@ class GitSource:
             self._submodules(parsed, links, into, job, depth)
         return found
 
-    def _fetch(self, parsed: ParsedUrl, commit: str, branch: str, repository: Path, job: _Job) -> Path:
+    def _fetch(
+        self,
+        parsed: ParsedUrl,
+        commit: str,
+        branch: str,
+        repository: Path,
+        credential: Credential | None,
+        job: _Job,
+    ) -> Path:
         kind = ["--object-format=sha256"] if len(commit) == 64 else []
         self._git(["init", "--quiet", "--bare", *kind, "--", str(repository)], job, parsed)
         fetch = ["--git-dir", str(repository), "fetch", "--no-tags", "--no-write-fetch-head", "--progress"]
         try:
-            self._git([*fetch, "--depth=1", "--", parsed.url, commit], job, parsed, watched=True)
+            self._git([*fetch, "--depth=1", "--", parsed.url, commit], job, parsed, credential, watched=True)
         except UserError as error:
             # Some hosts hand out only what a branch points at; then the branch's recent history has to do.
             if error.code != "branch_not_found" or not branch:
                 raise
             ref = f"refs/heads/{branch}"
-            self._git([*fetch, "--depth=200", "--", parsed.url, ref], job, parsed, watched=True)
+            self._git([*fetch, "--depth=200", "--", parsed.url, ref], job, parsed, credential, watched=True)
         return repository
 
     def _entries(self, repository: Path, commit: str, job: _Job, parsed: ParsedUrl) -> list[tuple[str, str, str]]:
@@ -132,9 +163,11 @@ class GitSource:
             raise failures.too_large(f"{size // _MB} MB, at most {self.max_mb} are allowed")
         return entries
 
-    def _commit(self, repository: Path, commit: str, job: _Job, parsed: ParsedUrl) -> Commit:
+    def _commit(
+        self, repository: Path, commit: str, job: _Job, parsed: ParsedUrl, credential: Credential | None
+    ) -> Commit:
         shape = ["show", "-s", "--no-notes", "--format=%an%x00%aI%x00%s", commit, "--"]
-        author, at, message = self._git(["--git-dir", str(repository), *shape], job, parsed).split("\0", 2)
+        author, at, message = self._git(["--git-dir", str(repository), *shape], job, parsed, credential).split("\0", 2)
         return Commit(commit, processes.clean(author, 100), processes.clean(message, 200), at)
 
     def _submodules(self, parent: ParsedUrl, links: dict[str, str], into: Path, job: _Job, depth: int) -> None:
@@ -142,8 +175,11 @@ class GitSource:
             if job.cancelled():
                 raise failures.stopped("cancelled", self.seconds)
             job.on_line(f"Submodule {processes.clean(module.path, 200)}")
+            # A host that a repository leads to elsewhere is nobody's: it could lead back to what is private here.
+            inner = job if module.url.host == parent.host else replace(job, who=_nobody)
             try:
-                self._checkout(module.url, module.commit, module.directory, "", job, depth - 1)
+                credential = inner.who(module.url.url)
+                self._checkout(module.url, module.commit, module.directory, "", credential, inner, depth - 1)
             except UserError as error:
                 if error.code in ("cancelled", "source_too_large", "source_timeout", "submodule_failed"):
                     raise
@@ -157,26 +193,32 @@ class GitSource:
         arguments: list[str],
         job: _Job,
         parsed: ParsedUrl,
+        credential: Credential | None = None,
         *,
         env: dict[str, str] | None = None,
         watched: bool = False,
     ) -> str:
-        reaches_out = parsed.scheme != "brainpod" and arguments[0] not in ("init",) and "--" in arguments
-        config, ssh = self._pinned(parsed) if reaches_out else ([], {})
-        try:
-            return processes.run(
-                arguments,
-                deadline=job.deadline,
-                cancelled=job.cancelled,
-                config=config,
-                env={**(env or {}), **ssh},
-                on_line=job.on_line if watched else lambda _: None,
-                watch=(lambda: self._over(job.into.parent)) if watched else lambda: "",
-            )
-        except processes.Stopped as stop:
-            raise failures.stopped(stop.why, self.seconds) from None
-        except processes.Failed as failure:
-            raise failures.explain(failure.output) from None
+        reaches_out = parsed.scheme != "brainpod" and not {"fetch", "ls-remote"}.isdisjoint(arguments[:3])
+        credential = access.fits(credential, parsed)
+        mask = Mask(credential.secrets if credential else ())
+        with ExitStack() as stack:
+            way = stack.enter_context(self._way(parsed, credential)) if reaches_out else access.Way()
+            try:
+                said = processes.run(
+                    arguments,
+                    deadline=job.deadline,
+                    cancelled=job.cancelled,
+                    config=way.config,
+                    env={**(env or {}), **dict(way.env)},
+                    fds=way.fds,
+                    on_line=(lambda line: job.on_line(mask(line))) if watched else lambda _: None,
+                    watch=(lambda: self._over(job.into.parent)) if watched else lambda: "",
+                )
+            except processes.Stopped as stop:
+                raise failures.stopped(stop.why, self.seconds) from None
+            except processes.Failed as failure:
+                raise failures.explain(mask(failure.output), known=credential is not None) from None
+        return mask(said)
 
     def _over(self, directory: Path) -> str:
         size, count = processes.tree_size(directory)
@@ -184,23 +226,14 @@ class GitSource:
             return f"over {self.max_mb} MB"
         return f"over {self.max_files} files" if count > self.max_files + 1000 else ""
 
-    def _pinned(self, parsed: ParsedUrl) -> tuple[list[str], dict[str, str]]:
-        """What makes git connect to the addresses that were checked, whatever the name answers a moment later."""
+    def _way(self, parsed: ParsedUrl, credential: Credential | None) -> AbstractContextManager[access.Way]:
+        """To the addresses that are checked here, whatever the name answers a moment later."""
         addresses = resolve_public(parsed.host, parsed.port, field="source.repo", allowed=self.allowed)
-        if parsed.scheme == "https":
-            bracketed = [f"[{address}]" if ":" in address else address for address in addresses]
-            return [f"http.curloptResolve={parsed.host}:{parsed.port}:{','.join(bracketed)}"], {}
-        hosts = self.hosted.root / ".known_hosts"
-        options = {
-            "BatchMode": "yes", "StrictHostKeyChecking": "accept-new", "UserKnownHostsFile": str(hosts),
-            "GlobalKnownHostsFile": "/dev/null", "HostName": addresses[0], "HostKeyAlias": parsed.host,
-            "IdentityAgent": "none", "ProxyCommand": "none", "ForwardAgent": "no", "ConnectTimeout": "15",
-            # Never as the platform's own user: whoever types an address would clone with the operator's keys.
-            "IdentityFile": "none", "PubkeyAuthentication": "no", "GSSAPIAuthentication": "no",
-            "HostbasedAuthentication": "no", "PreferredAuthentications": "none",
-        }  # fmt: skip
-        words = ["ssh", "-F", "/dev/null", *(w for name, value in options.items() for w in ("-o", f"{name}={value}"))]
-        return [], {"GIT_SSH_COMMAND": shlex.join(words)}
+        return access.way(parsed, addresses, credential, self.hosted.root / ".known_hosts")
+
+
+def _nobody(url: str) -> Credential | None:
+    return None
 
 
 def _no_branch(branch: str) -> UserError:

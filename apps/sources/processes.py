@@ -74,14 +74,16 @@ def run(
     cancelled: Callable[[], bool],
     config: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
+    fds: Sequence[int] = (),
     on_line: Callable[[str], None] = lambda _: None,
     watch: Callable[[], str] = lambda: "",
 ) -> str:
     """What `git <arguments>` printed. `watch` is asked every 0.25 s; what it returns, if anything, ends the run.
 
-    `deadline` is of time.monotonic(). Raises Failed, Stopped; everything the command started is dead on return.
+    `fds` are descriptors it inherits. `deadline` is of time.monotonic().
+    Raises Failed, Stopped; everything the command started is dead on return.
     """
-    with _started(command(arguments, config), environment(env or {})) as process:
+    with _started(command(arguments, config), environment(env or {}), fds) as process:
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         output: list[bytes] = []
         assert process.stdout is not None
@@ -104,11 +106,11 @@ def run(
 
 
 @contextmanager
-def _started(arguments: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _started(arguments: list[str], env: dict[str, str], fds: Sequence[int]) -> Iterator[subprocess.Popen[bytes]]:
     try:
         process = subprocess.Popen(
             arguments, env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            start_new_session=True,
+            start_new_session=True, pass_fds=tuple(fds),
         )  # fmt: skip
     except FileNotFoundError:
         raise PlatformError("git_missing", "git is not installed on this machine.", "Install git.") from None

@@ -16,6 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from apps.accounts.links import signin_link
 from apps.accounts.models import Invitation, Team, User
 from apps.accounts.roles import Role
+from apps.connections.models import Connection
 from apps.dashboard.access import Rule
 from apps.deployments.models import Deployment, Workload
 from apps.pods.models import Pod
@@ -52,7 +53,11 @@ def build_world() -> World:
     pod.save()
     deployment = Deployment.objects.create(pod=pod, revision=revision, trigger="manual", state="ready")
     workload = Workload.objects.create(pod=pod, revision=revision, app="web", fingerprint="f", deployment=deployment)
+    connection = Connection.objects.create(
+        team=team, kind="token", provider="github", host="github.com", name="ours", path="teams/0/x", version=1
+    )
     words = {
+        "connection": connection.pk,
         "team": team.slug,
         "pod": pod.name,
         "name": "settings",
@@ -93,12 +98,14 @@ account account-name account-password account-theme teams team team-name team-us
 pods pod-new pod pod-bar pod-settings pod-region pod-deletion resource-kinds resource-new resource resource-deletion
 workload-log draft draft-discard deployments deployment cancellation remedy deployment-log deployment-log-text
 revisions revision webhook webhook-secret webhook-rotation
+git-access git-access-connection git-access-check git-access-secret
 """
 
 ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "sign-in-link": Row(lambda world: {"token": _token(signin_link(_owner(world)))}),
     "welcome": Row(lambda world: {"token": "no-such-token"}),
     "invitation": Row(lambda world: {"token": _invitation(world)[1]}),
+    "git-access-new": Row(lambda world: {"kind": "token"}),
     "account-session": Row(lambda world: {"pk": 10**9}),
     "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
     "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),

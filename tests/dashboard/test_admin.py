@@ -47,6 +47,9 @@ def plant() -> None:
     signin_link(owner)
     Invitation.issue(lasts=datetime.timedelta(days=1), team=team, email="x@example.com", role=Role.VIEWER)
     SignIn.objects.create(user=owner, session_key=f"{PLANTED}{owner.pk}", address="203.0.113.5")
+    team.connections.create(
+        kind="token", provider="github", host="github.com", name="ours", path=PLANTED, version=1, created_by=owner
+    )
     pod = Pod.objects.create(team=team, name=f"p{new_id()}", created_by=owner, webhook_path=PLANTED)
     pod.hosts.create(host=f"{pod.name}.example.com", route="site")
     revision = pod.revisions.create(version=1, sealed_at=timezone.now(), summary="first", author=owner)

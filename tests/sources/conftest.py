@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
+import json
 import os
 import shutil
 import ssl
@@ -12,7 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncssh
 import pytest
+
+from tests.sources.ssh_host import Host
 
 AUTHOR = {
     f"GIT_{who}_{what}": value
@@ -28,6 +33,11 @@ def git(*arguments: str, cwd: Path) -> str:
     return subprocess.run(command, cwd=cwd, env=env, check=True, capture_output=True, text=True).stdout.strip()
 
 
+def basic(username: str, password: str) -> str:
+    """The header in which git says both."""
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
+
+
 @dataclass
 class Served:
     """Bare repositories beneath `root`, at `url`/<name>.git; `ask` sees each request's path and may answer instead."""
@@ -36,6 +46,12 @@ class Served:
     url: str
     certificate: Path
     ask: Callable[[str], tuple[int, dict[str, str]] | None] = field(default=lambda path: None)
+    logins: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By a path's beginning: the user name and password without which what is there is not shown."""
+    api: Callable[[str, dict[str, str], bytes], tuple[int, object]] | None = None
+    """Answers POST requests beneath /api/ in JSON: path, headers, body → status, content."""
+    seen: list[tuple[str, str, str]] = field(default_factory=list)
+    """Host, path and Authorization of every request."""
 
     def push(self, work: Path, name: str) -> str:
         """Publishes the work tree's branches as <name>.git; the address."""
@@ -63,7 +79,20 @@ def work(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def host(tmp_path: Path, work: Path) -> Iterator[Host]:
+    root = tmp_path / "served"
+    root.mkdir()
+    git("init", "--quiet", "--bare", str(root / "app.git"), cwd=root)
+    git("push", "--quiet", str(root / "app.git"), "--all", cwd=work)
+    made = Host(root)
+    made.start(asyncssh.generate_private_key("ssh-ed25519"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """At https://localhost and https://127.0.0.1, for git one host and another."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl makes the server's certificate and is not installed")
     root = tmp_path / "served"
@@ -95,13 +124,15 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 class _Backend(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         served: Served = self.server.served  # type: ignore[attr-defined]
-        answer = served.ask(self.path)
+        served.seen.append((self.headers["Host"], self.path, self.headers.get("Authorization", "")))
+        if served.api and self.path.startswith("/api/"):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, told = served.api(self.path, dict(self.headers.items()), body)
+            self._answer(status, {"Content-Type": "application/json"}, json.dumps(told).encode())
+            return
+        answer = served.ask(self.path) or self._stranger(served)
         if answer:
-            self.send_response(answer[0])
-            for name, value in answer[1].items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._answer(*answer)
             return
         path, _, query = self.path.partition("?")
         env = {
@@ -124,6 +155,21 @@ class _Backend(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     do_POST = do_GET
+
+    def _answer(self, status: int, headers: dict[str, str], content: bytes = b"") -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _stranger(self, served: Served) -> tuple[int, dict[str, str]] | None:
+        """401 for who does not say the right name and password."""
+        wanted = next((login for start, login in served.logins.items() if self.path.startswith(start)), None)
+        if wanted is None or self.headers.get("Authorization", "") == basic(*wanted):
+            return None
+        return 401, {"WWW-Authenticate": 'Basic realm="git"'}
 
     def log_message(self, *_: object) -> None:
         pass

@@ -27,16 +27,27 @@ CLONE = (
         "The repository asks who is cloning",
         ("clone",),
         "The repository is private, or it is not there: hosts answer the same to strangers.",
-        "Check the address, and give the platform access to the repository or make it public.",
-        signs("The host asks who is cloning"),
+        "Check the address. For a private repository, an admin of the team gives access to its host on the team's"
+        " page Git access; if there is access already, its secret has expired, was revoked, or does not reach it.",
+        signs(
+            "The host asks who is cloning",
+            "The host does not accept the team's access to it",
+            "The host does not accept the GitHub App's key",
+            "The GitHub App has no such installation",
+        ),
     ),
     Entry(
         "repository_not_found",
         "There is no such repository",
         ("clone",),
-        "The host has no repository at this address, or redirects to another address.",
-        "Check the address for a typing mistake. A repository that was renamed or moved needs its new address.",
-        signs("The host has no such repository", "The host redirects to another address"),
+        "The host has no repository at this address, shows it only to others, or redirects to another address.",
+        "Check the address for a typing mistake. A repository that was renamed or moved needs its new address; a"
+        " private one needs access, which an admin of the team gives on the team's page Git access.",
+        signs(
+            "The host has no such repository",
+            "The host redirects to another address",
+            "The installation of the GitHub App does not reach the repository {name}",
+        ),
     ),
     Entry(
         "branch_not_found",
@@ -68,8 +79,12 @@ CLONE = (
         "source_unreachable",
         "The repository's host does not answer",
         ("clone",),
-        "The host is down, its name does not resolve, or its certificate is not valid.",
+        "The host is down, its name does not resolve, its certificate is not valid, or it shows another ssh key.",
         "Try again in a minute; if it stays, check that the host is up.",
-        signs("The host of the repository does not answer", "The repository could not be cloned"),
+        signs(
+            "The host shows another ssh key than before",
+            "The host of the repository does not answer",
+            "The repository could not be cloned",
+        ),
     ),
 )

@@ -1,0 +1,1 @@
+"""How a team gets at private repositories: its connections to git hosts. Their secrets are in the secret store."""

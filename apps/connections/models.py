@@ -1,0 +1,106 @@
+"""A team's access to a git host: who it is there, and where the secret is kept."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import urllib.parse
+from collections.abc import Iterable
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from apps.accounts.models import Team
+from apps.core.ids import new_id
+from apps.sources.access import authority
+from apps.sources.urls import ParsedUrl
+
+
+class Provider(models.TextChoices):
+    GITHUB = "github", "GitHub"
+    GITLAB = "gitlab", "GitLab"
+    BITBUCKET = "bitbucket", "Bitbucket"
+    GITEA = "gitea", "Gitea or Forgejo"
+    OTHER = "other", "Another"
+
+
+class Kind(models.TextChoices):
+    GITHUB_APP = "github_app", "GitHub App"
+    TOKEN = "token", "Token"
+    DEPLOY_KEY = "deploy_key", "Deploy key"
+
+
+def repository_path(parsed: ParsedUrl) -> str:
+    """`owner/repository` of an address, in the one form that scopes are compared with."""
+    parts = urllib.parse.unquote(urllib.parse.urlsplit(parsed.url).path).casefold().split("/")
+    return "/".join(filter(None, parts)).removesuffix(".git")
+
+
+class ConnectionQuerySet(models.QuerySet["Connection"]):
+    def serving(self, parsed: ParsedUrl) -> Connection | None:
+        """The one whose scope fits `parsed` most closely; of two alike the newer."""
+        return best(self.filter(host=authority(parsed)), parsed)
+
+
+def best(connections: Iterable[Connection], parsed: ParsedUrl) -> Connection | None:
+    fitting = [connection for connection in connections if connection.fits(parsed)]
+    return max(fitting, key=lambda c: (c.scope.count("/") + bool(c.scope), c.pk), default=None)
+
+
+class Connection(models.Model):
+    """`host` has `:port` where that is not the usual one. `scope`: the owner, or owner and repository, that it is for;
+    empty: all of the host's. `path` and `version` say where the secret store keeps the secret.
+
+    `last_error`: what the host said when it was last refused, empty since it was last let in.
+    """
+
+    id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="connections")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    provider = models.CharField(max_length=9, choices=Provider.choices)
+    host = models.CharField(max_length=260)
+    scope = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=80)
+    username = models.CharField(max_length=100, blank=True)
+    app_id = models.CharField(max_length=40, blank=True)
+    installation_id = models.CharField(max_length=20, blank=True)
+    public_key = models.CharField(max_length=200, blank=True)
+    host_key = models.CharField(max_length=1300, blank=True)
+    path = models.CharField(max_length=120)
+    version = models.PositiveIntegerField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    rotated_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=400, blank=True)
+    checked_at = models.DateTimeField(null=True)
+    check_result = models.CharField(max_length=400, blank=True)
+
+    objects: ClassVar[ConnectionQuerySet] = ConnectionQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ("host", "scope", "id")
+        constraints = (models.UniqueConstraint(fields=("team", "name"), name="one_connection_per_name"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.host})"
+
+    @property
+    def scheme(self) -> str:
+        return "ssh" if self.kind == Kind.DEPLOY_KEY else "https"
+
+    @property
+    def host_fingerprint(self) -> str:
+        """As ssh shows it, and as hosts publish it."""
+        if not self.host_key:
+            return ""
+        raw = hashlib.sha256(base64.b64decode(self.host_key.split()[1])).digest()
+        return f"SHA256:{base64.b64encode(raw).decode().rstrip('=')}"
+
+    def fits(self, parsed: ParsedUrl) -> bool:
+        """Whether it may be shown to the host of `parsed` for that repository."""
+        if parsed.scheme != self.scheme or authority(parsed) != self.host:
+            return False
+        scope, path = self.scope.casefold(), repository_path(parsed)
+        return not scope or path == scope or path.startswith(f"{scope}/")

@@ -1,0 +1,47 @@
+"""The secrets of connections: in the secret store, each on a path of its own that goes when it is replaced."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from apps.connections.models import Connection
+from apps.core.errors import PlatformError, Unavailable
+from apps.core.ids import new_id
+from apps.secretstore import secrets as store
+
+_KEY = "secret"
+
+
+def keep(team_id: int, connection_id: str, secret: str) -> tuple[str, int]:
+    """Where it is kept from now on: path and version. Raises Unavailable."""
+    path = f"teams/{team_id}/connections/{connection_id}/{new_id()}"
+    return path, store().write(path, {_KEY: secret})
+
+
+def read(connection: Connection) -> str:
+    """The secret; the new one if it is being replaced right now. Raises Unavailable, PlatformError."""
+    try:
+        return store().read(connection.path, connection.version)[_KEY]
+    except Unavailable:
+        raise
+    except PlatformError:
+        before = connection.path
+        connection.refresh_from_db(fields=["path", "version"])
+        if connection.path == before:
+            raise
+        return store().read(connection.path, connection.version)[_KEY]
+
+
+def forget(path: str) -> None:
+    store().delete(path)
+
+
+def make_key_pair(comment: str) -> tuple[str, str]:
+    """(private, public) of a new ed25519 key, as OpenSSH writes them."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    ).decode()
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+    return private, f"{public} {comment}"

@@ -1,0 +1,62 @@
+"""Requests to a host that a user names: to the address that was checked, once, briefly, and little of its answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import httpx
+
+from apps.core.addresses import Network, resolve_public
+from apps.core.errors import UserError
+from apps.sources.urls import ParsedUrl
+
+SECONDS = 10.0
+LARGEST = 64 * 1024  # bytes of an answer that are read
+
+
+def post(
+    at: ParsedUrl, body: Mapping[str, Any], headers: Mapping[str, str], *, allowed: Iterable[Network] = ()
+) -> tuple[int, Any]:
+    """The status and the JSON (None if it is none) that `at` answers; redirects are not followed.
+
+    Raises Invalid naming `host` for a private address, UserError("source_unreachable").
+    """
+    address = resolve_public(at.host, at.port, field="host", allowed=allowed)[0]
+    authority = at.url.split("/", 3)[2]
+    # The certificates git trusts; no proxy, which would look the name up for itself.
+    trust = ssl.create_default_context(cafile=os.environ.get("GIT_SSL_CAINFO") or None)
+    deadline = time.monotonic() + SECONDS
+    target = httpx.URL(at.url).copy_with(host=address)
+    try:
+        with (
+            httpx.Client(verify=trust, trust_env=False, follow_redirects=False, timeout=SECONDS) as client,
+            client.stream(
+                "POST", target, json=dict(body), headers={**headers, "Host": authority},
+                extensions={"sni_hostname": at.host},
+            ) as answer,
+        ):  # fmt: skip
+            content = b""
+            for chunk in answer.iter_raw(8192):
+                content += chunk
+                if len(content) > LARGEST or time.monotonic() > deadline:
+                    raise _unreachable(at, "its answer is too long")
+            return answer.status_code, _read(content)
+    except (httpx.HTTPError, ssl.SSLError) as error:
+        raise _unreachable(at, str(error) or type(error).__name__) from None
+
+
+def _read(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def _unreachable(at: ParsedUrl, why: str) -> UserError:
+    hint = "Try again in a minute; if it stays, check that the host is up and its certificate is valid."
+    return UserError("source_unreachable", f"{at.host} does not answer as it should.", f"{hint} ({why[:200]})")
