@@ -50,6 +50,21 @@ def test_delete_forgets_every_version_and_may_be_repeated(openbao: Vault) -> Non
     assert openbao.write(f"pods/{pod}/b", {"B": "new"}) == 1
 
 
+def test_what_is_a_teams_is_read_by_the_platform_alone(openbao: Vault) -> None:
+    pod, path = new_id(), f"teams/7/connections/{new_id()}/{new_id()}"
+    openbao.write(f"pods/{pod}/db", {"A": "mine"})
+    assert openbao.write(path, {"secret": "theirs"}) == 1
+    assert openbao.read(path, 1) == {"secret": "theirs"}
+    with pytest.raises(PlatformError) as raised:
+        openbao.read(path, 1, token=openbao.token_for(pod))
+    assert raised.value.code == "secret_denied"
+    openbao.delete(path)
+    with pytest.raises(PlatformError) as raised:
+        openbao.read(path, 1)
+    assert raised.value.code == "secret_missing"
+    assert openbao.read(f"pods/{pod}/db", 1) == {"A": "mine"}
+
+
 def test_a_token_reads_its_pod_and_nothing_else(openbao: Vault) -> None:
     mine, others = new_id(), new_id()
     openbao.write(f"pods/{mine}/db", {"A": "mine"})
@@ -142,7 +157,20 @@ def test_signs_in_again_when_its_own_token_is_gone(openbao: Vault, state: Path) 
 
 
 @pytest.mark.parametrize(
-    "path", ["", "pods", "pods/x", "pods/x/", "pods/../y/z", "pods/x/*", "pods/+/db", "sys/x/y", "pods/x/a b"]
+    "path",
+    [
+        "",
+        "pods",
+        "pods/x",
+        "pods/x/",
+        "pods/../y/z",
+        "pods/x/*",
+        "pods/+/db",
+        "sys/x/y",
+        "pods/x/a b",
+        "teams/1",
+        "teams/../x/y",
+    ],
 )
 def test_other_paths_are_a_mistake_in_the_program(openbao: Vault, path: str) -> None:
     for call in (lambda: openbao.write(path, {}), lambda: openbao.read(path, 1), lambda: openbao.delete(path)):

@@ -166,7 +166,8 @@ class _Backend(http.server.BaseHTTPRequestHandler):
 
     def _stranger(self, served: Served) -> tuple[int, dict[str, str]] | None:
         """401 for who does not say the right name and password."""
-        wanted = next((login for start, login in served.logins.items() if self.path.startswith(start)), None)
+        fitting = [start for start in served.logins if self.path.startswith(start)]
+        wanted = served.logins[max(fitting, key=len)] if fitting else None
         if wanted is None or self.headers.get("Authorization", "") == basic(*wanted):
             return None
         return 401, {"WWW-Authenticate": 'Basic realm="git"'}
