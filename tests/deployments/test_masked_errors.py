@@ -47,3 +47,21 @@ def test_what_a_failed_stage_said_is_masked() -> None:
     assert all(SECRET not in text for text in stored)
     assert "It ended: token" in run.note
     assert "It ended: token" in deployment.error
+
+
+def test_what_is_hidden_later_is_masked_from_then_on() -> None:
+    """A token that a clone is let in with is known only once it is asked for."""
+    pod = Pod.objects.create(team=make_team("hidden"), name="hidden-later")
+    revision = pod.revisions.create(version=1, sealed_at=timezone.now())
+    deployment = Deployment.objects.create(pod=pod, revision=revision, trigger="manual", state="pending")
+    lease = acquire(deployment)
+    assert lease
+    with LogWriter.open(deployment.stream, mask=Mask([SECRET])) as log:
+        recorder = Recorder(deployment, lease, log)
+        recorder.hide(["ghs_installation"])
+        recorder.hide(["glpat-submodule"])
+        recorder.write(f"{SECRET} ghs_installation glpat-submodule Z2hzX2luc3RhbGxhdGlvbg== end")
+    (line,) = (plain(line.text) for line in reader.tail(deployment.stream))
+    assert line.endswith(" end")
+    for secret in (SECRET, "ghs_installation", "glpat-submodule", "Z2hzX2luc3RhbGxhdGlvbg"):
+        assert secret not in line
