@@ -78,7 +78,7 @@ def _make(
 ) -> Connection:  # fmt: skip
     scope = checks.check_scope(scope)
     taken = set(team.connections.values_list("name", flat=True))
-    name = checks.check_name(name) or _free_name(f"{scope or host}, {kind.label}", taken)
+    name = checks.check_name(name) or _free_name(f"{scope or host}, {kind.words}", taken)
     if len(taken) >= MOST:
         raise Invalid(f"A team has at most {MOST} connections: remove one first.")
     if name in taken:

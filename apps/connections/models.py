@@ -30,6 +30,11 @@ class Kind(models.TextChoices):
     TOKEN = "token", "Token"
     DEPLOY_KEY = "deploy_key", "Deploy key"
 
+    @property
+    def words(self) -> str:
+        """As it stands within a sentence."""
+        return self.label if self is Kind.GITHUB_APP else self.label.lower()
+
 
 def repository_path(parsed: ParsedUrl) -> str:
     """`owner/repository` of an address, in the one form that scopes are compared with."""

@@ -56,7 +56,7 @@ def git_access_new(request: Request, team: Team, kind: str) -> HttpResponse:
             connection = _MAKE[made](team=team, by=request.user, **form.cleaned_data)
             messages.success(request, f"{connection.name} was added.")
             return redirect("git-access-connection", team=team.slug, connection=connection.pk)
-    context = {"team": team, "form": form, "kind": kind, "title": made.label}
+    context = {"team": team, "form": form, "kind": kind, "title": made.words}
     return render(request, "connections/new.html", context, status=422 if form.errors else 200)
 
 
