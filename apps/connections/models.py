@@ -37,8 +37,8 @@ class Kind(models.TextChoices):
 
 
 def repository_path(parsed: ParsedUrl) -> str:
-    """`owner/repository` of an address, in the one form that scopes are compared with."""
-    parts = urllib.parse.unquote(urllib.parse.urlsplit(parsed.url).path).casefold().split("/")
+    """`owner/repository` of an address, however it is written."""
+    parts = urllib.parse.unquote(urllib.parse.urlsplit(parsed.url).path).split("/")
     return "/".join(filter(None, parts)).removesuffix(".git")
 
 
@@ -107,5 +107,5 @@ class Connection(models.Model):
         """Whether it may be shown to the host of `parsed` for that repository."""
         if parsed.scheme != self.scheme or authority(parsed) != self.host:
             return False
-        scope, path = self.scope.casefold(), repository_path(parsed)
+        scope, path = self.scope.casefold(), repository_path(parsed).casefold()
         return not scope or path == scope or path.startswith(f"{scope}/")

@@ -50,7 +50,7 @@ class GitHub:
             return 404, {"message": "Not Found"}
         wanted = json.loads(body)
         self.asked.append(wanted)
-        if not set(wanted["repositories"]) <= self.reaches:
+        if not {name.lower() for name in wanted["repositories"]} <= self.reaches:
             return 422, {"message": "There is at least one repository that does not exist or is not accessible"}
         token = f"ghs_planted{len(self.asked)}" + "x" * 20
         for name in wanted["repositories"]:
@@ -111,6 +111,11 @@ def test_a_clone_with_a_token_for_one_repository(
     assert token
     assert token.password not in str(Connection.objects.values().get(pk=app.pk))
     assert not [p for p in tmp_path.rglob("*") if p.is_file() and token.password.encode() in p.read_bytes()]
+
+
+def test_a_repository_is_named_as_it_is_written(app: Connection, github: GitHub, authority: str, team: Team) -> None:
+    assert credential_for(team, f"https://{authority}/Acme/Lib.git")
+    assert github.asked[0]["repositories"] == ["Lib"]
 
 
 def test_a_token_that_is_about_to_end_is_not_used(app: Connection, github: GitHub, private: str, team: Team) -> None:

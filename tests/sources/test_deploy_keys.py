@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import asyncssh
@@ -11,6 +14,7 @@ import pytest
 
 from apps.connections.secrets import make_key_pair
 from apps.core.errors import PlatformError, UserError
+from apps.sources import ssh
 from apps.sources.base import Credential
 from apps.sources.git import GitSource
 from tests.sources.conftest import git
@@ -18,6 +22,7 @@ from tests.sources.ssh_host import Host
 from tests.stack.components import wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-agent") is None, reason="there is no ssh client on this machine")
+ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
 
 
@@ -112,6 +117,33 @@ def test_keys_of_hosts(source: GitSource, host: Host) -> None:
     with pytest.raises(UserError, match="private address"):
         GitSource(source.hosted.root).host_key(authority)
     host.start(asyncssh.generate_private_key("ssh-ed25519"))
+
+
+def test_an_agent_ends_with_whoever_started_it() -> None:
+    """Killed in the middle of a clone, a worker leaves no agent behind that would hold the key."""
+    program = (
+        "import sys, time; from apps.sources import ssh\n"
+        "with ssh._agent(sys.stdin.read()) as (directory, _): print(directory, flush=True); time.sleep(600)"
+    )
+    before = agents()
+    worker = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert worker.stdin
+    assert worker.stdout
+    worker.stdin.write(make_key_pair("test")[0])
+    worker.stdin.close()
+    left = Path(worker.stdout.readline().strip())
+    assert agents() - before
+    worker.kill()
+    worker.wait(30)
+    worker.stdout.close()
+    wait_for(lambda: not agents() - before, 60, "the agent to end")
+    wait_for(lambda: not list(left.iterdir()), 60, "its socket to go")
+    os.utime(left, (0, 0))
+    with ssh._agent(make_key_pair("next")[0]):
+        assert not left.exists(), "the next one sweeps up"
 
 
 def test_a_key_that_is_none_leaves_nothing_behind(source: GitSource, host: Host) -> None:

@@ -10,8 +10,8 @@ CLONE = (
         "A submodule cannot be cloned",
         ("clone",),
         "One of the repository's submodules is private, gone, not declared, or at an address that is refused.",
-        "Make it readable without signing in and write its https address into .gitmodules; or clone without"
-        " submodules.",
+        "A private one must be on the repository's own host, and an admin of the team gives access to it on the team's"
+        " page Git access; one elsewhere must be readable without signing in. Or clone without submodules.",
         signs(
             "Submodule {name}: ",
             "Submodule {name} has no address in .gitmodules",
