@@ -52,7 +52,7 @@ app.autodiscover_tasks()
 # They are wake-ups: the reconciler sends them again.
 redis.QoS.restore_at_shutdown = False
 
-SUBJECTS = {"deployments.run": "deployment", "deployments.tear_down": "pod"}  # what a task's first argument is
+SUBJECTS = {"deployments.run": "deployment", "deployments.tear_down": "pod", "deployments.inspect": "inspection"}  # what a task's first argument is
 
 
 @celeryd_init.connect

@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.builds.models import Artifact, Build, Builder, BuildRun
+from apps.builds.models import Artifact, Build, Builder, BuildRun, Inspection
 from apps.core.admin import ReadOnly
 
 
@@ -90,3 +90,11 @@ class BuildRunAdmin(ReadOnly, admin.ModelAdmin):
     @admin.display(description="minutes")
     def minutes(self, run: BuildRun) -> str:
         return f"{run.seconds / 60:.1f}"
+
+
+@admin.register(Inspection)
+class InspectionAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("id", "app", "pod", "state", "commit", "error_code", "created_at", "finished_at")
+    list_filter = ("state", "pod__team")
+    search_fields = ("id", "app", "commit", "pod__name")
+    list_select_related = ("pod",)

@@ -99,7 +99,7 @@ def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> pus
         Build.objects.filter(pk=build.pk).update(author=commit.author[:200], message=commit.message[:200])
         note.text = f"{commit.sha[:SHORT]} {commit.message}"
     with ledger.stage("detect", app) as note:
-        plan = detect.run(room, root_dir=source.get("rootDir", ""), overrides=_overrides(spec))
+        plan = detect.run(room, root_dir=source.get("rootDir", ""), overrides=overrides_of(spec))
         Build.objects.filter(pk=build.pk).update(plan=asdict(plan))
         note.text = plan.title
     with ledger.stage("secrets", app) as note:
@@ -129,7 +129,8 @@ def _pin(build: Build, source: dict[str, Any], credential: Credential | None) ->
         build.refresh_from_db(fields=["commit"])
 
 
-def _overrides(spec: dict[str, Any]) -> Overrides:
+def overrides_of(spec: dict[str, Any]) -> Overrides:
+    """What the settings of an app say about its build."""
     wanted = spec.get("build", {})
     return Overrides(
         kind=spec.get("type", ""),

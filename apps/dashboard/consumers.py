@@ -1,4 +1,4 @@
-"""The socket of a pod's pages: it says that something changed, and the page fetches what it shows anew."""
+"""The sockets of pages: they say that something changed, and the page fetches what it shows anew."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.accounts.models import User
-from apps.deployments.events import pod_group
+from apps.deployments.events import EVERY_POD, pod_group
 from apps.pods.models import Pod
 
 CHECK_SECONDS = 4.0  # below the five that are promised
@@ -27,10 +27,18 @@ def _visible(user: Any, name: str) -> str | None:
     return Pod.objects.visible_to(user).filter(name=name).values_list("id", flat=True).first()
 
 
-class PodConsumer(AsyncJsonWebsocketConsumer):
-    """Sends `{"type": "changed", "deployment": id or null}`; reads nothing.
+@database_sync_to_async
+def _all_visible(user: Any) -> frozenset[str] | None:
+    """The ids of the pods `user` may see now; None for nobody."""
+    if not isinstance(user, User):
+        return None
+    return frozenset(Pod.objects.visible_to(user).filter(deleting_at=None).values_list("id", flat=True))
 
-    Closes with 4403 who may not see the pod, within CHECK_SECONDS of the end of the session or of the membership.
+
+class PageConsumer(AsyncJsonWebsocketConsumer):
+    """Sends `{"type": "changed", …}`; reads nothing.
+
+    Closes with 4403 who may not see the page, within CHECK_SECONDS of the end of the session or of the membership.
     """
 
     group = ""
@@ -38,13 +46,12 @@ class PodConsumer(AsyncJsonWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.accept()  # a close code reaches the browser only after this
-        pod = await self._pod()
-        if pod is None:
+        if not await self.look():
             await self.close(DENIED)
             return
-        self.group = pod_group(pod)
+        self.group = self.group_name()
         await self.channel_layer.group_add(self.group, self.channel_name)
-        self.checks = asyncio.create_task(self._keep_checking(pod))
+        self.checks = asyncio.create_task(self._keep_checking())
 
     async def disconnect(self, code: int) -> None:
         if self.checks:
@@ -56,22 +63,62 @@ class PodConsumer(AsyncJsonWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         """Whatever a browser says here is of no interest."""
 
-    async def pod_changed(self, event: dict[str, Any]) -> None:
-        await self.send_json({"type": "changed", "deployment": event.get("deployment")})
+    async def look(self) -> bool:
+        """Ask the database what the person may see now; False: nothing of it, or no longer the same."""
+        raise NotImplementedError
 
-    async def _pod(self) -> str | None:
-        """The id of the pod of the address, asked of the database each time."""
+    def group_name(self) -> str:
+        raise NotImplementedError
+
+    async def user(self) -> Any:
+        """Who it is, by what the session's store says now."""
         session = self.scope.get("session")
         if session is None:
             return None
         store = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
-        user = await get_user({"session": store(session.session_key)})
-        return await _visible(user, self.scope["url_route"]["kwargs"]["pod"])
+        return await get_user({"session": store(session.session_key)})
 
-    async def _keep_checking(self, pod: str) -> None:
+    async def _keep_checking(self) -> None:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            if await self._pod() != pod:
+            if not await self.look():
                 self.checks = None  # it is this task, which must not wait for itself
                 await self.close(DENIED)
                 return
+
+
+class PodConsumer(PageConsumer):
+    """One pod: `{"type": "changed", "deployment": id or null}`."""
+
+    pod: str | None = None
+
+    async def look(self) -> bool:
+        found = await _visible(await self.user(), self.scope["url_route"]["kwargs"]["pod"])
+        self.pod = self.pod or found
+        return found is not None and found == self.pod
+
+    def group_name(self) -> str:
+        return pod_group(self.pod or "")
+
+    async def pod_changed(self, event: dict[str, Any]) -> None:
+        await self.send_json({"type": "changed", "deployment": event.get("deployment")})
+
+
+class PodsConsumer(PageConsumer):
+    """All pods of a person's teams: `{"type": "changed"}`, also when one comes or goes."""
+
+    pods: frozenset[str] | None = None
+
+    async def look(self) -> bool:
+        found = await _all_visible(await self.user())
+        before, self.pods = self.pods, found
+        if found is not None and before is not None and found != before:
+            await self.send_json({"type": "changed"})
+        return found is not None
+
+    def group_name(self) -> str:
+        return EVERY_POD
+
+    async def pod_changed(self, event: dict[str, Any]) -> None:
+        if event.get("pod") in (self.pods or ()):
+            await self.send_json({"type": "changed"})

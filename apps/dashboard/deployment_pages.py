@@ -15,7 +15,7 @@ from apps.dashboard.timeline import elapsed, failed_step, tracks
 from apps.deployments.models import STAGE_TITLES, Deployment, DeploymentState, StageRun
 from apps.logs import reader
 from apps.logs.history import initial
-from apps.logs.lines import plain
+from apps.logs.lines import EVENT, plain
 from apps.pods.models import Pod, Revision
 
 PAGE = 30
@@ -84,7 +84,7 @@ def lines_of(deployment: Deployment, failed: StageRun) -> list[str]:
     """What is in the log's end of the stage that failed, without colours."""
     section = f"{STAGE_TITLES.get(failed.stage, failed.stage)} · {failed.app}"
     lines = reader.tail(deployment.stream, 2000)
-    return [plain(line.text) for line in lines if line.section == section]
+    return [plain(line.text) for line in lines if line.section == section and line.level != EVENT]
 
 
 def rollback(pod: Pod, revision: Revision) -> dict[str, Any]:

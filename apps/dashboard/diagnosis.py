@@ -16,6 +16,7 @@ from apps.pods.models import Pod, Resource
 if TYPE_CHECKING:
     from apps.accounts.models import User
 
+Fixes = tuple[tuple[int, failures.Fix], ...]
 LONGEST_SEARCH = 100  # characters of a line that the log viewer looks for
 
 
@@ -28,7 +29,7 @@ class Shown:
     remedy: str
     line: str
     search: str
-    fixes: tuple[tuple[int, failures.Fix], ...]
+    fixes: Fixes
 
 
 def diagnosis_of(deployment: Deployment, failed: StageRun | None, lines: Sequence[str]) -> Shown | None:
@@ -43,29 +44,44 @@ def diagnosis_of(deployment: Deployment, failed: StageRun | None, lines: Sequenc
     if not found.line:
         found = failures.found_in(deployment.error_code, lines) or found
     resource = _app(deployment.pod, failed.app)
-    offered = found.fixes(_spec(resource)) if resource else []
     return Shown(
         title=found.entry.title,
         cause="" if found.cause in deployment.error else found.cause,
         remedy="" if found.remedy in deployment.hint else found.remedy,
         line=found.line[:500],
         search=found.line[:LONGEST_SEARCH],
-        fixes=tuple((number, fix) for number, fix in enumerate(found.entry.fixes) if fix in offered),
+        fixes=offered(found, resource) if resource else (),
     )
+
+
+def offered(found: failures.Diagnosis, resource: Resource) -> Fixes:
+    """The remedies that would change `resource`, by their numbers in the catalogue."""
+    useful = found.fixes(_spec(resource))
+    return tuple((number, fix) for number, fix in enumerate(found.entry.fixes) if fix in useful)
 
 
 def apply_remedy(deployment: Deployment, failed: StageRun | None, number: str, *, by: User) -> bool:
     """Put a remedy of the catalogue into the draft; False if the draft has it. Raises NotFound, Invalid, Conflict."""
-    found = failures.found_in(deployment.error_code, ())
-    resource = _app(deployment.pod, failed.app) if failed else None
-    if found is None or resource is None or number not in map(str, range(len(found.entry.fixes))):
+    if failed is None:
         raise NotFound("such remedy for this deployment")
+    return put_remedy(deployment.pod, failed.app, deployment.error_code, number, by=by)
+
+
+def put_remedy(pod: Pod, app: str, code: str, number: str, *, by: User | None) -> bool:
+    """Put remedy `number` of the failure `code` into `app` of the draft; False if the draft has it.
+
+    Raises NotFound, Invalid, Conflict.
+    """
+    found = failures.found_in(code, ())
+    resource = _app(pod, app)
+    if found is None or resource is None or number not in map(str, range(len(found.entry.fixes))):
+        raise NotFound("such remedy for this app")
     fix, spec = found.entry.fixes[int(number)], _spec(resource)
     changed = fix.applied(spec)
     if changed == spec:
         return False
     actions.save_resource(
-        pod=deployment.pod, kind="App", name=resource.name, spec=changed, by=by, create=False, seen=resource.token
+        pod=pod, kind="App", name=resource.name, spec=changed, by=by, create=False, seen=resource.token
     )
     return True
 

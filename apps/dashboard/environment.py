@@ -14,8 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 from markupsafe import Markup
 
+from apps.core.durations import duration
 from apps.dashboard import isolation
 from apps.dashboard.states import look
+from apps.logs import stages
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (30 * 86400, 86400, "day"))
 
@@ -56,20 +58,6 @@ def ago(moment: datetime.datetime | None, missing: str = "never") -> Markup:
     )
 
 
-def duration(seconds: float | None) -> str:
-    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`; a dash for what has not happened."""
-    if seconds is None:
-        return "–"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def environment(**options: Any) -> jinja2.Environment:
     env = jinja2.Environment(**(options | {"autoescape": True}), trim_blocks=True, lstrip_blocks=True)
     env.globals.update(
@@ -80,6 +68,7 @@ def environment(**options: Any) -> jinja2.Environment:
         duration=duration,
         get_messages=get_messages,
         look=look,
+        event_words=stages.words,
         config=settings.BRAINPOD,
         isolation_warning=isolation.warning,
     )

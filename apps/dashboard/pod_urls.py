@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from apps.dashboard.views import deployments, draft, logs, pods, resources, revisions, webhooks
+from apps.dashboard.views import (
+    build_plans,
+    deployments,
+    draft,
+    logs,
+    pods,
+    resources,
+    revisions,
+    watch_paths,
+    webhooks,
+)
 
 urlpatterns: list[URLPattern] = [
     path("", pods.pods, name="pods"),
@@ -21,6 +31,9 @@ urlpatterns: list[URLPattern] = [
     path("<slug:pod>/resources/new/<str:kind>/", resources.resource_new, name="resource-new"),
     path("<slug:pod>/resources/<slug:name>/", resources.resource, name="resource"),
     path("<slug:pod>/resources/<slug:name>/deletion/", resources.resource_deletion, name="resource-deletion"),
+    path("<slug:pod>/resources/<slug:name>/plan/", build_plans.build_plan, name="build-plan"),
+    path("<slug:pod>/resources/<slug:name>/plan/remedy/", build_plans.build_plan_remedy, name="build-plan-remedy"),
+    path("<slug:pod>/resources/<slug:name>/watch-paths/", watch_paths.watch_paths, name="watch-paths"),
     path("<slug:pod>/workloads/<slug:workload>/log/", logs.workload_log, name="workload-log"),
     path("<slug:pod>/draft/", draft.draft, name="draft"),
     path("<slug:pod>/draft/discard/", draft.draft_discard, name="draft-discard"),

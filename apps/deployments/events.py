@@ -17,6 +17,10 @@ LAST_WORDS = 1.0  # seconds a process that ends waits for what it has not told y
 log = structlog.get_logger(__name__)
 
 
+EVERY_POD = "pods"
+"""The group of pages that show several pods; messages have the pod's id besides: {"pod": id}."""
+
+
 def pod_group(pod_id: str) -> str:
     """The channel group of a pod's pages; messages are {"type": "pod.changed", "deployment": id or None}."""
     return f"pod.{pod_id}"
@@ -65,7 +69,9 @@ async def _send(pod_id: str, deployment_id: str | None) -> None:
     if layer is None:
         return
     try:
-        await layer.group_send(pod_group(pod_id), {"type": "pod.changed", "deployment": deployment_id})
+        message = {"type": "pod.changed", "deployment": deployment_id}
+        await layer.group_send(pod_group(pod_id), message)
+        await layer.group_send(EVERY_POD, message | {"pod": pod_id})
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the broker, the deployment goes on
         log.info("event_not_sent", pod=pod_id, error=str(error))
 

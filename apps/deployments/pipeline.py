@@ -168,7 +168,14 @@ def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: st
     )  # fmt: skip
     if not won:
         raise LeaseLost
+    recorder.log.ended(state, seconds=_elapsed(deployment), note=error)
     changed(deployment.pod_id, deployment.pk)
+
+
+def _elapsed(deployment: Deployment) -> float | None:
+    if deployment.started_at is None or deployment.finished_at is None:
+        return None
+    return round((deployment.finished_at - deployment.started_at).total_seconds(), 1)
 
 
 def _mask(deployment: Deployment) -> Mask:

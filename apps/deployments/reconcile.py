@@ -17,7 +17,7 @@ from django.utils import timezone
 from apps import edge, engines
 from apps.core.errors import PlatformError, UserError
 from apps.core.states import move
-from apps.deployments import dispatch, launch, queue, wake
+from apps.deployments import dispatch, inspections, launch, queue, wake
 from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
 from apps.deployments.events import changed
@@ -37,7 +37,7 @@ def reconcile() -> None:
     with duty("reconcile") as lease:
         if lease is None:
             return
-        for part in (_jobs, _workloads, _leftovers, _edge, _deletions):
+        for part in (_jobs, inspections.tend, _workloads, _leftovers, _edge, _deletions):
             try:
                 part()
             except PlatformError as error:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.utils import timezone
 
@@ -42,6 +43,7 @@ class Recorder:
     log: LogWriter
     _asked: float = field(default=0.0)
     _cancelled: bool = field(default=False)
+    _began: dict[tuple[str, str], datetime.datetime] = field(default_factory=dict)
 
     def write(self, text: str) -> None:
         self.log.line(text)
@@ -121,8 +123,18 @@ class Recorder:
         told = self.log.mask(told)  # it may quote what a command printed
         self._set(stage, app, state="failed", finished_at=timezone.now(), note=told[:300])
 
-    def _set(self, stage: str, app: str, **fields: object) -> None:
+    def _set(self, stage: str, app: str, **fields: Any) -> None:
         self.lease.check()
         rows = StageRun.objects.filter(deployment=self.deployment, stage=stage, app=app)
         rows.filter(deployment__fence=self.lease.fence).update(**fields)
+        self._tell(stage, app, **fields)
         changed(self.deployment.pod_id, self.deployment.pk)
+
+    def _tell(self, stage: str, app: str, *, state: str, note: str = "", **moments: Any) -> None:
+        """The same among the lines of the log."""
+        key = (stage, app)
+        if moments.get("started_at"):
+            self._began[key] = moments["started_at"]
+        began, ended = self._began.get(key), moments.get("finished_at")
+        seconds = round((ended - began).total_seconds(), 1) if began and ended else None
+        self.log.stage(title=STAGE_TITLES[stage], app=app, stage=stage, state=state, seconds=seconds, note=note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.db import close_old_connections
 
-from apps.deployments import maintenance, pipeline, teardown, wake
+from apps.deployments import inspections, maintenance, pipeline, teardown, wake
 from apps.deployments import reconcile as reconciler
 
 
@@ -19,6 +19,12 @@ def run_deployment(deployment_id: str) -> None:
 def tear_down(pod_id: str) -> None:
     close_old_connections()
     teardown.tear_down(pod_id)
+
+
+@shared_task(name=wake.INSPECT)
+def inspect(inspection_id: str) -> None:
+    close_old_connections()
+    inspections.run(inspection_id)
 
 
 @shared_task(name=wake.RECONCILE, expires=10)

@@ -14,6 +14,7 @@ RUN = "deployments.run"
 TEAR_DOWN = "deployments.tear_down"
 RECONCILE = "deployments.reconcile"
 MAINTAIN = "deployments.maintain"
+INSPECT = "deployments.inspect"
 
 
 def wake(task: str, *args: str, queue: str | None = None) -> None:

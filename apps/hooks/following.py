@@ -10,7 +10,7 @@ followed to is nothing new, whenever it comes again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -93,13 +93,37 @@ def is_older(push: Push, tip: Tip) -> bool:
     return push.head == tip.before and push.before != tip.head
 
 
-def touches(watch: Iterable[str], paths: Iterable[str]) -> bool:
-    """Whether one of `paths` is watched. Patterns as in .gitignore; exclusions alone take from everything."""
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What the patterns say of one path: `index` is that of the last one that matches, None if none does.
+
+    Where there are only exclusions, what none of them names is watched by no pattern.
+    """
+
+    path: str
+    watched: bool
+    index: int | None
+
+
+def matches(watch: Iterable[str], paths: Iterable[str]) -> Iterator[Match]:
+    """Which of the patterns decides on each path: as in .gitignore, the last that matches.
+
+    Exclusions alone take from everything, no patterns watch everything. Raises ValueError for one that means nothing.
+    """
     patterns = list(watch)
-    if all(pattern.startswith("!") for pattern in patterns):
-        patterns.insert(0, "**")
+    everything = all(pattern.startswith("!") for pattern in patterns)
+    spec = pathspec.GitIgnoreSpec.from_lines(["**", *patterns] if everything else patterns)
+    for path in paths:
+        found = spec.check_file(path)
+        index = found.index
+        if index is not None and everything:
+            index = index - 1 if index else None
+        yield Match(path, bool(found.include), index)
+
+
+def touches(watch: Iterable[str], paths: Iterable[str]) -> bool:
+    """Whether one of `paths` is watched."""
     try:
-        spec = pathspec.GitIgnoreSpec.from_lines(patterns)
+        return any(match.watched for match in matches(watch, paths))
     except ValueError:
         return True  # a pattern that means nothing keeps nobody from deploying
-    return any(map(spec.match_file, paths))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from apps.core.masking import Mask
-from apps.logs.lines import Line, clean, pieces
+from apps.logs.lines import EVENT, Line, clean, pieces
 
 LONG_LINE = 64 * 1024  # characters of an unfinished line that are not waited for
 PARTIAL_SECONDS = 0.1  # how long an unfinished line waits for its end when there is nothing to mask
@@ -89,7 +89,8 @@ class Batcher:
         return min(keep, len(text) - 1)
 
     def _number(self, text: str, moments: list[int], like: Piece) -> list[Line]:
-        texts = self.mask(clean(text)).split("\n")
+        # What an event quotes was masked when it was written; masked as a whole it could stop being one.
+        texts = (clean(text) if like.level == EVENT else self.mask(clean(text))).split("\n")
         if len(texts) != len(moments):  # a value of several lines became one mask
             moments = [moments[0]] * len(texts)
         found = []

@@ -11,6 +11,7 @@ from apps.core.errors import NotFound
 
 LONGEST = 16 * 1024  # bytes of a line's text; what is longer goes on in the next line
 LEVELS = ("info", "warn", "error", "engine")
+EVENT = "event"  # the level of lines that are no text: see apps/logs/stages.py
 STREAM = re.compile(r"[a-z]+:[0-9a-z]+")
 
 _SGR = r"\x1b\[[0-9;:]*m"

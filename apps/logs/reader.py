@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from apps.logs import live, store
-from apps.logs.lines import Line, plain
+from apps.logs.lines import EVENT, Line, plain
+from apps.logs.stages import shown
 
 ATTEMPTS = 3
 
@@ -74,7 +75,8 @@ def everything(stream: str) -> Iterator[Line]:
 def search(stream: str, text: str, *, limit: int = 1000) -> list[Line]:
     """The first `limit` lines that contain `text`, in whatever case; colours do not count."""
     wanted = text.casefold()
-    return list(islice((line for line in everything(stream) if wanted in plain(line.text).casefold()), limit))
+    lines = (line for line in everything(stream) if line.level != EVENT)
+    return list(islice((line for line in lines if wanted in plain(line.text).casefold()), limit))
 
 
 def text(stream: str) -> Iterator[str]:
@@ -84,5 +86,5 @@ def text(stream: str) -> Iterator[str]:
         yield f"[lines 1 to {gone} are older than logs are kept]\n"
     for line in everything(stream):
         at = datetime.fromtimestamp(line.at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        section = f" [{line.section}]" if line.section else ""
-        yield f"{at}{section} {plain(line.text)}\n"
+        section = f" [{line.section}]" if line.section and line.level != EVENT else ""
+        yield f"{at}{section} {shown(line)}\n"

@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -24,7 +25,8 @@ from django.db import Error as DatabaseError
 from apps.core.masking import Mask
 from apps.logs import flusher, live, store
 from apps.logs.batches import Batcher, Piece
-from apps.logs.lines import LEVELS, Line, check_stream, encode
+from apps.logs.lines import EVENT, LEVELS, Line, check_stream, encode
+from apps.logs.stages import encode_event
 
 INTERVAL = 0.05  # seconds between batches
 BATCH = 64 * 1024  # characters that make a batch before that
@@ -105,12 +107,30 @@ class LogWriter:
         """Write any text: several lines, none, or a part of one that a later call continues."""
         if level not in LEVELS:
             raise ValueError(f"level must be one of {LEVELS}, not {level!r}")
+        self._take(self._section, level, text, source)
+
+    def stage(
+        self, *, title: str, app: str, stage: str, state: str, seconds: float | None = None, note: str = ""
+    ) -> None:
+        """A stage is running, passed, failed or skipped; it has its section whatever the current one is."""
+        event = {"kind": "stage", "title": title, "app": app, "stage": stage, "state": state, "seconds": seconds}
+        self._event(f"{title} · {app}", event | {"note": self.mask(note)})
+
+    def ended(self, state: str, *, seconds: float | None = None, note: str = "") -> None:
+        """The last word: how the deployment ended."""
+        event = {"kind": "deployment", "title": "Deployment", "state": state, "seconds": seconds}
+        self._event("Deployment", event | {"note": self.mask(note)})
+
+    def _event(self, section: str, event: Mapping[str, object]) -> None:
+        self._take(section, EVENT, encode_event(event) + "\n", 0)
+
+    def _take(self, section: str, level: str, text: str, source: int) -> None:
         if not text or self.fenced:
             return
         with self._state:
             self._state.wait_for(lambda: self._size < WAITING or self.fenced, timeout=60)
             wake = not self._written or self._size < BATCH <= self._size + len(text)
-            self._written.append(Piece(time.time_ns() // 1_000_000, self._section, level, text, source))
+            self._written.append(Piece(time.time_ns() // 1_000_000, section, level, text, source))
             self._size += len(text)
         if wake:
             flusher.wake()

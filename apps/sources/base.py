@@ -59,6 +59,13 @@ class Source(Protocol):
         """The commit `branch` (empty: the default branch) stands at now."""
         ...
 
+    def changed(self, url: str, commit: str, *, credential: Credential | None = None) -> list[str]:
+        """The files that `commit` changed against its first parent, both names of a renamed one; all of a first commit.
+
+        Raises UserError("too_many_changes") for more than 10,000.
+        """
+        ...
+
     def clone(
         self,
         url: str,

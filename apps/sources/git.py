@@ -21,6 +21,7 @@ from apps.sources.urls import ParsedUrl, check_ref, check_url
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MB = 1024 * 1024
+MOST_CHANGES = 10_000  # files of one commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,31 @@ class GitSource:
             raise _no_branch(branch)
         return found[ref]
 
+    def changed(self, url: str, commit: str, *, credential: Credential | None = None) -> list[str]:
+        """The files that `commit` changed against its first parent, both names of a renamed one; all of a first commit.
+
+        Raises UserError("too_many_changes") for more than 10,000.
+        """
+        parsed = check_url(url, allowed=self.allowed)
+        _check_commit(commit)
+        self.hosted.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(prefix=".changed-", dir=self.hosted.root) as scratch:
+            until = time.monotonic() + min(self.seconds, 45)
+            job = _Job(until, lambda: False, lambda _: None, Path(scratch, "nothing"), _nobody)
+            if parsed.scheme == "brainpod":
+                repository = self.hosted.existing(parsed)
+            else:
+                repository = self._fetch(parsed, commit, "", Path(scratch, "repository"), credential, job, history=2)
+            # Rename detection stays off, so that a renamed file is one that went and one that came.
+            tree = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-commit-id", "--root"]
+            merged = ["--diff-merges=first-parent"]
+            said = self._git(["--git-dir", str(repository), *tree, *merged, commit], job, parsed)
+        paths = said.split("\0")[:-1]
+        if len(paths) > MOST_CHANGES:
+            words = f"The commit changes {len(paths)} files; at most {MOST_CHANGES} are looked at."
+            raise UserError("too_many_changes", words, "Choose another commit.")
+        return paths
+
     def clone(
         self,
         url: str,
@@ -82,8 +108,7 @@ class GitSource:
         parsed = check_url(url, allowed=self.allowed)
         if branch:
             check_ref(branch)
-        if not _SHA.fullmatch(commit):
-            raise Invalid([Detail("source.commit", "must be a whole commit id of 40 or 64 hexadecimal digits.")])
+        _check_commit(commit)
         who = for_submodule or (lambda _: credential)
         job = _Job(time.monotonic() + self.seconds, cancelled, on_line, into, who)
         return self._checkout(parsed, commit, into, branch, credential, job, depth=4 if submodules else 0)
@@ -132,12 +157,14 @@ class GitSource:
         repository: Path,
         credential: Credential | None,
         job: _Job,
+        *,
+        history: int = 1,
     ) -> Path:
         kind = ["--object-format=sha256"] if len(commit) == 64 else []
         self._git(["init", "--quiet", "--bare", *kind, "--", str(repository)], job, parsed)
         fetch = ["--git-dir", str(repository), "fetch", "--no-tags", "--no-write-fetch-head", "--progress"]
         try:
-            self._git([*fetch, "--depth=1", "--", parsed.url, commit], job, parsed, credential, watched=True)
+            self._git([*fetch, f"--depth={history}", "--", parsed.url, commit], job, parsed, credential, watched=True)
         except UserError as error:
             # Some hosts hand out only what a branch points at; then the branch's recent history has to do.
             if error.code != "branch_not_found" or not branch:
@@ -234,6 +261,11 @@ class GitSource:
 
 def _nobody(url: str) -> Credential | None:
     return None
+
+
+def _check_commit(commit: str) -> None:
+    if not _SHA.fullmatch(commit):
+        raise Invalid([Detail("source.commit", "must be a whole commit id of 40 or 64 hexadecimal digits.")])
 
 
 def _no_branch(branch: str) -> UserError:

@@ -2,6 +2,7 @@
 import { Feed } from "./feed.js";
 import { Rows } from "./rows.js";
 import { Search } from "./search.js";
+import { words } from "./stages.js";
 
 const MOST_ROWS = 20000; // on the page while it follows
 const SLICE = 200; // lines added before the clock is looked at
@@ -52,7 +53,7 @@ class LogViewer extends HTMLElement {
       Number(row.dataset.at),
       row.dataset.section,
       row.dataset.level,
-      row.textContent,
+      row.dataset.event ?? row.textContent,
     ]);
     this.box.replaceChildren();
     const rows = new Rows(this.box);
@@ -336,8 +337,15 @@ class LogViewer extends HTMLElement {
 
   text() {
     const times = this.pressed("time");
-    const shown = this.rows.all().filter((row) => row.checkVisibility?.() ?? row.offsetParent);
-    return shown.map(({ line }) => (times ? `${new Date(line.at).toISOString()} ${line.text}\n` : `${line.text}\n`)).join("");
+    const visible = (row) => row.checkVisibility?.() ?? row.offsetParent;
+    const whole = !this.level.value && !this.box.classList.contains("log-only");
+    const said = ({ line }) => (times ? `${new Date(line.at).toISOString()} ${line.text}\n` : `${line.text}\n`);
+    let text = "";
+    for (const group of this.box.children) {
+      if (whole && group.stage) text += `${words(group)}\n`;
+      for (const row of group.querySelectorAll(".log-row")) if (visible(row)) text += said(row);
+    }
+    return text;
   }
 
   async copy(button) {

@@ -1,6 +1,7 @@
 // The lines on the page: one row each, in groups by section, gaps marked. A row's `line` is what it shows.
 // In a group the rows are in chunks, which the browser need not style or lay out while nobody sees them.
 import { paint, plain } from "./ansi.js";
+import { eventOf, head } from "./stages.js";
 
 const CHUNK = 200; // rows
 
@@ -86,6 +87,14 @@ export class Rows {
     let rows = [];
     for (const line of lines) {
       if (line[0] <= this.last) continue;
+      const said = line[3] === "event" ? eventOf(line[4]) : null;
+      if (said) {
+        if (rows.length) fill(group, rows.splice(0));
+        group = this.event(said, line, group, [...this.box.children], null);
+        this.last = line[0];
+        this.first ||= line[0];
+        continue;
+      }
       if (!group || group.dataset.section !== line[2]) {
         if (rows.length) fill(group, rows.splice(0));
         group = this.group(line[2]);
@@ -109,24 +118,50 @@ export class Rows {
     const added = [];
     let group = null;
     let rows = [];
+    const groups = [];
     for (const line of older) {
+      const said = line[3] === "event" ? eventOf(line[4]) : null;
+      if (said) {
+        if (rows.length) fill(group, rows.splice(0));
+        group = this.event(said, line, group, groups, before);
+        if (!groups.includes(group)) groups.push(group);
+        continue;
+      }
       if (!group || group.dataset.section !== line[2]) {
         if (rows.length) fill(group, rows.splice(0));
         group = this.group(line[2]);
         this.box.insertBefore(group, before);
+        groups.push(group);
       }
       const row = rowOf(line);
       rows.push(row);
       added.push(row);
     }
     if (rows.length) fill(group, rows);
-    if (group && before && before.dataset.section === group.dataset.section) {
+    if (group && before && before.dataset.section === group.dataset.section && !before.begun) {
       group.append(...before.querySelectorAll(":scope > .log-chunk"));
+      if (before.stage) head(group, before.stage, 0);
       before.remove();
     }
     if (older.length) this.first = older[0][0];
     this.count += added.length;
     return added;
+  }
+
+  // Puts an event into the header of its section; the section's group. `groups`: where to look for the one it ends.
+  event(said, [seq, at, section], group, groups, before) {
+    const last = group?.dataset.section === section && !group.stage ? group : null;
+    const begins = said.state === "running";
+    const running = begins ? null : groups.findLast((one) => one.dataset.section === section && one.stage?.state === "running");
+    let found = running || last;
+    if (!found) {
+      found = this.group(section);
+      found.begun = begins || said.state === "skipped"; // else its lines are further up
+      found.seq = seq;
+      this.box.insertBefore(found, before);
+    }
+    head(found, said, at);
+    return running && group ? group : found;
   }
 
   gap(first, last, why) {
@@ -158,7 +193,8 @@ export class Rows {
       if (!chunk?.firstElementChild) chunk?.remove();
       if (!group.querySelector(":scope > .log-chunk")) group.remove();
     }
-    const first = this.box.querySelector(".log-row");
-    if (first) this.first = first.line.seq;
+    const top = this.box.firstElementChild;
+    const first = top?.querySelector(".log-chunk") ? top.querySelector(".log-row")?.line.seq : top?.seq;
+    if (first) this.first = first;
   }
 }

@@ -49,6 +49,8 @@ def build_world() -> World:
     pod = Pod.objects.create(team=team, name=f"p{team.pk}", created_by=people["owner"])
     revision = pod.revisions.create(version=1, sealed_at=pod.created_at, summary="first")
     revision.resources.create(kind="Config", name="settings", spec={})
+    app = {"source": {"repo": "https://git.example.com/a/b.git"}}
+    revision.resources.create(kind="App", name="web", spec=app)
     pod.live = pod.head = revision
     pod.save()
     deployment = Deployment.objects.create(pod=pod, revision=revision, trigger="manual", state="ready")
@@ -106,6 +108,9 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "welcome": Row(lambda world: {"token": "no-such-token"}),
     "invitation": Row(lambda world: {"token": _invitation(world)[1]}),
     "git-access-new": Row(lambda world: {"kind": "token"}),
+    "build-plan": Row(lambda world: {"name": "web"}),
+    "build-plan-remedy": Row(lambda world: {"name": "web"}),
+    "watch-paths": Row(lambda world: {"name": "web"}),
     "account-session": Row(lambda world: {"pk": 10**9}),
     "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
     "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),

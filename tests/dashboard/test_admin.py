@@ -65,6 +65,7 @@ def plant() -> None:
         pod=pod, revision=revision, trigger="manual", state="failed", error_code="build_failed", actor=owner
     )
     deployment.stages.create(stage="build", app="web", state="failed")
+    pod.inspections.create(app="web", inputs="0", repo="https://git.example.com/a/b.git", deadline=timezone.now())
     Workload.objects.create(pod=pod, revision=revision, deployment=deployment, app="web", fingerprint="0")
     Webhook.objects.create(pod=pod, version=1)
     Tip.objects.create(pod=pod, app="web", repository="example.com/a/b", branch="main", head="c" * 40)

@@ -11,8 +11,6 @@ from apps.core.errors import Unavailable
 from apps.deployments import reconcile
 from apps.deployments.models import Workload
 from apps.engines.base import LaunchSpec, State
-from apps.pods import actions as pods
-from apps.pods.models import Pod
 from tests.stack.engine import EngineAgent
 
 pytestmark = pytest.mark.django_db
@@ -33,18 +31,6 @@ def agent():
 def engine(agent, monkeypatch):
     monkeypatch.setattr(engines, "engine", lambda: agent.engine)
     return agent.engine
-
-
-@pytest.fixture
-def live(team, alice):
-    """A revision that is live."""
-    pod = pods.create_pod(team=team, name="shop", by=alice)
-    app = {"source": {"repo": "https://git.example.com/team/shop.git"}, "instance": ".25x"}
-    pods.save_resource(pod=pod, kind="App", name="web", spec=app, by=alice, create=True)
-    pod.refresh_from_db()
-    revision = pods.seal(pod=pod, summary="", by=alice)
-    Pod.objects.filter(pk=pod.pk).update(live=revision)
-    return revision
 
 
 def workload(engine, revision, command="sleep 600", **fields):

@@ -9,8 +9,6 @@ from apps import edge, engines
 from apps.deployments import retire
 from apps.deployments.models import Deployment, Workload
 from apps.engines.base import State
-from apps.pods import actions as pods
-from apps.pods.models import Pod
 from tests.engines.workloads import connect, echo_server, echoes, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,18 +32,12 @@ def engine(engine_agent, monkeypatch):
 
 
 @pytest.fixture
-def replaced(team, alice, engine):
+def replaced(live, engine):
     """A workload that another has just taken the traffic from."""
-    pod = pods.create_pod(team=team, name="shop", by=alice)
-    app = {"source": {"repo": "https://git.example.com/team/shop.git"}, "instance": ".25x"}
-    pods.save_resource(pod=pod, kind="App", name="web", spec=app, by=alice, create=True)
-    pod.refresh_from_db()
-    revision = pods.seal(pod=pod, summary="", by=alice)
-    Pod.objects.filter(pk=pod.pk).update(live=revision)
     now = timezone.now()
-    Deployment.objects.create(pod=pod, revision=revision, state="ready", trigger="manual", switched_at=now)
-    row = Workload.objects.create(pod=pod, revision=revision, app="web", state="healthy", fingerprint="f")
-    row.handle = engine.launch(echo_server(id=row.pk, pod=pod.pk))
+    Deployment.objects.create(pod=live.pod, revision=live, state="ready", trigger="manual", switched_at=now)
+    row = Workload.objects.create(pod=live.pod, revision=live, app="web", state="healthy", fingerprint="f")
+    row.handle = engine.launch(echo_server(id=row.pk, pod=live.pod_id))
     row.save()
     until(lambda: echoes(row.handle), "an answer")
     yield row

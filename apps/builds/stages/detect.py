@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from apps.builds import toolchains
 from apps.builds.detect import detect
 from apps.builds.detect.plan import Overrides, Plan
@@ -11,13 +13,23 @@ from apps.core.errors import Detail, Invalid
 
 def run(room: Room, *, root_dir: str = "", overrides: Overrides | None = None) -> Plan:
     """The plan for the app in `root_dir`. Raises UserError with the failure's name; missing_toolchain too."""
-    room.check()
-    app = room.app(root_dir)
-    if not app.is_dir():
-        raise Invalid([Detail("source.rootDir", f"There is no directory {root_dir} in this commit.")])
-    plan = detect(app, overrides, repository=room.source)
+    plan = make_plan(room, root_dir=root_dir, overrides=overrides)
     for line in plan.lines():
         room.write(line)
     for line in toolchains.find(plan, room.tools).lines:
         room.write(line)
     return plan
+
+
+def make_plan(room: Room, *, root_dir: str = "", overrides: Overrides | None = None) -> Plan:
+    """The plan, whatever this machine has."""
+    room.check()
+    return detect(place(room, root_dir), overrides, repository=room.source)
+
+
+def place(room: Room, root_dir: str) -> Path:
+    """Where the app is in the checkout. Raises Invalid naming source.rootDir."""
+    app = room.app(root_dir)
+    if not app.is_dir():
+        raise Invalid([Detail("source.rootDir", f"There is no directory {root_dir} in this commit.")])
+    return app

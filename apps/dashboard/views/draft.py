@@ -10,7 +10,9 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.roles import Role
+from apps.builds.actions import stored_apps
 from apps.dashboard.access import Request, pod_page
+from apps.dashboard.build_plans import build_plans
 from apps.dashboard.changes import review
 from apps.dashboard.forms.pods import DeployForm
 from apps.dashboard.pod_frame import frame
@@ -24,6 +26,8 @@ def review_page(request: Request, pod: Pod, form: DeployForm | None = None, *, s
     draft = pod.draft
     found = review(pod, draft) if draft else None
     context: dict[str, Any] = frame(pod, request.access) | {"review": found, "form": form or DeployForm()}
+    if draft:
+        context["build_plans"] = build_plans(pod, draft.snapshot(), stored_apps(draft))
     return render(request, "draft/draft.html", context, fragment="draft/_draft.html", status=status)
 
 

@@ -13,11 +13,13 @@ from apps.accounts import gate
 from apps.accounts.roles import Role
 from apps.core.errors import Conflict, Detail, Invalid
 from apps.dashboard.access import Request, pod_page
+from apps.dashboard.build_plans import build_plan
 from apps.dashboard.deployment_pages import page_of_deployments
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render
 from apps.dashboard.resource_forms import ResourceForm
 from apps.dashboard.resource_pages import TABS, edit_form, kind_of, new_form, resource_context, resource_of
+from apps.deployments import inspections
 from apps.pods import actions, kinds
 from apps.pods.models import Pod
 
@@ -55,6 +57,8 @@ def _save(request: Request, pod: Pod, form: ResourceForm, *, create: bool) -> in
     except Conflict as error:
         form.refuse([Detail("name" if error.code == "name_taken" else "", str(error))])
         return error.status
+    if form.kind.name == "App":
+        inspections.inspect_soon(pod=pod, app=form.name, by=request.user)
     messages.success(request, f"{form.name} is in the draft.")
     return 200
 
@@ -72,6 +76,7 @@ def resource(request: Request, pod: Pod, name: str) -> HttpResponse:
     context = frame(pod, request.access) | resource_context(pod, found, around, request.GET.dict()) | {"part": tab}
     if tab == "configuration":
         context |= {"form": edit_form(pod, found, around), "seen_token": found.token}
+        context |= {"build_plan": build_plan(pod, found, around) if name in around else None}
     if tab == "deployments":
         context |= page_of_deployments(pod, request.GET, app=name)
     return render(request, "resources/resource.html", context, fragment=f"resources/_{tab}.html")
@@ -85,6 +90,7 @@ def _change(request: Request, pod: Pod, name: str) -> HttpResponse:
         return redirect("resource", pod=pod.name, name=name)
     context = frame(pod, request.access) | resource_context(pod, found, around, {})
     context |= {"part": "configuration", "form": form, "seen_token": found.token}
+    context |= {"build_plan": build_plan(pod, found, around) if name in around else None}
     return render(request, "resources/resource.html", context, status=status)
 
 

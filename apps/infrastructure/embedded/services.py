@@ -204,10 +204,11 @@ def _sockets(config: Any, env: Mapping[str, str]) -> Service:
 def _worker(config: Any, env: Mapping[str, str]) -> Service:
     """A stop ends the tasks under way: their rows have leases, and the next worker goes on with them.
 
-    Two processes more than builds at once: a rollback does not wait for builds, nor reconciling for either.
+    Three processes more than builds at once: a rollback waits neither for builds nor for a look at a repository, nor
+    reconciling for any of them.
     """
     queues = ["celery", *([config.builder_queue] if config.builds else [])]
-    return _celery_worker("worker", config, env, queues, config.workers + 2, stop=signal.SIGQUIT, grace=15)
+    return _celery_worker("worker", config, env, queues, config.workers + 3, stop=signal.SIGQUIT, grace=15)
 
 
 def _builder(config: Any, env: Mapping[str, str]) -> Service:

@@ -15,9 +15,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client, override_settings
 
 from apps.accounts.models import User
+from apps.core.ids import new_id
 from apps.dashboard import consumers
 from apps.dashboard.routing import websocket_urlpatterns
-from apps.deployments.events import pod_group
+from apps.deployments.events import EVERY_POD, _send, pod_group
 from apps.pods.models import Pod
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,7 +39,12 @@ def socket(client: Client, pod: str) -> WebsocketCommunicator:
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
     application = CookieMiddleware(SessionMiddleware(URLRouter(websocket_urlpatterns)))
     headers = [(b"cookie", cookies.encode())] if cookies else []
-    return WebsocketCommunicator(application, f"/ws/pods/{pod}/", headers=headers)
+    path = f"/ws/pods/{pod}/" if pod else "/ws/pods/"
+    return WebsocketCommunicator(application, path, headers=headers)
+
+
+def home_socket(client: Client) -> WebsocketCommunicator:
+    return socket(client, "")
 
 
 async def closed_with(connection: WebsocketCommunicator) -> int:
@@ -109,3 +115,72 @@ def test_it_ends_with_what_let_one_in(end: str, live_pod: Pod, vera: User, clien
 
 def test_nobody_is_a_user_without_a_session() -> None:
     assert async_to_sync(consumers._visible)(AnonymousUser(), "anything") is None
+
+
+def test_the_page_of_all_pods_is_told_of_its_own(
+    live_pod: Pod, vera: User, charlie: User, client_of: Callable[..., Client]
+) -> None:
+    other = Pod.objects.create(team=charlie.memberships.get().team, name=f"p{new_id()[-10:]}")
+    client = client_of(vera)
+
+    async def watch() -> None:
+        connection = home_socket(client)
+        assert (await connection.connect(timeout=30))[0]
+        message = None
+        while message is None:  # the group is joined just after the handshake
+            await _send(live_pod.pk, None)
+            if not await connection.receive_nothing(timeout=0.2):
+                message = await connection.receive_json_from(timeout=30)
+        assert message == {"type": "changed"}
+        await _send(other.pk, None)
+        assert await connection.receive_nothing(timeout=0.5), "another team's pod"
+        await connection.disconnect()
+
+    async_to_sync(watch)()
+
+
+def test_the_page_of_all_pods_is_told_when_one_comes_or_goes(
+    live_pod: Pod, vera: User, client_of: Callable[..., Client]
+) -> None:
+    client = client_of(vera)
+
+    async def watch() -> None:
+        connection = home_socket(client)
+        assert (await connection.connect(timeout=30))[0]
+        assert await connection.receive_nothing(timeout=0.5)
+        made = await Pod.objects.acreate(team_id=live_pod.team_id, name=f"p{new_id()[-10:]}")
+        assert await connection.receive_json_from(timeout=30) == {"type": "changed"}
+        await made.adelete()
+        assert await connection.receive_json_from(timeout=30) == {"type": "changed"}
+        await connection.disconnect()
+
+    async_to_sync(watch)()
+
+
+def test_the_page_of_all_pods_without_a_session_and_after_it(vera: User, client_of: Callable[..., Client]) -> None:
+    client = client_of(vera)
+
+    async def watch() -> None:
+        nobody = home_socket(Client())
+        await nobody.connect(timeout=30)
+        assert await closed_with(nobody) == 4403
+        connection = home_socket(client)
+        assert (await connection.connect(timeout=30))[0]
+        await consumers.database_sync_to_async(client.session.flush)()
+        assert await closed_with(connection) == 4403
+
+    async_to_sync(watch)()
+
+
+def test_every_change_is_told_to_both(live_pod: Pod) -> None:
+    async def listen() -> None:
+        layer = get_channel_layer()
+        for group in (pod_group(live_pod.pk), EVERY_POD):
+            await layer.group_add(group, f"of.{group}")
+        await _send(live_pod.pk, "d1")
+        one = await layer.receive(f"of.{pod_group(live_pod.pk)}")
+        every = await layer.receive(f"of.{EVERY_POD}")
+        assert one == {"type": "pod.changed", "deployment": "d1"}
+        assert every == one | {"pod": live_pod.pk}
+
+    async_to_sync(listen)()

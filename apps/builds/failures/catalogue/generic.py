@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.builds.failures.entry import BUILD_ON, INSTALL_ON, RUNNING, Entry
 
-_READ = "The log above it says why."
+_READ = "The log says why."
 
 GENERIC = {
     "install": Entry(

@@ -1,0 +1,104 @@
+"""What a build of an app would do, found out as the build does: clone, detect, and a look at the toolchains."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+
+from apps import artifacts, sources
+from apps.builds import toolchains
+from apps.builds.detect.origins import origins
+from apps.builds.detect.plan import Overrides, Plan
+from apps.builds.models import Inspection
+from apps.builds.pipeline import overrides_of
+from apps.builds.stages import clone, detect
+from apps.builds.stages.room import Room
+from apps.connections.access import access
+from apps.core.errors import UserError
+from apps.pods.models import Resource
+
+PINNED = ("repo", "branch", "rootDir", "submodules", "commit")
+
+
+def inputs(resource: Resource) -> str:
+    """The digest of everything that the look at an app with a source depends on, its branch's tip left out."""
+    source = resource.spec["source"]
+    whole = [[source.get(key) or "" for key in PINNED], _said(resource)]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def newest(resource: Resource, pod_id: str) -> Inspection | None:
+    """The last inspection of `resource` as it is now."""
+    return Inspection.objects.filter(pod=pod_id, app=resource.name, inputs=inputs(resource)).order_by("-id").first()
+
+
+def fields(resource: Resource) -> dict[str, Any]:
+    """What an Inspection of `resource` has to know."""
+    source = resource.spec["source"]
+    return {
+        "app": resource.name,
+        "inputs": inputs(resource),
+        "repo": source["repo"],
+        "branch": source.get("branch", ""),
+        "root_dir": source.get("rootDir", ""),
+        "submodules": bool(source.get("submodules")),
+        "commit": source.get("commit", ""),
+        "overrides": _said(resource),
+    }
+
+
+def _said(resource: Resource) -> dict[str, Any]:
+    return {key: value for key, value in asdict(overrides_of(resource.spec)).items() if value}
+
+
+@contextmanager
+def room_for(inspection: Inspection, cancelled: Callable[[], bool]) -> Iterator[Room]:
+    """Where it works; gone afterwards."""
+    discard(inspection)
+    scratch = artifacts.artifacts().scratch(_scratch(inspection))
+    cache = settings.BRAINPOD.state / "cache" / "inspections"  # nothing is installed, so nothing comes there
+    try:
+        yield Room(scratch, cache, inspection.pod_id, write=lambda _: None, cancelled=cancelled)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def discard(inspection: Inspection) -> None:
+    """Remove what a worker that was killed left behind; for one that nobody works on."""
+    artifacts.artifacts().discard_scratch(_scratch(inspection))
+
+
+def _scratch(inspection: Inspection) -> str:
+    return f"inspection-{inspection.pk}"
+
+
+def look(inspection: Inspection, room: Room) -> tuple[Plan, dict[str, Any]]:
+    """The plan, and the fields of the row that say what was found.
+
+    Raises UserError with the failure's name, Interrupted.
+    """
+    repo, branch = inspection.repo, inspection.branch
+    with access(inspection.pod.team, repo) as way:
+        commit = inspection.commit or sources.source().resolve(repo, branch, credential=way.credential)
+        cloned = clone.run(room, repo=repo, commit=commit, branch=branch, submodules=inspection.submodules, way=way)
+    overrides = Overrides(**inspection.overrides)
+    plan = detect.make_plan(room, root_dir=inspection.root_dir, overrides=overrides)
+    found = origins(detect.place(room, inspection.root_dir), plan, overrides)
+    shown = asdict(plan) | {"title": plan.title, "origins": found}
+    return plan, {"commit": cloned.sha, "message": cloned.message[:200], "plan": shown}
+
+
+def lacking(plan: Plan, room: Room) -> UserError | None:
+    """What this machine has not and the build would fail for."""
+    try:
+        toolchains.find(plan, room.tools)
+    except UserError as error:
+        return error
+    return None
