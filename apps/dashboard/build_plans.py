@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from apps.builds import failures, inspecting
 from apps.builds.actions import has_source, inputs
+from apps.builds.detect import DETECTORS, DOCKER
 from apps.builds.detect.origins import SETTINGS
 from apps.builds.detect.plan import CACHE
 from apps.builds.models import Build, Inspection
@@ -31,6 +32,7 @@ FIELDS = {
     "output": "build.outputDir",
     "caches": "build.cache",
 }
+_NAMES = {detector.name: detector.title for detector in DETECTORS} | {DOCKER: "Dockerfile"}
 _KINDS = {"web": "answers HTTP requests", "worker": "runs without traffic", "static": "files, served by the edge"}
 
 
@@ -167,7 +169,8 @@ def _rows(said: _Said) -> tuple[Row, ...]:
     plan = said.plan
     stack = str(plan.get("stack", ""))
     what = plan.get("framework") or stack
-    name = f"{stack} ({plan['framework']})" if plan.get("framework") not in (None, "", stack) else stack
+    name = _NAMES.get(stack, stack)
+    name += f" ({plan['framework']})" if plan.get("framework") not in (None, "", stack) else ""
     found = [
         Row("Stack", (name,), said.origin("framework", "found in the files"), FIELDS["framework"], code=False),
         Row(
@@ -175,7 +178,7 @@ def _rows(said: _Said) -> tuple[Row, ...]:
         ),
     ]
     found += [
-        Row(tool, (version or "any version",), "" if origin == "default" else origin, code=False)
+        Row(_NAMES.get(tool, tool), (version or "any version",), "" if origin == "default" else origin, code=False)
         for tool, (version, origin) in (plan.get("versions") or {}).items()
     ]
     place = plan.get("member") or plan.get("root") or ""

@@ -154,15 +154,10 @@ def verdict_of(commit: str, patterns: Sequence[str], paths: Sequence[str]) -> Ve
     if not patterns:
         return Verdict(commit, True, "there are no patterns: every push builds", len(paths), watched, files)
     if watched:
-        first = files[0].path
         more = f" and {watched - 1} more {'file' if watched == 2 else 'files'}" if watched > 1 else ""
-        return Verdict(
-            commit,
-            True,
-            f"{first}{more} of the {len(paths)} it changes {'is' if watched == 1 else 'are'} watched",
-            len(paths),
-            watched,
-            files,
-        )
-    why = f"none of the {len(paths)} files it changes is watched" if paths else "it changes no file"
+        of = f" of the {len(paths)} it changes" if len(paths) > 1 else ""
+        why = f"{files[0].path}{more}{of} {'are' if more else 'is'} watched"
+        return Verdict(commit, True, why, len(paths), watched, files)
+    none = f"none of the {len(paths)} files it changes is watched"
+    why = {0: "it changes no file", 1: "the one file it changes is not watched"}.get(len(paths), none)
     return Verdict(commit, False, why, len(paths), 0, files)

@@ -90,6 +90,7 @@ def addresses(pod: MadePod, failed: str) -> dict[str, str]:
         "app-new": f"{own}resources/new/App/",
         "app": f"{own}resources/web/",
         "app-configuration": f"{own}resources/web/?tab=configuration",
+        "app-watch-paths": f"{own}resources/web/watch-paths/",
         "app-deployments": f"{own}resources/web/?tab=deployments",
         "route-configuration": f"{own}resources/site/?tab=configuration",
         "config": f"{own}resources/settings/",

@@ -70,7 +70,7 @@ def test_the_plan_is_on_the_review_and_beside_the_form(pod: Pod, bobs: Client, v
         for page in (review, configuration):
             shown = client.get(page).content.decode()
             for words in (
-                "python (flask)", "3.11", "from .python-version", "pip install -r requirements.txt", "usual for pip",
+                "Python (flask)", "3.11", "from .python-version", "pip install -r requirements.txt", "usual for pip",
                 "make", "your settings", "gunicorn app:app", "from Procfile", "A note.", "ccccccc", "Begin",
                 "#field_build.buildCommand", "#field_startCommand",
             ):  # fmt: skip
@@ -180,4 +180,4 @@ def test_plans_of_few_words_are_shown(live_pod: Pod, bobs: Client) -> None:
         {"stack": "go"},
     ):
         Inspection.objects.filter(pk=row.pk).update(plan=plan)
-        assert str(plan["stack"]) in card(bobs, live_pod)
+        assert str(plan["stack"]).lower() in card(bobs, live_pod).lower()

@@ -72,7 +72,7 @@ def test_the_page_begins_with_the_patterns_of_the_app(shop: Shop, veras: Client)
 def test_the_last_pattern_that_matches_decides(shop: Shop, bobs: Client) -> None:
     newest = words(bobs.post(shop.address, {"patterns": PATTERNS}))
     assert "web would not build" in newest
-    assert "none of the 1 files it changes is watched" in newest
+    assert "the one file it changes is not watched" in newest
     assert "<code>apps/web/docs/guide.md</code>" in newest
     assert (
         '<code class="text-break">!**/docs/**</code> <span class="text-secondary small text-nowrap">line 2</span>'
@@ -80,7 +80,7 @@ def test_the_last_pattern_that_matches_decides(shop: Shop, bobs: Client) -> None
     )
     earlier = words(bobs.post(shop.address, {"patterns": PATTERNS, "commit": shop.commits[1]}))
     assert "web would build" in earlier
-    assert "apps/web/index.js of the 1 it changes is watched" in earlier
+    assert "apps/web/index.js is watched" in earlier
     assert "line 1</span>" in earlier
     assert Pod.objects.get(pk=shop.pod.pk).draft is None, "nothing is saved"
 
@@ -172,6 +172,7 @@ def test_the_verdict_counts_and_shows_the_watched_first() -> None:
     ]  # fmt: skip
     assert verdict.why == "a.py and 1 more file of the 4 it changes are watched"
     assert not verdict_of("c" * 40, ["x"], []).builds
+    assert verdict_of("c" * 40, ["x"], ["a", "b"]).why == "none of the 2 files it changes is watched"
     assert len(verdict_of("c" * 40, ["*"], [f"f{n}" for n in range(5000)]).files) == watch_paths.SHOWN
 
 
