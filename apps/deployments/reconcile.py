@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from apps import edge, engines
 from apps.core.errors import PlatformError, UserError
+from apps.core.masking import Mask
 from apps.core.states import move
 from apps.deployments import dispatch, inspections, launch, queue, wake
 from apps.deployments.desired import edge_state
@@ -26,6 +27,7 @@ from apps.deployments.release import Release
 from apps.deployments.retire import retire
 from apps.deployments.rollout import undo
 from apps.engines.base import State, Status
+from apps.logs.writer import LogWriter
 from apps.pods.models import Pod
 
 log = structlog.get_logger(__name__)
@@ -58,6 +60,8 @@ def _jobs() -> None:
         stages = StageRun.objects.filter(deployment=deployment, state__in=("pending", "running"))
         if deployment.state == "failed":
             stages.update(state="skipped", note="The deadline passed.")
+            with LogWriter.open(deployment.stream, mask=Mask([])) as writer:
+                writer.ended("failed", note=words)
         changed(deployment.pod_id, deployment.pk)
     dispatch.assign()
     for pk in queue.unattended():

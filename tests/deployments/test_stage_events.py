@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 from apps.core.errors import UserError
 from apps.core.leases import acquire
 from apps.core.masking import Mask
-from apps.deployments import pipeline
+from apps.deployments import pipeline, reconcile
 from apps.deployments.models import Deployment
 from apps.deployments.recorder import Recorder
 from apps.logs import reader
@@ -58,3 +59,17 @@ def test_stages_and_the_end_are_told(live: Revision, valkey: object) -> None:
     assert [line.section for line in lines if line.text == "It broke. Mend it."] == ["Build · web"]
     runs = {run.stage: run.state for run in deployment.stages.all()}
     assert runs == {"clone": "skipped", "detect": "passed", "build": "failed"}
+
+
+def test_one_past_its_deadline_is_told_too(live: Revision, valkey: object) -> None:
+    now = timezone.now()
+    deployment = Deployment.objects.create(
+        pod=live.pod, revision=live, trigger="manual", state="pending", deadline=now - datetime.timedelta(seconds=1)
+    )
+    with LogWriter.open(deployment.stream, mask=Mask([])) as stuck:
+        stuck.line("working")
+        stuck.flush()
+        reconcile._jobs()
+        stuck.line("too late")
+    assert [(e["kind"], e["state"]) for e in events(deployment)] == [("deployment", "failed")]
+    assert [line.text for line in reader.read(deployment.stream) if line.level != EVENT] == ["working"]
