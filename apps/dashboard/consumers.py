@@ -36,7 +36,7 @@ def _all_visible(user: Any) -> frozenset[str] | None:
 
 
 class PageConsumer(AsyncJsonWebsocketConsumer):
-    """Sends `{"type": "changed", …}`; reads nothing.
+    """Sends `{"type": "joined"}` once it hears of changes, then `{"type": "changed", …}`; reads nothing.
 
     Closes with 4403 who may not see the page, within CHECK_SECONDS of the end of the session or of the membership.
     """
@@ -51,6 +51,7 @@ class PageConsumer(AsyncJsonWebsocketConsumer):
             return
         self.group = self.group_name()
         await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.send_json({"type": "joined"})  # what changed since the page was made was not heard: it looks again
         self.checks = asyncio.create_task(self._keep_checking())
 
     async def disconnect(self, code: int) -> None:

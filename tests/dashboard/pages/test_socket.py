@@ -47,6 +47,11 @@ def home_socket(client: Client) -> WebsocketCommunicator:
     return socket(client, "")
 
 
+async def joined(connection: WebsocketCommunicator) -> None:
+    assert (await connection.connect(timeout=30))[0]
+    assert await connection.receive_json_from(timeout=30) == {"type": "joined"}
+
+
 async def closed_with(connection: WebsocketCommunicator) -> int:
     message = await connection.receive_output(timeout=30)
     assert message["type"] == "websocket.close"
@@ -58,15 +63,10 @@ def test_members_are_told_of_changes(live_pod: Pod, vera: User, client_of: Calla
 
     async def watch() -> None:
         connection = socket(client, live_pod.name)
-        assert (await connection.connect(timeout=30))[0]
+        await joined(connection)
         await connection.send_to(text_data="nonsense")
-        message = None
-        while message is None:  # the group is joined just after the handshake
-            layer = get_channel_layer()
-            await layer.group_send(pod_group(live_pod.pk), {"type": "pod.changed", "deployment": "d1"})
-            if not await connection.receive_nothing(timeout=0.2):
-                message = await connection.receive_json_from(timeout=30)
-        assert message == {"type": "changed", "deployment": "d1"}
+        await get_channel_layer().group_send(pod_group(live_pod.pk), {"type": "pod.changed", "deployment": "d1"})
+        assert await connection.receive_json_from(timeout=30) == {"type": "changed", "deployment": "d1"}
         await connection.disconnect()
 
     async_to_sync(watch)()
@@ -105,7 +105,7 @@ def test_it_ends_with_what_let_one_in(end: str, live_pod: Pod, vera: User, clien
 
     async def watch() -> None:
         connection = socket(client, live_pod.name)
-        assert (await connection.connect(timeout=30))[0]
+        await joined(connection)
         assert await connection.receive_nothing(timeout=0.5)
         await consumers.database_sync_to_async(finish)()
         assert await closed_with(connection) == 4403
@@ -125,13 +125,9 @@ def test_the_page_of_all_pods_is_told_of_its_own(
 
     async def watch() -> None:
         connection = home_socket(client)
-        assert (await connection.connect(timeout=30))[0]
-        message = None
-        while message is None:  # the group is joined just after the handshake
-            await _send(live_pod.pk, None)
-            if not await connection.receive_nothing(timeout=0.2):
-                message = await connection.receive_json_from(timeout=30)
-        assert message == {"type": "changed"}
+        await joined(connection)
+        await _send(live_pod.pk, None)
+        assert await connection.receive_json_from(timeout=30) == {"type": "changed"}
         await _send(other.pk, None)
         assert await connection.receive_nothing(timeout=0.5), "another team's pod"
         await connection.disconnect()
@@ -146,7 +142,7 @@ def test_the_page_of_all_pods_is_told_when_one_comes_or_goes(
 
     async def watch() -> None:
         connection = home_socket(client)
-        assert (await connection.connect(timeout=30))[0]
+        await joined(connection)
         assert await connection.receive_nothing(timeout=0.5)
         made = await Pod.objects.acreate(team_id=live_pod.team_id, name=f"p{new_id()[-10:]}")
         assert await connection.receive_json_from(timeout=30) == {"type": "changed"}
@@ -165,7 +161,7 @@ def test_the_page_of_all_pods_without_a_session_and_after_it(vera: User, client_
         await nobody.connect(timeout=30)
         assert await closed_with(nobody) == 4403
         connection = home_socket(client)
-        assert (await connection.connect(timeout=30))[0]
+        await joined(connection)
         await consumers.database_sync_to_async(client.session.flush)()
         assert await closed_with(connection) == 4403
 
