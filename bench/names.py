@@ -6,6 +6,8 @@ NAMES = (
     "live_static",
     "stacks",
     "rollback",
+    "cache_restore",
+    "build_churn",
     "log_live",
     "log_burst",
     "redeploy_drop",

@@ -26,6 +26,7 @@ SCHEMES = {
     "valkey_url": ("redis", "rediss", "unix"),
     "vault_addr": ("https", "http"),
     "artifacts_url": ("s3", "file"),
+    "cache_url": ("s3", "file"),
 }
 RANGES = {
     "port": (1, 65535),
@@ -36,6 +37,7 @@ RANGES = {
     "log_days": (1, 36500),
     "log_mb": (1, 1_000_000),
     "cache_days": (1, 36500),
+    "cache_mb": (1, 1_000_000_000),
     "revisions_kept": (0, 100_000),
     "clone_mb": (1, 1_000_000),
     "clone_files": (1, 100_000_000),
@@ -78,7 +80,9 @@ class Config:
     log_format: str = "auto"  # console | json; auto: json in production
     log_days: int = 14  # how long log lines are kept
     log_mb: int = 50  # how much of one stream is kept, compressed
-    cache_days: int = 15  # idle days after which dependency layers and caches go
+    cache_days: int = 15  # idle days after which build caches and fetched toolchains go
+    cache_mb: int = 10240  # the most that the build caches of one team keep
+    cache_url: str = ""  # s3://bucket/prefix?endpoint=… or file:///directory: where machines share them; empty: nowhere
     revisions_kept: int = 20  # sealed revisions whose artifacts are kept for rollback, beside the live one
     clone_mb: int = 2048  # largest checkout
     clone_files: int = 200_000  # most files in a checkout

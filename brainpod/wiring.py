@@ -57,6 +57,12 @@ def artifacts() -> LocalArtifacts:
     return LocalArtifacts(config.state / "artifacts")
 
 
+def cache_store() -> objects.Objects | None:
+    """Where build caches are shared with other machines, if anywhere."""
+    url = settings.BRAINPOD.cache_url
+    return objects.opened(url) if url else None
+
+
 def source() -> GitSource:
     config = settings.BRAINPOD
     return GitSource(

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from apps.builds.caching.place import PRODUCTION
 from apps.builds.models import Artifact, Build
 from apps.core.leases import Lease, LeaseLost
 from apps.pods.models import Resource, Revision, Snapshot
@@ -22,6 +23,11 @@ BUILT_IN_PREFIXES = (
 def has_source(resource: Resource) -> bool:
     """Whether the resource is an app built from a repository."""
     return resource.kind == "App" and bool(resource.spec.get("source", {}).get("repo"))
+
+
+def is_cold(resource: Resource) -> bool:
+    """Whether the app is to be built without anything of its cache."""
+    return not resource.spec.get("build", {}).get("cache", True)
 
 
 def inputs(snapshot: Snapshot, app: str) -> str:
@@ -47,15 +53,17 @@ def inputs(snapshot: Snapshot, app: str) -> str:
 def find(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
     """A build with an artifact that serves `app` of `revision`, sealed or draft; None: it has to be built.
 
-    A pinned commit is served by any build of the pod with equal inputs. Without one the app follows its branch: it
-    keeps what its parent was built from until somebody deploys the latest.
+    A pinned commit is served by the newest build of the pod with equal inputs. Without one the app follows its branch:
+    it keeps what its parent was built from until somebody deploys the latest.
     """
     own = revision.builds.filter(app=app, artifact__isnull=False).select_related("artifact").first()
     if own:
         return own
-    same = Build.objects.filter(app=app, inputs=inputs(snapshot, app), artifact__isnull=False).select_related(
-        "artifact"
-    )
+    same = Build.objects.filter(
+        app=app, inputs=inputs(snapshot, app), artifact__isnull=False, zone=PRODUCTION
+    ).select_related("artifact")
+    if is_cold(snapshot[app]):
+        same = same.filter(cold=True)  # a redeploy with the cache off is to be built from nothing, once
     commit = snapshot[app].spec["source"].get("commit", "")
     if commit:
         return same.filter(revision__pod_id=revision.pod_id, commit=commit).order_by("-id").first()
@@ -80,7 +88,11 @@ def carry_builds(*, revision: Revision) -> None:
         build, _ = Build.objects.get_or_create(
             revision=revision,
             app=name,
-            defaults={"inputs": inputs(snapshot, name), "commit": found.commit if found else commit},
+            defaults={
+                "inputs": inputs(snapshot, name),
+                "commit": found.commit if found else commit,
+                "cold": is_cold(resource),
+            },
         )
         if found and build.artifact_id is None:
             build.commit, build.author, build.message = found.commit, found.author, found.message

@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.builds.models import Artifact, Build, Builder, BuildRun, Inspection
+from apps.builds.models import Artifact, Build, BuildCache, Builder, BuildRun, Inspection
 from apps.core.admin import ReadOnly
 
 
@@ -98,3 +98,15 @@ class InspectionAdmin(ReadOnly, admin.ModelAdmin):
     list_filter = ("state", "pod__team")
     search_fields = ("id", "app", "commit", "pod__name")
     list_select_related = ("pod",)
+
+
+@admin.register(BuildCache)
+class BuildCacheAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("app", "pod", "zone", "megabytes", "entries", "generation", "last_used_at", "cleared_at")
+    list_filter = ("zone", "team")
+    search_fields = ("app", "pod__name")
+    list_select_related = ("pod",)
+
+    @admin.display(description="MB", ordering="size")
+    def megabytes(self, cache: BuildCache) -> str:
+        return f"{cache.size / 1_000_000:.1f}"

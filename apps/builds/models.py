@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from apps.accounts.models import Team
+from apps.builds.caching.place import PRODUCTION
 from apps.core import holders
 from apps.core.ids import new_id
 from apps.core.leases import Leased
@@ -35,7 +36,8 @@ class Build(models.Model):
     """One app of one sealed revision: the commit it is pinned to, and the artifact once there is one.
 
     `inputs` is the digest of everything in the spec that a build depends on: equal inputs and commit mean the same
-    artifact serves.
+    artifact serves. `zone`: what code is built in an untrusted zone never reaches what production reads. `cold`: the
+    app's settings have the build cache off.
     """
 
     revision = models.ForeignKey(Revision, on_delete=models.CASCADE, related_name="builds")
@@ -45,6 +47,8 @@ class Build(models.Model):
     author = models.CharField(max_length=200, blank=True)
     message = models.CharField(max_length=200, blank=True)
     plan = models.JSONField(null=True)
+    zone = models.CharField(max_length=50, default=PRODUCTION)
+    cold = models.BooleanField(default=False)
     artifact = models.ForeignKey(Artifact, null=True, on_delete=models.PROTECT, related_name="builds")
     created_at = models.DateTimeField(auto_now_add=True)
     built_at = models.DateTimeField(null=True)
@@ -161,3 +165,32 @@ class Inspection(Leased):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN_INSPECTIONS
+
+
+class BuildCache(models.Model):
+    """What builds of one app in one zone of trust keep for the next: see apps.builds.caching.
+
+    `generation` is part of where it is kept: a clear raises it, and nothing kept before is found again. `parts` are
+    bytes by part, as last measured; dependencies of equal content are stored once, and count for each app.
+    """
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+    pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="caches")
+    app = models.CharField(max_length=63)
+    zone = models.CharField(max_length=50, default=PRODUCTION)
+    generation = models.PositiveIntegerField(default=1)
+    size = models.BigIntegerField(default=0)
+    files = models.BigIntegerField(default=0)
+    entries = models.PositiveIntegerField(default=0)
+    parts = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True)
+    tended_at = models.DateTimeField(null=True)
+    cleared_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("pod", "app", "zone"), name="one_cache_per_app_and_zone"),)
+        indexes = (models.Index(fields=("team", "last_used_at")),)
+
+    def __str__(self) -> str:
+        return f"{self.app}, {self.zone}"

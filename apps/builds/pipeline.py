@@ -8,11 +8,10 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
-from django.conf import settings
-
 from apps import artifacts, sources
 from apps.builds import fleet, usage
-from apps.builds.actions import record_artifact
+from apps.builds.actions import is_cold, record_artifact
+from apps.builds.caching import opening, outputs
 from apps.builds.detect.plan import Overrides
 from apps.builds.models import Artifact, Build
 from apps.builds.stages import build as build_stage
@@ -55,16 +54,19 @@ def build(build: Build, ledger: Ledger) -> Artifact:
     resource = revision.resources.get(kind="App", name=app)
     discard(build)  # what a try before this one left, if its worker was killed
     scratch = artifacts.artifacts().scratch(_scratch(build))
-    room = Room(
-        workspace=scratch,
-        cache=settings.BRAINPOD.state / "cache" / str(revision.pod.team_id) / f"{revision.pod_id}-{app}",
-        pod=revision.pod_id,
-        write=ledger.write,
-        cancelled=ledger.cancelled,
-    )
     here = fleet.here()
     try:
-        with usage.counted(build, builder=here.name if here else ""):
+        with (
+            usage.counted(build, builder=here.name if here else ""),
+            opening.opened(build, on=not is_cold(resource), scratch=scratch, write=ledger.write) as cache,
+        ):
+            room = Room(
+                workspace=scratch,
+                caching=cache,
+                pod=revision.pod_id,
+                write=ledger.write,
+                cancelled=ledger.cancelled,
+            )
             manifest = _stages(build, resource, room, ledger)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -88,7 +90,7 @@ def _scratch(build: Build) -> str:
 
 def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> push.Manifest:
     app, spec, revision = build.app, resource.spec, build.revision
-    source, wanted = spec["source"], spec.get("build", {})
+    source = spec["source"]
     with ledger.stage("clone", app) as note:
         with access(revision.pod.team, source["repo"], hide=ledger.hide) as way:
             _pin(build, source, way.credential)
@@ -110,13 +112,18 @@ def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> pus
             ledger.write(f"Warning: {warning}")
         note.text = f"{len(env.values)} variables, {len(values)} of them secret"
     with ledger.stage("install", app) as note:
-        layer = install.run(room, plan, env.values, use_cache=wanted.get("cache", True))
+        untouched = outputs.source(room, plan)
+        layer = install.run(room, plan, env.values)
         note.text = "nothing to install" if layer is None else ("reused" if layer.reused else "installed")
     with ledger.stage("build", app) as note:
-        build_stage.run(room, plan, env.values, layer)
-        note.text = ", ".join(plan.build) or "nothing to build"
+        output = outputs.expected(room, plan, env.values, source=untouched, layer=layer.digest if layer else "")
+        stored = output.find(room)
+        if stored is None:
+            build_stage.run(room, plan, env.values, layer)
+        note.text = "nothing changed" if stored else ", ".join(plan.build) or "nothing to build"
     with ledger.stage("push", app) as note:
-        manifest = push.run(room, plan, layer)
+        manifest = stored or push.run(room, plan, layer)
+        output.keep(room, manifest, label=f"of {commit.sha[:SHORT]}")
         note.text = f"{manifest.app.removeprefix('sha256:')[:12]}, {manifest.size / 1e6:.1f} MB"
     return manifest
 

@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern] = [
     path("<slug:pod>/resources/<slug:name>/plan/", build_plans.build_plan, name="build-plan"),
     path("<slug:pod>/resources/<slug:name>/plan/remedy/", build_plans.build_plan_remedy, name="build-plan-remedy"),
     path("<slug:pod>/resources/<slug:name>/watch-paths/", watch_paths.watch_paths, name="watch-paths"),
+    path("<slug:pod>/resources/<slug:name>/cache/", resources.build_cache, name="build-cache"),
     path("<slug:pod>/workloads/<slug:workload>/log/", logs.workload_log, name="workload-log"),
     path("<slug:pod>/draft/", draft.draft, name="draft"),
     path("<slug:pod>/draft/discard/", draft.draft_discard, name="draft-discard"),

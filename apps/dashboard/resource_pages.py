@@ -7,7 +7,9 @@ from typing import Any
 
 from django.urls import reverse
 
+from apps.builds.actions import has_source
 from apps.core.errors import NotFound
+from apps.dashboard.cache_card import cache_card
 from apps.dashboard.pod_map import live_state, shown_snapshot
 from apps.dashboard.pod_states import is_stale, running
 from apps.dashboard.resource_forms import ResourceForm
@@ -46,6 +48,12 @@ def edit_form(pod: Pod, resource: Resource, around: Snapshot) -> ResourceForm:
     live = pod.live is not None and resource.name in pod.live.snapshot()
     spec = kind.read(resource.spec).model_dump(mode="json")
     return ResourceForm(kind, spec, around, name=resource.name, live=live)
+
+
+def edit_context(pod: Pod, resource: Resource, form: ResourceForm) -> dict[str, Any]:
+    """The configuration: the form, and what belongs to it."""
+    cache = cache_card(pod, resource.name) if has_source(resource) else None
+    return {"part": "configuration", "form": form, "seen_token": resource.token, "cache": cache}
 
 
 def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapping[str, str]) -> dict[str, Any]:

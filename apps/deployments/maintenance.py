@@ -11,14 +11,14 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from apps import artifacts
-from apps.builds import bundle, layers
+from apps.builds.caching import sweep, tending
 from apps.builds.models import Artifact, Build
 from apps.deployments.duties import duty
 from apps.deployments.models import Workload
 from apps.logs import retention
 from apps.pods.models import Pod, Revision
 
-DAY = 86400.0
+HOUR = 3600.0
 
 
 def maintain() -> None:
@@ -45,10 +45,9 @@ def _artifacts() -> None:
     old = Build.objects.filter(artifact__isnull=False).exclude(revision_id__in=needed)
     old.update(artifact=None, built_at=None)
     Artifact.objects.filter(builds=None, created_at__lt=timezone.now() - datetime.timedelta(hours=1)).delete()
-    # Before the layers of idle apps are forgotten: what an app still runs with is named by its manifest too.
-    caches = settings.BRAINPOD.state / "cache"
-    layers.forget_idle(caches, older_than=settings.BRAINPOD.cache_days * DAY)
-    digests = layers.remembered(caches)
-    for manifest in Artifact.objects.values_list("manifest", flat=True):
-        digests |= bundle.Manifest.from_json(manifest).digests
-    artifacts.artifacts().keep_only(digests, older_than=settings.BRAINPOD.cache_days * DAY)
+    sweep.sweep()
+    # Trees that neither a manifest nor a cache names; a build under way has named those it made not long ago. What
+    # is shared may be named by the cache of another machine.
+    config = settings.BRAINPOD
+    spared = config.cache_days * 24 * HOUR if config.artifacts_url else max(6 * HOUR, 4.0 * config.build_seconds)
+    artifacts.artifacts().keep_only(sweep.named() | tending.retained(), older_than=spared)

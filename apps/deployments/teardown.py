@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps import edge, secretstore
 from apps.builds import pipeline as builds
+from apps.builds.caching import tending
 from apps.builds.models import Artifact, Build
 from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
@@ -64,8 +65,8 @@ def _remove(pod: Pod) -> None:
     for stream in streams:
         delete_stream(stream)
     shutil.rmtree(settings.BRAINPOD.state / "pods" / pod.pk, ignore_errors=True)
-    for cache in (settings.BRAINPOD.state / "cache" / str(pod.team_id)).glob(f"{pod.pk}-*"):
-        shutil.rmtree(cache, ignore_errors=True)
+    for cache in (tending.root() / str(pod.team_id)).glob(f"{pod.pk}-*"):
+        tending.aside(cache)
     for build in Build.objects.filter(revision__pod=pod):
         builds.discard(build)
     failpoint("teardown.files", pod.pk)

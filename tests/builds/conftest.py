@@ -11,10 +11,13 @@ import pytest
 
 from apps import artifacts, engines
 from apps.artifacts.local import LocalArtifacts
+from apps.artifacts.objects import Objects
 from apps.builds.bundle import Manifest
+from apps.builds.caching import outputs
+from apps.builds.caching.cache import Cache, Shelf
 from apps.builds.detect.plan import Overrides, Plan
-from apps.builds.layers import Layer
 from apps.builds.stages import build, clone, detect, install, push
+from apps.builds.stages.install import Layer
 from apps.builds.stages.room import Room
 from apps.engines.base import Limits
 from apps.engines.process.client import ProcessEngine
@@ -23,7 +26,11 @@ from apps.sources.git import GitSource
 
 @dataclass
 class Builder:
-    """Builds what `files` is given, as the pipeline does; `lines` is the log of the last build."""
+    """Builds what `files` is given, as the pipeline does; `lines` is the log of the last build.
+
+    `cache` is the directory of its zone, `scope` what that is called in `remote`; `trusted` is production's, where
+    the build is of another zone.
+    """
 
     store: LocalArtifacts
     source: GitSource
@@ -35,11 +42,17 @@ class Builder:
     memory: int = 2048
     plan: Plan | None = None
     layer: Layer | None = None
+    scope: str = "1/pod0test/app/production/1"
+    trusted: Shelf | None = None
+    remote: Objects | None = None
 
-    def room(self) -> Room:
+    def room(self, *, on: bool = True) -> Room:
         self.lines.clear()
+        workspace = self.store.scratch("test")
+        own = Shelf(self.cache if on else workspace / "cache", self.scope)
+        cache = Cache(own, self.trusted, on, self.remote, self.lines.append, "" if on else "off")
         return Room(
-            workspace=self.store.scratch("test"), cache=self.cache, pod="pod0test", write=self.lines.append,
+            workspace=workspace, caching=cache, pod="pod0test", write=self.lines.append,
             cancelled=self.cancelled, seconds=self.seconds, tools=self.tools,
             limits=Limits(cpu=2, memory=self.memory, processes=512),
         )  # fmt: skip
@@ -48,13 +61,20 @@ class Builder:
         self, root: Path, *, root_dir: str = "", env: dict[str, str] | None = None, cache: bool = True, **overrides: str
     ) -> Manifest:
         commit = self.source.hosted.commit_tree("acme", "app", root, "Test")
-        room = self.room()
+        room = self.room(on=cache)
         try:
             clone.run(room, repo="brainpod:acme/app", commit=commit)
             self.plan = detect.run(room, root_dir=root_dir, overrides=replace(Overrides(), **overrides))
-            self.layer = install.run(room, self.plan, env or {}, use_cache=cache)
-            build.run(room, self.plan, env or {}, self.layer)
-            return push.run(room, self.plan, self.layer)
+            untouched = outputs.source(room, self.plan)
+            self.layer = install.run(room, self.plan, env or {})
+            digest = self.layer.digest if self.layer else ""
+            output = outputs.expected(room, self.plan, env or {}, source=untouched, layer=digest)
+            stored = output.find(room)
+            if stored is None:
+                build.run(room, self.plan, env or {}, self.layer)
+            manifest = stored or push.run(room, self.plan, self.layer)
+            output.keep(room, manifest, label=commit[:7])
+            return manifest
         finally:
             shutil.rmtree(room.workspace, ignore_errors=True)
 
@@ -69,7 +89,7 @@ def builder(engine_agent: ProcessEngine, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(engines, "engine", lambda: engine_agent)
     monkeypatch.setattr(artifacts, "artifacts", lambda: store)
     monkeypatch.setattr("apps.sources.source", lambda: source)
-    return Builder(store, source, tmp_path / "cache/acme/app", tmp_path / "tools")
+    return Builder(store, source, tmp_path / "cache/1/pod0test-app/production/g1", tmp_path / "tools")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.builds.caching.cache import Cache, Shelf
 from apps.builds.stages import secrets
 from apps.builds.stages.room import Room
 from apps.core.errors import PlatformError
@@ -69,7 +70,7 @@ def test_the_log_has_numbers_and_no_values(openbao: Vault, tmp_path: Path, monke
     version = openbao.write(f"pods/{pod}/config", {"value": "hunter2hunter2"})
     monkeypatch.setattr("apps.secretstore.secrets", lambda: openbao)
     lines: list[str] = []
-    room = Room(workspace=tmp_path, cache=tmp_path, pod=pod, write=lines.append)
+    room = Room(workspace=tmp_path, caching=Cache(Shelf(tmp_path)), pod=pod, write=lines.append)
     values = secrets.run(room, references={"A": SecretRef(f"pods/{pod}/config", version, "value")})
     assert values == {"A": "hunter2hunter2"}
     assert "hunter2" not in "".join(lines)

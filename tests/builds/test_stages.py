@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -13,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from apps import engines
-from apps.builds import bundle, layers
+from apps.builds import bundle
 from apps.builds.bundle import Manifest
-from apps.builds.detect import detect
+from apps.builds.caching import index
 from apps.builds.stages.room import Interrupted
 from apps.core.errors import Invalid, UserError
 from apps.core.ids import new_id
@@ -233,7 +231,7 @@ def test_values_reach_commands_as_they_are_and_ours_stay(builder: Builder, proje
 def test_a_build_sees_nothing_of_the_host(builder: Builder, project: Make) -> None:
     if not engines.engine().check().sandbox:
         pytest.skip("no sandbox on this machine")
-    there = builder.cache.parent.parent.parent
+    there = builder.cache.parents[4]
     root = project({"main.py": ""})
     manifest = builder.build(root, build=f"ls {there} > seen 2>&1; ls /layers > layers; env > env; true")
     stored = builder.stored(manifest.app)
@@ -253,36 +251,11 @@ def test_a_lost_layer_is_made_again(builder: Builder, project: Make) -> None:
     root = project({"main.py": ""})
     first = builder.build(root)
     assert first.deps
-    assert layers.remembered(builder.cache.parent.parent) == {first.deps}
+    assert {entry.digest for _, _, entry in index.every(builder.cache)} == {first.deps}
     shutil.rmtree(builder.stored(first.deps))
     builder.build(root)
     assert builder.layer
     assert not builder.layer.reused
-
-
-def test_idle_caches_go(builder: Builder, project: Make) -> None:
-    builder.build(project({"main.py": ""}))
-    caches = builder.cache.parent.parent
-    layers.forget_idle(caches, older_than=3600)
-    assert layers.remembered(caches)
-    for path in (builder.cache / "packages", *builder.cache.glob("layers/*")):
-        os.utime(path, (1, 1))
-    layers.forget_idle(caches, older_than=3600)
-    assert not layers.remembered(caches)
-    assert not (builder.cache / "packages").exists()
-
-
-def test_the_key_of_a_layer(project: Make) -> None:
-    root = project({"requirements.txt": "x\n", "main.py": "", "app.py": ""})
-    plan = detect(root)
-    versions = {"python": "3.11.7"}
-    key = layers.key(plan, root, versions)
-    (root / "app.py").write_text("changed")
-    assert layers.key(plan, root, versions) == key
-    assert layers.key(plan, root, {"python": "3.11.8"}) != key
-    assert layers.key(dataclasses.replace(plan, install=("other",)), root, versions) != key
-    (root / "requirements.txt").write_text("y\n")
-    assert layers.key(plan, root, versions) != key
 
 
 def test_the_demo_app(builder: Builder) -> None:

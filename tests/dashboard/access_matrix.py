@@ -100,7 +100,7 @@ account account-name account-password account-theme teams team team-name team-us
 pods pod-new pod pod-bar pod-settings pod-region pod-deletion resource-kinds resource-new resource resource-deletion
 workload-log draft draft-discard deployments deployment cancellation remedy deployment-log deployment-log-text
 revisions revision webhook webhook-secret webhook-rotation
-git-access git-access-connection git-access-check git-access-secret
+git-access git-access-connection git-access-check git-access-secret build-cache
 """
 
 ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {

@@ -21,7 +21,7 @@ from django.utils import timezone
 from apps.accounts.links import signin_link
 from apps.accounts.models import Invitation, SignIn, SignInLink, Team, User
 from apps.accounts.roles import Role
-from apps.builds.models import Artifact, Builder, BuildRun
+from apps.builds.models import Artifact, BuildCache, Builder, BuildRun
 from apps.core.ids import new_id
 from apps.deployments.models import Deployment, Duty, Workload
 from apps.hooks.models import Receipt, Tip, Webhook
@@ -61,6 +61,7 @@ def plant() -> None:
     BuildRun.objects.create(
         team=team, pod=pod, build=build, pod_name=pod.name, app="web", builder="b", started_at=timezone.now()
     )
+    BuildCache.objects.create(team=team, pod=pod, app="web", size=5_000_000, parts={"layers": 5_000_000})
     deployment = Deployment.objects.create(
         pod=pod, revision=revision, trigger="manual", state="failed", error_code="build_failed", actor=owner
     )

@@ -12,6 +12,7 @@ from apps.builds.detect import (
     elixir,
     go,
     hugo,
+    intermediates,
     java,
     jekyll,
     node,
@@ -114,6 +115,7 @@ def _settled(plan: Plan, project: Project, overrides: Overrides) -> Plan:
         "release": within(member, release) if plan.kind != "static" else "",
         "packages": tuple(dict.fromkeys((*plan.packages, *overrides.packages))),
         "versions": plan.versions | overrides.versions,
+        "caches": (*plan.caches, *intermediates.directories(plan.framework, plan.kind)),
     }
     if not member and not plan.root:
         changes["root"] = project.place

@@ -43,7 +43,8 @@ class Plan:
     whole. `layer` is what installing leaves: "deps", a tree in /layers/deps; "modules", node_modules; "", nothing but
     what is in the caches and the app's directory. `lockfiles` are the files whose content decides that layer; ".":
     installing runs code of the repository, so it is made each time. `env` is for the commands and for the app.
-    `caches` are directories that the commands fill and later builds of the app find again. `packages` are the
+    `caches` are directories that the commands fill and later builds of the app find again: of tools, beneath
+    /layers/cache, and relative to the app what its framework keeps there. `packages` are the
     system's, for an image. `release` runs before the start of each deployment.
     """
 

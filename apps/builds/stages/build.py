@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from apps.builds import bundle, toolchains
+from apps.builds.caching import intermediates
 from apps.builds.detect.plan import Plan
-from apps.builds.layers import Layer
 from apps.builds.stages import commands
+from apps.builds.stages.install import Layer
 from apps.builds.stages.room import Room
 from apps.engines.base import Mount
 
@@ -19,11 +20,11 @@ def run(room: Room, plan: Plan, env: Mapping[str, str], layer: Layer | None) -> 
         room.write("Nothing to build.")
         return
     tools = toolchains.find(plan, room.tools)
-    packages = room.cache / "packages"
-    packages.mkdir(parents=True, exist_ok=True)
+    packages = room.caching.packages()
     digest = layer.digest if layer else None
     mounts = (*bundle.layer_mounts(digest), Mount(str(packages), commands.CACHE, "write"))
     links = bundle.links(digest, node=plan.layer == "modules")
-    values = {**plan.env, **env}
+    values = {**plan.env, **env, **intermediates.restore(room, plan, tools.versions)}
     for line in plan.build:
         commands.run(room, "build", line, root=plan.root, env=values, tools=tools, mounts=mounts, links=links)
+    intermediates.keep(room, plan, tools.versions)

@@ -28,6 +28,11 @@ _PRELUDE = """if [ -n "$HTTPS_PROXY" ]; then
   way="$way -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=${HTTPS_PROXY##*:}"
   export MAVEN_OPTS="$way $MAVEN_OPTS" GRADLE_OPTS="$way $GRADLE_OPTS"
 fi
+# What tools keep beneath node_modules outlives the layer's overlay in another place (caching/intermediates.py).
+for name in $BRAINPOD_MODULE_CACHES; do
+  [ -e "node_modules/$name" ] || ln -s "$TMPDIR/.modules/$name" "node_modules/$name" 2>/dev/null
+done
+unset BRAINPOD_MODULE_CACHES
 exec sh -c "$1"
 """
 # Where the machine keeps its certificates, for tools that do not look there by themselves.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from apps import artifacts
-from apps.builds import layers, toolchains
+from apps.builds import toolchains
+from apps.builds.caching import keys
+from apps.builds.caching.index import LAYERS
 from apps.builds.detect.plan import Plan
-from apps.builds.layers import Layer
 from apps.builds.stages import commands
 from apps.builds.stages.room import Room
 from apps.engines.base import Mount
@@ -17,44 +20,56 @@ from apps.engines.base import Mount
 MODULES = "node_modules"
 
 
-def run(room: Room, plan: Plan, env: Mapping[str, str], *, use_cache: bool = True) -> Layer | None:
-    """The layer of `plan`; None if there is none to make. Without `use_cache` everything is fetched anew."""
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A stored tree of dependencies; `reused`: nothing had to be run for it."""
+
+    digest: str
+    reused: bool
+    size: int = 0
+
+
+def run(room: Room, plan: Plan, env: Mapping[str, str]) -> Layer | None:
+    """The layer of `plan`; None if there is none to make. With the cache off everything is fetched anew."""
     room.check()
+    if room.caching.state:
+        room.write(f"Cache: {room.caching.state}")
     if not plan.install:
         room.write("Nothing to install.")
         return None
     tools = toolchains.find(plan, room.tools)
     if not plan.layer:
-        _fill(room, plan, env, tools, room.cache / "packages" if use_cache else room.directory("packages"))
+        _fill(room, plan, env, tools)
         return None
-    # Where installing runs or links code of the repository, it may also change the app: it has to happen each time.
-    key = "" if "." in plan.lockfiles else layers.key(plan, room.app(plan.root), tools.versions)
-    layer = layers.find(room.cache, key) if use_cache and key else None
-    if layer:
-        room.write("Dependencies unchanged: the stored layer is used.")
-    else:
-        layer = _install(room, plan, env, tools, use_cache)
-        if layer and key:
-            layers.remember(room.cache, key, layer.digest)
+    key = keys.layer(plan, room.app(plan.root), tools.versions, env, tools.prefixes)
+    layer = _restored(room, key, tools) or _install(room, plan, env, tools, key)
     if layer and plan.layer == "modules":
         link_modules(room, plan)
     return layer
 
 
-def _install(
-    room: Room, plan: Plan, env: Mapping[str, str], tools: toolchains.Toolchain, use_cache: bool
-) -> Layer | None:
-    packages = room.cache / "packages" if use_cache else room.directory("packages")
-    _fill(room, plan, env, tools, packages)
+def _restored(room: Room, key: str, tools: toolchains.Toolchain) -> Layer | None:
+    began = time.monotonic()
+    entry = room.caching.find(LAYERS, key, outside=tools.prefixes)
+    if entry is None:
+        return None
+    took = (time.monotonic() - began) * 1000
+    room.write(f"Cache: restored dependencies ({entry.size / 1e6:.1f} MB) in {took:.0f} ms")
+    return Layer(entry.digest, reused=True, size=entry.size)
+
+
+def _install(room: Room, plan: Plan, env: Mapping[str, str], tools: toolchains.Toolchain, key: str) -> Layer | None:
+    _fill(room, plan, env, tools)
     if plan.layer == "modules" and not _take_modules(room, plan):
         return None
     tree = artifacts.artifacts().adopt(room.dependencies, outside=tools.prefixes)
+    room.caching.keep(LAYERS, key, tree)
     room.write(f"Installed {tree.files} files, {tree.size / 1e6:.1f} MB.")
     return Layer(tree.digest, reused=False, size=tree.size)
 
 
-def _fill(room: Room, plan: Plan, env: Mapping[str, str], tools: toolchains.Toolchain, packages: Path) -> None:
-    packages.mkdir(parents=True, exist_ok=True)
+def _fill(room: Room, plan: Plan, env: Mapping[str, str], tools: toolchains.Toolchain) -> None:
+    packages = room.caching.packages()
     os.utime(packages)
     room.directory("deps")
     mounts = (Mount(str(room.dependencies), commands.DEPS, "write"), Mount(str(packages), commands.CACHE, "write"))

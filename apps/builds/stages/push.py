@@ -14,9 +14,8 @@ from apps.artifacts.base import Tree
 from apps.builds import toolchains
 from apps.builds.bundle import Manifest
 from apps.builds.detect.plan import Plan
-from apps.builds.layers import Layer
 from apps.builds.stages import commands
-from apps.builds.stages.install import link_modules
+from apps.builds.stages.install import Layer, link_modules
 from apps.builds.stages.room import Room
 from apps.core.errors import Detail, Invalid, UserError
 from apps.core.paths import beneath

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from apps.builds.caching.cache import Cache
 from apps.core.paths import beneath
 from apps.engines.base import Limits
 
@@ -22,17 +23,22 @@ def _limits() -> Limits:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """`workspace`: scratch on the artifact store's file system, gone afterwards. `cache`: kept for the next build of
-    this app of this team, and mounted for nobody else. `tools`: where programs the platform brings are."""
+    """`workspace`: scratch on the artifact store's file system, gone afterwards. `caching`: what is kept for the next
+    build of this app and zone, and mounted for nobody else. `tools`: where programs the platform brings are."""
 
     workspace: Path
-    cache: Path
+    caching: Cache
     pod: str
     write: Callable[[str], None]
     cancelled: Callable[[], bool] = lambda: False
     limits: Limits = field(default_factory=_limits)
     seconds: float = field(default_factory=lambda: float(settings.BRAINPOD.build_seconds))
     tools: Path = field(default_factory=lambda: settings.BRAINPOD.state / "tools")
+
+    @property
+    def cache(self) -> Path:
+        """Where this build may keep what it likes."""
+        return self.caching.directory
 
     @property
     def source(self) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 from apps.builds.detect.plan import Plan
@@ -27,7 +29,18 @@ def find(plan: Plan, tools: Path) -> Toolchain:
     parts += [python.uv_home(tools)] if "python" in plan.tools else []
     before = ("/layers/deps/venv/bin",) if plan.stack == "python" else ()
     before = ("/app/node_modules/.bin",) if plan.layer == "modules" else before
-    return together(parts, before)
+    found = together(parts, before)
+    _mark_used(found, tools)
+    return found
+
+
+def _mark_used(found: Toolchain, tools: Path) -> None:
+    """The time of a directory in `tools` is when a build last needed it: what is idle for long is removed."""
+    for mount in found.mounts:
+        if tools in Path(mount.source).parents:
+            home = tools / Path(mount.source).relative_to(tools).parts[0]
+            with contextlib.suppress(OSError):
+                os.utime(home)
 
 
 def _part(tool: str, plan: Plan, tools: Path) -> Part:

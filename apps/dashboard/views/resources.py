@@ -7,10 +7,12 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts import gate
 from apps.accounts.roles import Role
+from apps.builds.caching import opening
 from apps.core.errors import Conflict, Detail, Invalid
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.build_plans import build_plan
@@ -18,7 +20,15 @@ from apps.dashboard.deployment_pages import page_of_deployments
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render
 from apps.dashboard.resource_forms import ResourceForm
-from apps.dashboard.resource_pages import TABS, edit_form, kind_of, new_form, resource_context, resource_of
+from apps.dashboard.resource_pages import (
+    TABS,
+    edit_context,
+    edit_form,
+    kind_of,
+    new_form,
+    resource_context,
+    resource_of,
+)
 from apps.deployments import inspections
 from apps.pods import actions, kinds
 from apps.pods.models import Pod
@@ -75,7 +85,7 @@ def resource(request: Request, pod: Pod, name: str) -> HttpResponse:
     tab = tab if tab in TABS else "overview"
     context = frame(pod, request.access) | resource_context(pod, found, around, request.GET.dict()) | {"part": tab}
     if tab == "configuration":
-        context |= {"form": edit_form(pod, found, around), "seen_token": found.token}
+        context |= edit_context(pod, found, edit_form(pod, found, around))
         context |= {"build_plan": build_plan(pod, found, around) if name in around else None}
     if tab == "deployments":
         context |= page_of_deployments(pod, request.GET, app=name)
@@ -89,7 +99,7 @@ def _change(request: Request, pod: Pod, name: str) -> HttpResponse:
     if status == 200:
         return redirect("resource", pod=pod.name, name=name)
     context = frame(pod, request.access) | resource_context(pod, found, around, {})
-    context |= {"part": "configuration", "form": form, "seen_token": found.token}
+    context |= edit_context(pod, found, form)
     context |= {"build_plan": build_plan(pod, found, around) if name in around else None}
     return render(request, "resources/resource.html", context, status=status)
 
@@ -100,3 +110,13 @@ def resource_deletion(request: Request, pod: Pod, name: str) -> HttpResponse:
     actions.delete_resource(pod=pod, name=name, by=request.user)
     messages.success(request, f"{name} goes with the next deployment. Until then it stays as it is.")
     return redirect("pod", pod=pod.name)
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def build_cache(request: Request, pod: Pod, name: str) -> HttpResponse:
+    """Clears it."""
+    found, _ = resource_of(pod, name)
+    opening.clear(pod=pod, app=found.name, by=request.user)
+    messages.success(request, f"The build cache of {found.name} is cleared: its next build begins with nothing.")
+    return redirect(f"{reverse('resource', args=[pod.name, found.name])}?tab=configuration")

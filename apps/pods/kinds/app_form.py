@@ -48,7 +48,8 @@ FORM = (
         when=(("type", ("static",)),), hint="Empty: where the framework puts it.",
     ),
     Field(
-        "build.cache", "Reuse caches and dependencies of earlier builds", "checkbox", section="Build", advanced=True,
+        "build.cache", "Enable build cache on redeploy", "checkbox", section="Build",
+        hint="Off: the next build begins with nothing, and what was kept is never used again.",
     ),
     Field(
         "startCommand", "Start command", section="Run", when=RUNS, placeholder="gunicorn app:app",

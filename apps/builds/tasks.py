@@ -1,0 +1,15 @@
+"""What workers are woken for after builds. It may run twice, late or never: the rows decide what is done."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.db import close_old_connections
+
+from apps.builds.caching import sweep, tending
+
+
+@shared_task(name=tending.TASK, expires=3600)
+def tend_caches() -> None:
+    close_old_connections()
+    tending.tend()
+    sweep.sweep_when_due()
