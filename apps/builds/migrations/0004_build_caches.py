@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0001_initial"),
-        ("builds", "0002_fleet"),
+        ("builds", "0003_inspection"),
         ("pods", "0001_initial"),
     ]
 
