@@ -21,7 +21,10 @@ ROOT = Path(__file__).resolve().parent.parent
 KNOWN_KEYS = frozenset({"", "secret", "changeme", "django-insecure", "insecure"})
 HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+DOCKER_SOCKET = Path("/var/run/docker.sock")
+BASE_IMAGE = re.compile(r"(\*|[a-z]+(-build)?)=[\w.:/@{}-]+")
 SCHEMES = {
+    "docker_host": ("unix", "tcp", "ssh"),
     "database_url": ("postgres", "postgresql", "sqlite"),
     "valkey_url": ("redis", "rediss", "unix"),
     "vault_addr": ("https", "http"),
@@ -93,6 +96,9 @@ class Config:
     build_files: int = 1_000_000  # and how many files
     build_output_mb: int = 100  # what one command may print
     build_cpu: float = 2.0
+    docker_host: str = ""  # unix:///…, tcp://…; empty: /var/run/docker.sock where there is one
+    base_images: str = ""  # what generated images begin with: python=mirror/python:{version}-slim,…
+    build_ca: str = ""  # a file of CA certificates that build steps of images trust
     drain_seconds: float = 30.0  # the most that requests under way in replaced instances are waited for
     allowed_networks: str = ""  # private networks that clones and egress may reach, comma-separated
     database_url: str = ""  # postgres://… ; empty: SQLite in the state directory
@@ -117,6 +123,13 @@ class Config:
     def log_form(self) -> str:
         """ "json" or "console"."""
         return ("json" if self.production else "console") if self.log_format == "auto" else self.log_format
+
+    @property
+    def docker_address(self) -> str:
+        """The Docker daemon's address; empty where none is set up."""
+        if self.docker_host:
+            return self.docker_host
+        return f"unix://{DOCKER_SOCKET}" if DOCKER_SOCKET.is_socket() else ""
 
     @property
     def run(self) -> Path:
@@ -180,6 +193,7 @@ def _check(config: Config) -> None:
     _check_networks(config)
     _check_addresses(config)
     _check_fleet(config)
+    _check_images(config)
     if config.production:
         _check_production(config)
 
@@ -227,6 +241,16 @@ def _check_addresses(config: Config) -> None:
             raise ImproperlyConfigured(f"{setting} must begin with {' or '.join(f'{s}://' for s in schemes)}.")
     if config.vault_addr and not (config.vault_role_id and config.vault_secret_id):
         raise ImproperlyConfigured("BRAINPOD_VAULT_ADDR needs BRAINPOD_VAULT_ROLE_ID and BRAINPOD_VAULT_SECRET_ID.")
+
+
+def _check_images(config: Config) -> None:
+    for entry in filter(None, (part.strip() for part in config.base_images.split(","))):
+        if not BASE_IMAGE.fullmatch(entry):
+            raise ImproperlyConfigured(
+                f"BRAINPOD_BASE_IMAGES: {entry!r} is not like python=registry.example/python:{{version}}-slim."
+            )
+    if config.build_ca and not Path(config.build_ca).is_file():
+        raise ImproperlyConfigured(f"BRAINPOD_BUILD_CA: there is no file {config.build_ca}.")
 
 
 def _check_production(config: Config) -> None:

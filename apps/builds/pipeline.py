@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
@@ -12,7 +12,9 @@ from apps import artifacts, sources
 from apps.builds import fleet, usage
 from apps.builds.actions import is_cold, record_artifact
 from apps.builds.caching import opening, outputs
-from apps.builds.detect.plan import Overrides
+from apps.builds.detect.plan import Overrides, Plan
+from apps.builds.image import stages as image
+from apps.builds.image.choice import Builder, choose
 from apps.builds.models import Artifact, Build
 from apps.builds.stages import build as build_stage
 from apps.builds.stages import clone, detect, install, push
@@ -101,7 +103,9 @@ def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> pus
         Build.objects.filter(pk=build.pk).update(author=commit.author[:200], message=commit.message[:200])
         note.text = f"{commit.sha[:SHORT]} {commit.message}"
     with ledger.stage("detect", app) as note:
-        plan = detect.run(room, root_dir=source.get("rootDir", ""), overrides=overrides_of(spec))
+        builder = ledger.patiently(lambda: choose(room, spec), "the engine")
+        overrides = overrides_of(spec, builder)
+        plan = detect.run(room, root_dir=source.get("rootDir", ""), overrides=overrides, builder=builder)
         Build.objects.filter(pk=build.pk).update(plan=asdict(plan))
         note.text = plan.title
     with ledger.stage("secrets", app) as note:
@@ -111,20 +115,48 @@ def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> pus
         for warning in env.warnings:
             ledger.write(f"Warning: {warning}")
         note.text = f"{len(env.values)} variables, {len(values)} of them secret"
-    with ledger.stage("install", app) as note:
+    if builder == "image":
+        return _image(build, spec, room, plan, env.values, ledger)
+    return _bundle(build, room, plan, env.values, ledger)
+
+
+def _bundle(build: Build, room: Room, plan: Plan, env: Mapping[str, str], ledger: Ledger) -> push.Manifest:
+    """With the tools of this machine, in its sandbox."""
+    with ledger.stage("install", build.app) as note:
         untouched = outputs.source(room, plan)
-        layer = install.run(room, plan, env.values)
+        layer = install.run(room, plan, env)
         note.text = "nothing to install" if layer is None else ("reused" if layer.reused else "installed")
-    with ledger.stage("build", app) as note:
-        output = outputs.expected(room, plan, env.values, source=untouched, layer=layer.digest if layer else "")
+    with ledger.stage("build", build.app) as note:
+        output = outputs.expected(room, plan, env, source=untouched, layer=layer.digest if layer else "")
         stored = output.find(room)
         if stored is None:
-            build_stage.run(room, plan, env.values, layer)
+            build_stage.run(room, plan, env, layer)
         note.text = "nothing changed" if stored else ", ".join(plan.build) or "nothing to build"
-    with ledger.stage("push", app) as note:
+    with ledger.stage("push", build.app) as note:
         manifest = stored or push.run(room, plan, layer)
-        output.keep(room, manifest, label=f"of {commit.sha[:SHORT]}")
+        output.keep(room, manifest, label=f"of {build.commit[:SHORT]}")
         note.text = f"{manifest.app.removeprefix('sha256:')[:12]}, {manifest.size / 1e6:.1f} MB"
+    return manifest
+
+
+def _image(
+    build: Build, spec: dict[str, Any], room: Room, plan: Plan, env: Mapping[str, str], ledger: Ledger
+) -> push.Manifest:
+    """The same stages, by Docker."""
+    wanted = spec.get("build", {})
+    job = image.Job(
+        room, plan, env, name=f"{build.revision.pod.name}-{build.app}", tag=f"{build.commit[:SHORT]}-{build.pk}",
+        dockerfile=wanted.get("dockerfile", ""), target=wanted.get("target", ""), use_cache=wanted.get("cache", True),
+    )  # fmt: skip
+    ledger.patiently(lambda: image.check(job), "the Docker daemon")
+    with ledger.stage("install", build.app) as note:
+        note.text = image.install(job)
+    with ledger.stage("build", build.app) as note:
+        note.text = image.build(job)
+    with ledger.stage("push", build.app) as note:
+        manifest = image.push(job)
+        digest = (manifest.image or manifest.app).removeprefix("sha256:")
+        note.text = f"{digest[:12]}, {manifest.size / 1e6:.1f} MB"
     return manifest
 
 
@@ -136,8 +168,8 @@ def _pin(build: Build, source: dict[str, Any], credential: Credential | None) ->
         build.refresh_from_db(fields=["commit"])
 
 
-def overrides_of(spec: dict[str, Any]) -> Overrides:
-    """What the settings of an app say about its build."""
+def overrides_of(spec: dict[str, Any], builder: Builder | None = None) -> Overrides:
+    """What the settings of an app say about its build; `builder`: the one that was chosen."""
     wanted = spec.get("build", {})
     return Overrides(
         kind=spec.get("type", ""),
@@ -146,4 +178,6 @@ def overrides_of(spec: dict[str, Any]) -> Overrides:
         build=wanted.get("buildCommand", ""),
         output=wanted.get("outputDir", ""),
         start=spec.get("startCommand", ""),
+        builder=builder or wanted.get("builder", ""),
+        dockerfile=wanted.get("dockerfile", ""),
     )

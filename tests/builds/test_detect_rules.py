@@ -92,7 +92,7 @@ def test_a_dockerfile_counts_where_images_are_made_or_nothing_else_is_there(tmp_
 
 def test_every_cache_of_a_plan_is_one_that_its_tool_is_told_of() -> None:
     named = {cache for case in PLANS.glob("*.json") for cache in json.loads(case.read_text()).get("caches", [])}
-    told = " ".join((*commands._own().values(), *fetched._ENV["pnpm"].values()))
+    told = " ".join((*commands.own_variables().values(), *fetched._ENV["pnpm"].values()))
     assert named
     assert not {cache for cache in named if cache not in told}
 

@@ -85,6 +85,7 @@ def test_a_fix_makes_a_spec_that_holds(fix: Fix) -> None:
     before = kind.Spec.model_validate(kind.blank() | SPEC).model_dump(mode="json")
     before |= {"healthCheckPath": "/up", "healthCheckTimeout": 60}
     before["source"] |= {"branch": "main", "rootDir": "web", "submodules": fix.value is False}
+    before["build"]["builder"] = "bundle"
     after = kind.Spec.model_validate(fix.applied(before)).model_dump(mode="json")
     assert after != before
     assert fix.suits(fix.on, before)

@@ -54,15 +54,16 @@ def detect(root: Path, overrides: Overrides | None = None, *, repository: Path |
     detector = _chosen(project, overrides)
     if detector is None:
         note = "The Dockerfile decides how the image is built and what it runs."
-        return Plan(stack=DOCKER, kind="worker" if overrides.kind == "worker" else "web", root=project.place,
-                    start=overrides.start, notes=(note,))  # fmt: skip
+        kind = overrides.kind if overrides.kind in ("worker", "static") else "web"
+        return Plan(stack=DOCKER, kind=kind, root=project.place, start=overrides.start, output=overrides.output,
+                    notes=(note,))  # fmt: skip
     return _settled(detector.plan(project, overrides), project, overrides)
 
 
 def _chosen(project: Project, overrides: Overrides) -> Detector | None:
     """None: the Dockerfile."""
     if overrides.framework:
-        if overrides.framework == DOCKER and project.has(DOCKERFILE):
+        if overrides.framework == DOCKER and project.has(overrides.dockerfile or DOCKERFILE):
             return None
         for detector in DETECTORS:
             if overrides.framework == detector.name:
@@ -70,7 +71,7 @@ def _chosen(project: Project, overrides: Overrides) -> Detector | None:
         names = ", ".join((*(detector.name for detector in DETECTORS), DOCKER))
         what = "Dockerfile here" if overrides.framework == DOCKER else f"builder {overrides.framework[:40]}"
         raise UserError("no_framework_detected", f"There is no {what}.", f"Choose one of {names}.")
-    dockerfile = project.has(DOCKERFILE)
+    dockerfile = project.has(overrides.dockerfile or DOCKERFILE)
     if dockerfile and overrides.builder == "image":
         return None
     found = _candidates(project)
@@ -131,7 +132,7 @@ def _settled(plan: Plan, project: Project, overrides: Overrides) -> Plan:
         changes["output"] = "/".join(part for part in (base, output.strip("/")) if part not in ("", ".")) or "."
     notes = (*plan.notes, *overrides.notes)
     if project.has(DOCKERFILE):
-        notes = (*notes, "There is a Dockerfile; the bundle builder makes no images, so it is not used.")
+        notes = (*notes, "There is a Dockerfile; it is not used.")
     settled = dataclasses.replace(plan, notes=notes, **changes)  # type: ignore[arg-type]
     _check(settled)
     return settled

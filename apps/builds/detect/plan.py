@@ -30,6 +30,7 @@ class Overrides:
     start: str = ""
     release: str = ""
     builder: Literal["", "bundle", "image"] = ""
+    dockerfile: str = ""  # empty: Dockerfile
     versions: Versions = field(default_factory=dict)
     packages: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

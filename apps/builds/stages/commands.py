@@ -71,7 +71,7 @@ def run(
         id=new_id(),
         pod=room.pod,
         command=command,
-        env={**_certificates(), **tools.env, **env, **_own()},
+        env={**_certificates(), **tools.env, **env, **own_variables()},
         mounts=(
             Mount(str(room.app(root)), APP, "write"),
             Mount(str(room.directory("tmp")), TEMPORARY, "write"),
@@ -94,7 +94,7 @@ def run(
     return finished
 
 
-def _own() -> dict[str, str]:
+def own_variables() -> dict[str, str]:
     """What a user's variables cannot change: where the package managers work."""
     return {
         "HOME": TEMPORARY,

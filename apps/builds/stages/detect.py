@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from apps.builds import toolchains
 from apps.builds.detect import detect
@@ -11,11 +12,23 @@ from apps.builds.stages.room import Room
 from apps.core.errors import Detail, Invalid
 
 
-def run(room: Room, *, root_dir: str = "", overrides: Overrides | None = None) -> Plan:
-    """The plan for the app in `root_dir`. Raises UserError with the failure's name; missing_toolchain too."""
+def run(
+    room: Room,
+    *,
+    root_dir: str = "",
+    overrides: Overrides | None = None,
+    builder: Literal["bundle", "image"] = "bundle",
+) -> Plan:
+    """The plan for the app in `root_dir`, which a bundle needs tools of this machine for.
+
+    Raises UserError with the failure's name; missing_toolchain too.
+    """
     plan = make_plan(room, root_dir=root_dir, overrides=overrides)
     for line in plan.lines():
         room.write(line)
+    if builder == "image":
+        room.write("An image is made by Docker.")
+        return plan
     for line in toolchains.find(plan, room.tools).lines:
         room.write(line)
     return plan

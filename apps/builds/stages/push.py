@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pathspec
@@ -69,9 +70,14 @@ def run(room: Room, plan: Plan, layer: Layer | None) -> Manifest:
 
 def _static(room: Room, plan: Plan, app: Path) -> Manifest:
     output = beneath(app, plan.output, "build.outputDir") if plan.output not in ("", ".") else app
+    return publish(room, output, plan.output or ".")
+
+
+def publish(room: Room, output: Path, name: str) -> Manifest:
+    """Store static files; `name`: what people call the directory. Raises as `run`."""
     if not output.is_dir() or not any(output.iterdir()):
         hint = "Set the output directory of the app to where its build puts the files."
-        raise UserError("no_output_directory", f"The build left nothing in {plan.output or '.'}.", hint)
+        raise UserError("no_output_directory", f"The build left nothing in {name}.", hint)
     modules = output / "node_modules"
     if modules.is_symlink():
         modules.unlink()
@@ -96,6 +102,15 @@ def _drop(app: Path) -> None:
     if (app / ".git").is_dir() and not (app / ".git").is_symlink():
         shutil.rmtree(app / ".git")
     (app / ".git").unlink(missing_ok=True)
+    for path in list(unshipped(app)):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def unshipped(app: Path) -> Iterator[Path]:
+    """What .brainpodignore names; of a directory that is named as a whole nothing else."""
     ignore = app / ".brainpodignore"
     if ignore.is_symlink() or not ignore.is_file() or ignore.stat().st_size > 256 * 1024:
         return
@@ -106,12 +121,8 @@ def _drop(app: Path) -> None:
             path = Path(base, name)
             real = path.is_dir() and not path.is_symlink()
             if rules.match_file((inside / name).as_posix() + ("/" if real else "")):
-                if real:
-                    directories.remove(name)
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
-                    directories[:] = [d for d in directories if d != name]
+                directories[:] = [d for d in directories if d != name]
+                yield path
 
 
 def _check_served(output: Path) -> None:

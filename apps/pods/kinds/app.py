@@ -19,6 +19,7 @@ from apps.pods.sizes import SIZES, Size
 from apps.sources.urls import check_ref, check_url
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 
 
@@ -76,7 +77,17 @@ class Build(Part):
     installCommand: Command = ""
     buildCommand: Command = ""
     outputDir: Relative = ""
+    builder: Literal["", "bundle", "image"] = ""  # empty: whichever the repository and the engine ask for
+    dockerfile: Relative = ""  # empty: Dockerfile, at the app's root directory
+    target: Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)] = ""
     cache: bool = True
+
+    @field_validator("target")
+    @classmethod
+    def _target(cls, target: str) -> str:
+        if target and not _STAGE.fullmatch(target):
+            raise Invalid("must be the name of a stage of the Dockerfile, such as production.")
+        return target
 
 
 class Spec(Part):

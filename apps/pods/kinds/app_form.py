@@ -19,6 +19,11 @@ _FRAMEWORKS = (
     ("hugo", "Hugo"), ("jekyll", "Jekyll"), ("static", "Static files"), ("shell", "Shell script"),
     ("docker", "Dockerfile"),
 )  # fmt: skip
+_BUILDERS = (
+    ("", "Found by itself"),
+    ("bundle", "Bundle: built and run with the machine's own tools"),
+    ("image", "Image: built by Docker"),
+)
 _SIZES = tuple((name, f"{name}: {size.cpu:g} CPU, {size.memory} MB") for name, size in SIZES.items())
 
 FORM = (
@@ -46,6 +51,15 @@ FORM = (
     Field(
         "build.outputDir", "Output directory", section="Build", placeholder="dist",
         when=(("type", ("static",)),), hint="Empty: where the framework puts it.",
+    ),
+    Field("build.builder", "Builder", "select", section="Build", advanced=True, options=_BUILDERS),
+    Field(
+        "build.dockerfile", "Dockerfile", section="Build", advanced=True, placeholder="Dockerfile",
+        hint="Where it is, from the root directory of the app.",
+    ),
+    Field(
+        "build.target", "Build target", section="Build", advanced=True, placeholder="production",
+        hint="The stage of the Dockerfile that is deployed. Empty: the last.",
     ),
     Field(
         "build.cache", "Enable build cache on redeploy", "checkbox", section="Build",

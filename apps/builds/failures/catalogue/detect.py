@@ -49,7 +49,20 @@ DETECT = (
         ("detect",),
         "Nothing but a Dockerfile says how the app is built, and this installation makes no images.",
         "Commit a file by which the stack is told beside it, or use an installation whose engine is Docker.",
-        signs("There is only a Dockerfile, and this engine makes no images"),
+        signs("There is only a Dockerfile, and this engine makes no images", "There is a Dockerfile, and this engine"),
+    ),
+    Entry(
+        "builder_unavailable",
+        "The chosen builder is not there",
+        ("detect",),
+        "This installation cannot build with it: images need a Docker daemon, and an engine that runs them.",
+        "Let the builder be found by itself, or have an operator set Docker up (BRAINPOD_DOCKER_HOST).",
+        signs(
+            "No Docker daemon is set up to build images with",
+            "The engine of this installation runs no images",
+            "The engine of this installation runs images, no bundles",
+        ),
+        fixes=(Fix("Let the builder be found by itself", "build.builder", ""),),
     ),
     Entry(
         "missing_toolchain",

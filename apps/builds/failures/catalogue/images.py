@@ -10,9 +10,10 @@ IMAGES = (
     Entry(
         "image_pull_failed",
         "An image cannot be pulled",
-        ("build", "launch"),
-        "The registry has no such image or tag, or does not give it to strangers.",
-        "Check the name and the tag (FROM in the Dockerfile); a private image needs credentials.",
+        ("install", "build", "launch"),
+        "The registry has no such image or tag, does not give it to strangers, or does not answer.",
+        "Check the name and the tag (FROM in the Dockerfile); a private image needs credentials. Where no registry can"
+        " be reached, an operator names images that can be with BRAINPOD_BASE_IMAGES.",
         signs(
             "pull access denied",
             "manifest unknown",
@@ -21,6 +22,7 @@ IMAGES = (
             "manifest for {*} not found",
             "no matching manifest for linux/",
             "toomanyrequests: ",
+            'failed to do request: Head "https://{*}/v2/',
         ),
         stacks=_STACK,
     ),
@@ -34,7 +36,9 @@ IMAGES = (
             "dockerfile parse error",
             "Dockerfile parse error",
             'target stage "{*}" could not be found',
+            "target stage {*} could not be found",
             "the Dockerfile cannot be empty",
+            "file with no instructions",
             "unknown instruction: ",
         ),
         stacks=_STACK,

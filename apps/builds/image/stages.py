@@ -1,0 +1,204 @@
+"""install, build and push of an app that is built as an image."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets as random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+
+from apps.builds.bundle import Manifest
+from apps.builds.detect import DOCKER, DOCKERFILE
+from apps.builds.detect.plan import Plan
+from apps.builds.image import bases, buildkit, cli, dockerfile, export, images, script
+from apps.builds.stages import push as push_stage
+from apps.builds.stages.room import Room
+from apps.core.errors import Detail, Invalid, PlatformError, UserError
+from apps.core.paths import beneath
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One build. `env`: all variables of the app. `name`: of the image, unique in its team. `tag`: of this build."""
+
+    room: Room
+    plan: Plan
+    env: Mapping[str, str]
+    name: str
+    tag: str
+    dockerfile: str = ""
+    target: str = ""
+    use_cache: bool = True
+    # Whose caches and layers are used: those of this app of this team, or nobody's.
+    fresh: str = field(default_factory=lambda: random.token_hex(4))
+
+    @property
+    def scope(self) -> str:
+        """A host name's label: what tells this app's caches and layers from all others'."""
+        place = "/".join(self.room.cache.parts[-2:])
+        plain = hmac.new(settings.SECRET_KEY.encode(), place.encode(), hashlib.sha256).hexdigest()[:20]
+        return f"bp-{plain}" + ("" if self.use_cache else f"-{self.fresh}")
+
+    @property
+    def own(self) -> bool:
+        """Whether the repository's Dockerfile is used."""
+        return self.plan.stack == DOCKER
+
+    @property
+    def files_only(self) -> bool:
+        """Whether there is nothing to run: files that are published as they are."""
+        return self.plan.kind == "static" and not self.own and not (self.plan.install or self.plan.build)
+
+    @property
+    def place(self) -> Path:
+        return self.room.directory("image")
+
+    @property
+    def context(self) -> Path:
+        return self.room.app(self.plan.root)
+
+    @property
+    def archive(self) -> Path:
+        """Where static output is written to."""
+        return self.place / "output.tar"
+
+
+def check(job: Job) -> None:
+    """Raises Unavailable while the Docker daemon does not answer."""
+    if not job.files_only:
+        images.check(settings.BRAINPOD.docker_address)
+
+
+def install(job: Job) -> str:
+    """Make the layer of the dependencies; a word on it. Raises UserError with the cause, Interrupted; as `build`."""
+    if job.own:
+        return "by the Dockerfile"
+    if not job.plan.install:
+        job.room.write("Nothing to install.")
+        return "nothing to install"
+    _write(job)
+    _run(job, "install", target=dockerfile.DEPS, output="type=cacheonly")
+    return "installed"
+
+
+def build(job: Job) -> str:
+    """Make the image, or the archive of static files; a word on it."""
+    if job.files_only:
+        job.room.write("Nothing to build.")
+        return "nothing to build"
+    if not job.own:
+        _write(job)
+    if job.plan.kind == "static":
+        target = job.target if job.own else dockerfile.OUTPUT
+        try:
+            _run(job, "build", target=target, output=f"type=tar,dest={job.archive}")
+        except UserError as error:
+            raise _no_output(job) if error.code == "dockerfile_copy_failed" and not job.own else error from None
+    else:
+        _run(job, "build", target=job.target if job.own else "", output="")
+    return _dockerfile_name(job) if job.own else ", ".join(job.plan.build) or "nothing to build"
+
+
+def push(job: Job) -> Manifest:
+    """What is stored: an image in the daemon that runs it, or static files. Raises as the bundle's push."""
+    job.room.check()
+    if job.files_only:
+        return push_stage.run(job.room, job.plan, None)
+    if job.plan.kind == "static":
+        return _published(job)
+    made = images.inspect(settings.BRAINPOD.docker_address, (job.place / "iid").read_text().strip())
+    if made.size > push_stage.LARGEST_MB * MB:
+        images.remove(settings.BRAINPOD.docker_address, made.id)
+        what = f"The image has {made.size // MB} MB, at most {push_stage.LARGEST_MB} are stored."
+        raise UserError("artifact_too_large", what, "Use a slimmer base image, several stages, and .dockerignore.")
+    if not made.starts and not job.plan.start:
+        images.remove(settings.BRAINPOD.docker_address, made.id)
+        hint = "Add CMD or ENTRYPOINT to the Dockerfile, or set the start command of the app."
+        raise UserError("no_start_command", "Nothing says how to start this image.", hint)
+    job.room.write(f"Stored {made.id[:19]}: {made.size / MB:.1f} MB, as {_reference(job)}.")
+    return Manifest(
+        kind="image", image=made.id, start=job.plan.start, release=job.plan.release, env=dict(job.plan.env),
+        size=made.size,
+    )  # fmt: skip
+
+
+def _run(job: Job, stage: str, *, target: str, output: str) -> None:
+    request = cli.Request(
+        context=str(job.context),
+        dockerfile=str(_dockerfile(job)),
+        scope=job.scope,
+        target=target,
+        output=output,
+        tag="" if output else _reference(job),
+        iidfile="" if output else str(job.place / "iid"),
+        labels=() if output else images.labels(pod=job.room.pod),
+    )
+    where = buildkit.daemon(settings.BRAINPOD.docker_address)
+    buildkit.build(job.room, where, request, _secrets(job), stage=stage, writes=job.place)
+
+
+def _write(job: Job) -> None:
+    """The Dockerfile, beside the checkout, so that nothing of the app's is in the way or replaced."""
+    job.place.joinpath("Dockerfile").write_text(dockerfile.render(job.plan, _inputs(job)))
+    job.place.joinpath("Dockerfile.dockerignore").write_text("\n".join(dockerfile.ignored(job.plan)) + "\n")
+
+
+def _secrets(job: Job) -> dict[str, bytes]:
+    held: dict[str, bytes] = {}
+    if ca := settings.BRAINPOD.build_ca:
+        held[script.CERTIFICATES] = Path(ca).read_bytes()
+    if not job.own:
+        return {**held, script.STEPS: script.steps(job.env), script.TOOLS: script.tools()}
+    each = {name: value.encode("utf-8", "surrogateescape") for name, value in job.env.items()}
+    return {**held, "env": script.assignments(job.env), **each}
+
+
+def _inputs(job: Job) -> dockerfile.Inputs:
+    context = job.context
+    told = json.dumps(sorted(job.env.items())).encode()
+    return dockerfile.Inputs(
+        bases=bases.of(job.plan, settings.BRAINPOD.base_images),
+        files=tuple(name for name in job.plan.lockfiles if beneath(context, name, "build").is_file()),
+        scope=job.scope,
+        inputs=hmac.new(settings.SECRET_KEY.encode(), told, hashlib.sha256).hexdigest()[:32],
+        drop=tuple(path.relative_to(context).as_posix() for path in push_stage.unshipped(context)),
+    )
+
+
+def _dockerfile(job: Job) -> Path:
+    """Raises Invalid naming build.dockerfile for a way out of the app's directory."""
+    if not job.own:
+        return job.place / "Dockerfile"
+    path = beneath(job.context, _dockerfile_name(job), "build.dockerfile")
+    if not path.is_file():
+        raise Invalid([Detail("build.dockerfile", f"There is no file {_dockerfile_name(job)} in this commit.")])
+    return path
+
+
+def _dockerfile_name(job: Job) -> str:
+    return job.dockerfile or DOCKERFILE
+
+
+def _reference(job: Job) -> str:
+    return f"brainpod/{job.name}:{job.tag}"
+
+
+def _published(job: Job) -> Manifest:
+    if not job.archive.exists():
+        raise PlatformError("export_failed", "BuildKit wrote no output.", "Deploy again.")
+    output = job.room.workspace / "output"
+    export.unpack(job.archive, output, job.plan.output if job.own else "")
+    job.archive.unlink()
+    return push_stage.publish(job.room, output, job.plan.output or ".")
+
+
+def _no_output(job: Job) -> UserError:
+    hint = "Set the output directory of the app to where its build puts the files."
+    return UserError("no_output_directory", f"The build left nothing in {job.plan.output or '.'}.", hint)

@@ -1,0 +1,26 @@
+# hono, node, bun
+
+FROM oven/bun:1 AS base
+ENV NODE_ENV="production"
+WORKDIR /app
+RUN --mount=type=secret,id=brainpod-tools,required=true --mount=type=secret,id=brainpod-ca ["sh", "/run/secrets/brainpod-tools", "--"]
+
+FROM base AS deps
+COPY ["bun.lockb", "package.json", "./"]
+RUN --mount=type=secret,id=brainpod,required=true --mount=type=secret,id=brainpod-ca --mount=type=cache,id=bp-scope-bun,target=/layers/cache/bun,sharing=locked ["sh", "/run/secrets/brainpod", "bun install --frozen-lockfile", "--", "if [ -d node_modules ] && [ ! -L node_modules ]; then\n  for link in node_modules/* node_modules/@*/*; do\n    [ -L \"$link\" ] || continue\n    target=\"$(readlink -f \"$link\")\"\n    case \"$target\" in \"$PWD\"/node_modules/*) ;; \"$PWD\"/*) ln -sfn \"$target\" \"$link\" ;; esac\n  done\n  rm -rf /layers/deps/node_modules && mv node_modules /layers/deps/ && ln -s /layers/deps/node_modules node_modules\nfi"]
+
+FROM deps AS build
+COPY . ./
+
+FROM oven/bun:1
+RUN --mount=type=secret,id=brainpod-tools,required=true --mount=type=secret,id=brainpod-ca ["sh", "/run/secrets/brainpod-tools", "--", "grep -q '^[^:]*:[^:]*:1000:' /etc/passwd || echo 'app:x:1000:1000::/app:/bin/sh' >> /etc/passwd"]
+COPY --from=build --chown=1000:1000 /layers/deps /layers/deps
+COPY --from=build --chown=1000:1000 /app /app
+WORKDIR /app
+ENV NODE_ENV="production"
+ENV PORT="8080"
+ENV PATH=/app/node_modules/.bin:$PATH
+EXPOSE 8080
+USER 1000:1000
+ENTRYPOINT []
+CMD ["sh", "-c", "bun src/index.ts"]
