@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +41,9 @@ class Ledger:
 
     def cancelled(self) -> bool:
         return False
+
+    def hide(self, values: Iterable[str]) -> None:
+        self.hidden = tuple(values)
 
     @contextmanager
     def stage(self, stage: str, app: str) -> Iterator[SimpleNamespace]:
