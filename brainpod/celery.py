@@ -52,7 +52,11 @@ app.autodiscover_tasks()
 # They are wake-ups: the reconciler sends them again.
 redis.QoS.restore_at_shutdown = False
 
-SUBJECTS = {"deployments.run": "deployment", "deployments.tear_down": "pod", "deployments.inspect": "inspection"}  # what a task's first argument is
+SUBJECTS = {  # what a task's first argument is
+    "deployments.run": "deployment",
+    "deployments.tear_down": "pod",
+    "deployments.inspect": "inspection",
+}
 
 
 @celeryd_init.connect

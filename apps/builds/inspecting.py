@@ -7,15 +7,17 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.conf import settings
 
 from apps import artifacts, sources
 from apps.builds import toolchains
+from apps.builds.caching.cache import Cache, Shelf
 from apps.builds.detect.origins import origins
 from apps.builds.detect.plan import Overrides, Plan
+from apps.builds.image.choice import Builder, choose
 from apps.builds.models import Inspection
 from apps.builds.pipeline import overrides_of
 from apps.builds.stages import clone, detect
@@ -63,9 +65,9 @@ def room_for(inspection: Inspection, cancelled: Callable[[], bool]) -> Iterator[
     """Where it works; gone afterwards."""
     discard(inspection)
     scratch = artifacts.artifacts().scratch(_scratch(inspection))
-    cache = settings.BRAINPOD.state / "cache" / "inspections"  # nothing is installed, so nothing comes there
+    nothing = Cache(Shelf(scratch / "cache"), on=False)  # nothing is installed
     try:
-        yield Room(scratch, cache, inspection.pod_id, write=lambda _: None, cancelled=cancelled)
+        yield Room(scratch, nothing, inspection.pod_id, write=lambda _: None, cancelled=cancelled)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -79,8 +81,8 @@ def _scratch(inspection: Inspection) -> str:
     return f"inspection-{inspection.pk}"
 
 
-def look(inspection: Inspection, room: Room) -> tuple[Plan, dict[str, Any]]:
-    """The plan, and the fields of the row that say what was found.
+def look(inspection: Inspection, room: Room) -> tuple[Plan, Builder, dict[str, Any]]:
+    """The plan, who would build it, and the fields of the row that say what was found.
 
     Raises UserError with the failure's name, Interrupted.
     """
@@ -89,15 +91,22 @@ def look(inspection: Inspection, room: Room) -> tuple[Plan, dict[str, Any]]:
         commit = inspection.commit or sources.source().resolve(repo, branch, credential=way.credential)
         cloned = clone.run(room, repo=repo, commit=commit, branch=branch, submodules=inspection.submodules, way=way)
     overrides = Overrides(**inspection.overrides)
-    plan = detect.make_plan(room, root_dir=inspection.root_dir, overrides=overrides)
+    builder = choose(room, _spec(inspection, overrides))
+    plan = detect.make_plan(room, root_dir=inspection.root_dir, overrides=replace(overrides, builder=builder))
     found = origins(detect.place(room, inspection.root_dir), plan, overrides)
     shown = asdict(plan) | {"title": plan.title, "origins": found}
-    return plan, {"commit": cloned.sha, "message": cloned.message[:200], "plan": shown}
+    return plan, builder, {"commit": cloned.sha, "message": cloned.message[:200], "plan": shown}
 
 
-def lacking(plan: Plan, room: Room) -> UserError | None:
-    """What this machine has not and the build would fail for; nothing where others build."""
-    if not settings.BRAINPOD.builds:
+def _spec(inspection: Inspection, overrides: Overrides) -> dict[str, Any]:
+    """As much of the app's as the builder is chosen by."""
+    wanted = {"framework": overrides.framework, "builder": overrides.builder, "dockerfile": overrides.dockerfile}
+    return {"type": overrides.kind, "source": {"rootDir": inspection.root_dir}, "build": wanted}
+
+
+def lacking(plan: Plan, builder: Builder, room: Room) -> UserError | None:
+    """What this machine has not and the build would fail for; nothing where others build, or images bring it along."""
+    if builder == "image" or not settings.BRAINPOD.builds:
         return None
     try:
         toolchains.find(plan, room.tools)

@@ -111,10 +111,10 @@ def _work(row: Inspection, lease: Lease) -> None:
 
     try:
         with inspecting.room_for(row, cancelled) as room:
-            plan, found = inspecting.look(row, room)
+            plan, builder, found = inspecting.look(row, room)
             Inspection.objects.filter(pk=row.pk, **lease.where).update(**found)
             changed(row.pod_id)
-            lacks = inspecting.lacking(plan, room)
+            lacks = inspecting.lacking(plan, builder, room)
         _end(row, lease, "done", lacks)
     except Interrupted:
         words = f"Looking at the repository took longer than {SECONDS:.0f} s."

@@ -42,7 +42,7 @@ class Job:
     @property
     def scope(self) -> str:
         """A host name's label: what tells this app's caches and layers from all others'."""
-        place = "/".join(self.room.cache.parts[-2:])
+        place = self.room.caching.own.scope  # of the app, its zone of trust and its generation
         plain = hmac.new(settings.SECRET_KEY.encode(), place.encode(), hashlib.sha256).hexdigest()[:20]
         return f"bp-{plain}" + ("" if self.use_cache else f"-{self.fresh}")
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from apps import artifacts
 from apps.artifacts.local import LocalArtifacts
 from apps.builds.bundle import Manifest
+from apps.builds.caching.cache import Cache, Shelf
 from apps.builds.detect.plan import Overrides, Plan
 from apps.builds.image import stages
 from apps.builds.stages import detect
@@ -48,7 +49,7 @@ class ImageBuilder:
     def room(self) -> Room:
         self.lines.clear()
         return Room(
-            workspace=self.store.scratch("test"), cache=self.home / "cache" / self.team / "pod0test-web",
+            workspace=self.store.scratch("test"), caching=Cache(Shelf(self.home / "cache", f"{self.team}/pod0test/web/production/1")),
             pod="pod0test", write=self.lines.append, cancelled=self.cancelled, seconds=self.seconds,
             tools=self.home / "tools", limits=self.limits,
         )  # fmt: skip
