@@ -72,6 +72,9 @@ class Config:
     secure: bool = False  # https in front: secure cookies, https addresses
     trusted_proxies: str = ""  # networks whose X-Forwarded-For nginx believes, comma-separated
     sandbox: str = "auto"  # auto | required | off
+    engine: str = "process"  # process | docker
+    docker_host: str = ""  # the Docker daemon's address; empty: /var/run/docker.sock
+    docker_networks: str = ""  # networks of the Docker daemon that every app joins, comma-separated
     lease_seconds: int = 30  # how long a worker that went silent keeps what it was working on
     workers: int = 2  # deployments at once
     region: str = "local"  # where this host stands: new pods get it, and builders build for it
@@ -146,6 +149,10 @@ class Config:
         return f"builder.{self.builder_name}"
 
     @property
+    def joined_networks(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.docker_networks.split(",") if name.strip())
+
+    @property
     def networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
         return tuple(ipaddress.ip_network(n.strip()) for n in self.allowed_networks.split(",") if n.strip())
 
@@ -185,6 +192,8 @@ def _convert(name: str, text: str, kind: str) -> Any:
 def _check(config: Config) -> None:
     if config.sandbox not in ("auto", "required", "off"):
         raise ImproperlyConfigured("BRAINPOD_SANDBOX must be auto, required or off.")
+    if config.engine not in ("process", "docker"):
+        raise ImproperlyConfigured("BRAINPOD_ENGINE must be process or docker.")
     if config.log_format not in ("auto", "console", "json"):
         raise ImproperlyConfigured("BRAINPOD_LOG_FORMAT must be auto, console or json.")
     if len(str(config.run)) > 60:

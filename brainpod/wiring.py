@@ -13,15 +13,19 @@ from apps.artifacts.shared import SharedArtifacts
 from apps.core.masking import Mask
 from apps.deployments import runtime_logs
 from apps.edge.nginx import NginxEdge
-from apps.engines.base import Handle
+from apps.engines.base import Engine, Handle
+from apps.engines.docker.client import DockerEngine
 from apps.engines.process.client import ProcessEngine
 from apps.infrastructure.embedded import binaries, openbao
 from apps.secretstore.vault import Vault
 from apps.sources.git import GitSource
 
 
-def engine() -> ProcessEngine:
-    return ProcessEngine(settings.BRAINPOD.run / "engine.sock")
+def engine() -> Engine:
+    config = settings.BRAINPOD
+    if config.engine == "docker":
+        return DockerEngine(config.docker_host, config.state, allowed=config.networks, shared=config.joined_networks)
+    return ProcessEngine(config.run / "engine.sock")
 
 
 def edge() -> NginxEdge:

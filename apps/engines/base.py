@@ -98,12 +98,21 @@ class LaunchSpec(RunSpec):
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line a workload wrote. `seq` grows by one for each line of a workload, across its restarts."""
+    """One line a workload wrote. `seq` grows with each line of a workload, across its restarts.
+
+    Whoever takes a stream and had `follows`, or something later, has missed nothing before this line. An engine that
+    counts leaves `previous` out; one that numbers by time says what it passed on (or began with) before.
+    """
 
     seq: int
     at: datetime
     stream: Literal["out", "err", "engine"]
     text: str
+    previous: int | None = None
+
+    @property
+    def follows(self) -> int:
+        return self.seq - 1 if self.previous is None else self.previous
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +136,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an engine has; `notes` are shown loudly by the doctor and in the dashboard."""
+    """What an engine has; `notes` are shown loudly by the doctor and in the dashboard.
+
+    `version` says in words what answered, where that is another program than the platform.
+    """
 
     artifacts: frozenset[str]
     sandbox: bool
     disks: bool
     hosts: int = 1
     notes: tuple[str, ...] = ()
+    version: str = ""
 
 
 class Engine(Protocol):

@@ -119,7 +119,7 @@ class Collector:
 
     def _take(self, workload: str, line: LogLine) -> None:
         writer = self._writer(workload)
-        if line.seq > self._taken[workload] + 1:
+        if line.follows > self._taken[workload]:
             self._fetch(workload, until=line.seq)
         self._write(workload, writer, line)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from apps.engines.process import host, probe
+from apps.engines import probe
+from apps.engines.process import host
 
 TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0

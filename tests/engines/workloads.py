@@ -15,7 +15,7 @@ from apps.engines.base import Engine, Finished, Handle, LaunchSpec, RunSpec, Sta
 PATIENCE = 45.0  # seconds
 SERVER = """
 import os, socket, sys, threading
-listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=512)
+listener = socket.create_server((os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])), backlog=512)
 print("listening", flush=True)
 def serve(connection):
     with connection:
@@ -68,9 +68,13 @@ def running(engine: Engine, handle: Handle) -> None:
 
 
 def connect(handle: Handle) -> socket.socket:
+    address = handle["address"]
+    if not address.startswith("unix:"):
+        host, _, port = address.rpartition(":")
+        return socket.create_connection((host, int(port)), PATIENCE)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.settimeout(PATIENCE)
-    sock.connect(handle["address"].removeprefix("unix:"))
+    sock.connect(address.removeprefix("unix:"))
     return sock
 
 
@@ -81,7 +85,7 @@ def echoes(handle: Handle, data: bytes = b"hello") -> bool:
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
             got = b"".join(iter(lambda: sock.recv(65536), b""))
-        except (ConnectionError, BrokenPipeError):
+        except OSError:
             return False
     return got == data
 

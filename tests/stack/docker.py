@@ -14,6 +14,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +28,13 @@ BUSYBOX = "brainpod-test/busybox:1"
 PROGRAMS = ("sh", "ls", "cat", "echo", "env", "id", "sleep", "httpd", "nc", "wget", "mkdir", "touch", "kill", "ps")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DockerDaemon:
-    """`host`: what DOCKER_HOST would be. It has the image BUSYBOX."""
+    """`host`: what DOCKER_HOST would be. It has the image BUSYBOX, and can be killed and started again."""
 
     host: str
     root: Path
+    child: subprocess.Popen[bytes] | None = None
 
     def client(self) -> docker.DockerClient:
         return docker.DockerClient(base_url=self.host, timeout=120)
@@ -40,26 +42,42 @@ class DockerDaemon:
     def log(self) -> str:
         return (self.root / "log").read_text(errors="replace")[-8000:]
 
+    def start(self) -> None:
+        child = self.child = _start(self.root)
+        wait_for(lambda: child.poll() is not None or _answers(self), 120, f"dockerd; see {self.root}/log")
+        if child.poll() is not None:
+            pytest.fail(f"dockerd ended with {child.returncode}:\n{self.log()}")
+
+    def stop(self) -> None:
+        """In order, as before an upgrade: what ran in it has ended."""
+        assert self.child is not None
+        _end(self.child)
+
 
 @pytest.fixture(scope="session")
 def docker_daemon() -> Iterator[DockerDaemon]:
     """Started once a session; containers and images left in it go with it."""
+    with running_daemon() as daemon:
+        yield daemon
+
+
+@contextmanager
+def running_daemon() -> Iterator[DockerDaemon]:
+    """One of the caller's own, to be killed and started as it likes."""
     missing = [name for name in ("dockerd", "containerd", "busybox") if not shutil.which(name, path=_path())]
     if missing or os.geteuid() != 0:
         told = f"needs root and Debian's docker.io and busybox-static; missing: {', '.join(missing) or 'root'}"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(told)
     root = Path(tempfile.mkdtemp(prefix="bp-d-", dir="/tmp"))
     daemon = DockerDaemon(f"unix://{root}/docker.sock", root)
-    child = _start(root)
     try:
-        wait_for(lambda: child.poll() is not None or _answers(daemon), 120, f"dockerd; see {root}/log")
-        if child.poll() is not None:
-            pytest.fail(f"dockerd ended with {child.returncode}:\n{daemon.log()}")
+        daemon.start()
         _import_busybox(daemon)
         yield daemon
     finally:
         _remove_containers(daemon)
-        _end(child)
+        if daemon.child is not None:
+            _end(daemon.child)
         _unmount(root)
         shutil.rmtree(root, ignore_errors=True)
 
@@ -73,7 +91,7 @@ def _start(root: Path) -> subprocess.Popen[bytes]:
     assert dockerd is not None
     command = [dockerd, "--host", f"unix://{root}/docker.sock", "--data-root", f"{root}/data"]
     command += ["--exec-root", f"{root}/exec", "--pidfile", f"{root}/pid"]
-    with (root / "log").open("wb") as out:
+    with (root / "log").open("ab") as out:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, "PATH": _path()},
             start_new_session=True, preexec_fn=process.dies_with_parent(),

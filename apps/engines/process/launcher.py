@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.core.errors import Unavailable
+from apps.engines import checks
 from apps.engines.base import RunSpec
-from apps.engines.process import checks, identity, namespaces
+from apps.engines.process import identity, namespaces
 from apps.engines.process.binaries import Bubblewrap
 from apps.engines.process.cgroups import Group, Hierarchy
 from apps.engines.process.host import SYSTEM_PATH, Host

@@ -11,8 +11,8 @@ import shutil
 from pathlib import Path
 
 from apps.engines.base import APP, LAYERS, RunSpec
+from apps.engines.checks import touched
 from apps.engines.process.identity import Identity
-from apps.engines.process.sandbox import writable_by_links
 
 MEMORY = Path("/dev/shm")
 MOST_COPIED = 20_000  # entries; larger trees are linked instead of copied
@@ -37,7 +37,7 @@ class View:
         """Build it anew."""
         self.remove()
         self.root.mkdir(parents=True, mode=0o755)
-        for mount in sorted(writable_by_links(self._spec), key=lambda mount: mount.target.count("/")):
+        for mount in sorted(touched(self._spec), key=lambda mount: mount.target.count("/")):
             here = self._parent(mount.target)
             if mount.mode == "scratch":
                 _copy(Path(mount.source), here)

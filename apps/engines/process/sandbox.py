@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.engines.base import LaunchSpec, Mount, RunSpec
-from apps.engines.process.checks import covering, within
+from apps.engines.checks import touched, within
 from apps.engines.process.host import Host
 
 ETC = (
@@ -73,15 +73,6 @@ def environment(spec: RunSpec, host: Host, *, proxy_port: int | None, build: boo
     return env
 
 
-def writable_by_links(spec: RunSpec) -> tuple[Mount, ...]:
-    """The mounts as they are made: a read-only one that something is put into becomes the workload's own copy."""
-    inner = [at for at, _ in spec.links] + list(spec.files) + [mount.target for mount in spec.mounts]
-    touched = {holder.target for at in inner if (holder := covering(spec.mounts, at)) and holder.mode == "read"}
-    return tuple(
-        Mount(mount.source, mount.target, "scratch") if mount.target in touched else mount for mount in spec.mounts
-    )
-
-
 def arguments(
     spec: RunSpec,
     inside: Inside,
@@ -108,7 +99,7 @@ def arguments(
     args += ["--proc", "/proc", "--dev", "/dev"]
     for target in ("/tmp", "/var/tmp", "/dev/shm", "/run"):
         args += ["--perms", "1777", "--size", size, "--tmpfs", target]
-    for mount in sorted(writable_by_links(spec), key=lambda mount: mount.target.count("/")):
+    for mount in sorted(touched(spec), key=lambda mount: mount.target.count("/")):
         args += _mount(mount, where(mount.source), features)
     for path, content in spec.files.items():
         args += ["--perms", "0444", "--ro-bind-data", str(data(content)), path]

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 
 from apps.core.errors import PlatformError, UserError
 from apps.core.failpoints import failpoint
+from apps.engines import probe
 from apps.engines.base import Handle, LaunchSpec, LogLine, State, Status, Usage
-from apps.engines.process import identity, logs, output, ports, probe, processes, protocol
+from apps.engines.process import identity, logs, output, ports, processes, protocol
 from apps.engines.process.context import Context, Reports, pipe, proxy_port, read_some
 from apps.engines.process.launcher import Wires
 from apps.engines.process.life import Life

@@ -41,7 +41,7 @@ def examine() -> list[Finding]:
         _python(),
         _state(config.state),
         *_programs(config),
-        _sandbox(config, running is not None),
+        *([_docker()] if config.engine == "docker" else [_sandbox(config, running is not None)]),
         _port(config, running),
         _room(config.state),
         _database(),
@@ -110,6 +110,15 @@ def _program(name: str) -> Finding:
     if found.origin == "setting" and binaries.numbers(version) < binaries.WANTED[name].minimum:
         return Finding(name, "note", f"{version} is older than what is known to work, {found.path} (setting)")
     return Finding(name, "ok", f"{version}, from the {found.origin}, {found.path}")
+
+
+def _docker() -> Finding:
+    """Which engine runs apps, and whether it answers; the process engine is told of by its sandbox."""
+    try:
+        has = engine().check()
+    except PlatformError as error:
+        return Finding("engine", "missing", f"docker: {error.message} {error.hint}")
+    return Finding("engine", "note" if has.notes else "ok", "; ".join(("docker", has.version, *has.notes)))
 
 
 def _sandbox(config: Any, running: bool) -> Finding:

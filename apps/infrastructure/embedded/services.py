@@ -138,10 +138,15 @@ def _openbao(state: Path, env: Mapping[str, str]) -> Service:
 
 
 def _engine(config: Any, env: Mapping[str, str]) -> Service:
-    """The agent; TERM ends what it runs in order, KILL leaves it running for the next agent to adopt."""
+    """The agent; TERM ends what it runs in order, KILL leaves it running for the next agent to adopt.
+
+    With Docker the watcher, without which what ended is not started again; no signal to it ends an app.
+    """
 
     def command() -> list[str]:
         files.directory(config.run, 0o711)
+        if config.engine == "docker":
+            return _watcher(config)
         python = [sys.executable, "-m", "apps.engines.process.agent"]
         paths = ["--state", str(config.state), "--socket", str(config.run / "engine.sock")]
         allowed = [f"--allow-network={network}" for network in config.networks]
@@ -161,6 +166,13 @@ def _engine(config: Any, env: Mapping[str, str]) -> Service:
         return True
 
     return Service("engine", command, ready, env, orphan=signal.SIGKILL, grace=60)
+
+
+def _watcher(config: Any) -> list[str]:
+    python = [sys.executable, "-m", "apps.engines.docker.watcher"]
+    allowed = [f"--allow-network={network}" for network in config.networks]
+    joined = [f"--join-network={name}" for name in config.joined_networks]
+    return [*python, "--state", str(config.state), f"--host={config.docker_host}", *allowed, *joined]
 
 
 def _bwrap(sandbox: str) -> list[str]:

@@ -7,25 +7,45 @@ from pathlib import Path
 import pytest
 
 from apps.engines.base import Engine
+from apps.engines.docker.client import DockerEngine
 from apps.engines.process.client import ProcessEngine
 
+ENGINES = ["engine_agent", "plain_engine", "docker_engine"]
 
-@pytest.fixture(params=["engine_agent", "plain_engine"])
+
+@pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Every engine in turn."""
+    """Every engine in turn. A test marked `no_docker` says why it is not held to this one."""
+    _excuse(request)
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture
+@pytest.fixture(params=["engine_agent", "docker_engine"])
 def sandboxed(request: pytest.FixtureRequest) -> Engine:
-    """An engine with a sandbox, or a skip that says why."""
-    engine: Engine = request.getfixturevalue("engine_agent")
+    """Every engine with a sandbox, or a skip that says why."""
+    _excuse(request)
+    engine: Engine = request.getfixturevalue(request.param)
     if not engine.check().sandbox:
         pytest.skip("this host lets no sandbox be made")
     return engine
 
 
+def _excuse(request: pytest.FixtureRequest) -> None:
+    marker = request.node.get_closest_marker("no_docker")
+    if marker is not None and request.param == "docker_engine":
+        pytest.skip(marker.args[0])
+
+
 @pytest.fixture
-def state_of_engine(engine_agent: ProcessEngine) -> Path:
+def on_docker(request: pytest.FixtureRequest) -> bool:
+    """Whether this run of a test is the Docker engine's: lines have times for numbers there, addresses are ports."""
+    return "docker_engine" in request.node.callspec.params.values()
+
+
+@pytest.fixture
+def state_of_engine(sandboxed: Engine) -> Path:
     """Where the sandboxed engine keeps everything."""
-    return engine_agent.path.parent.parent
+    if isinstance(sandboxed, DockerEngine):
+        return sandboxed.starter.state
+    assert isinstance(sandboxed, ProcessEngine)
+    return sandboxed.path.parent.parent

@@ -24,15 +24,16 @@ NASTY = {
 }
 
 
-def test_the_environment_is_byte_for_byte(engine: Engine) -> None:
+def test_the_environment_is_byte_for_byte(engine: Engine, on_docker: bool) -> None:
     code = (
         "import base64, json, os\n"
         "print(json.dumps({k.decode(): base64.b64encode(v).decode() for k, v in os.environb.items()}))"
     )
-    finished, lines = run(engine, shell("", command=("python3", "-c", code), env=NASTY))
+    given = {name: value for name, value in NASTY.items() if not (on_docker and name == "BYTES")}  # JSON has none
+    finished, lines = run(engine, shell("", command=("python3", "-c", code), env=given))
     assert finished.exit_code == 0, lines
     found = json.loads("".join(lines))
-    for key, value in NASTY.items():
+    for key, value in given.items():
         assert base64.b64decode(found[key]) == value.encode("utf-8", "surrogateescape")
 
 

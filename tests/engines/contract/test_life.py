@@ -7,9 +7,11 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from apps.engines.base import Engine, State
 from apps.engines.process.client import ProcessEngine
-from tests.engines.workloads import echo_server, echoes, name, processes, running, texts, until, worker
+from tests.engines.workloads import connect, echo_server, echoes, name, processes, running, texts, until, worker
 
 
 def test_a_second_launch_starts_nothing(engine: Engine) -> None:
@@ -46,7 +48,7 @@ def test_what_exits_is_restarted_after_the_delay_and_says_so(engine: Engine) -> 
     status = engine.status(handle)
     assert status.exit_code == 3
     assert "exited with code 3; restarted 0 of 10 in this window, next try in" in status.reason
-    assert any(line.stream == "engine" for line in engine.logs(handle))
+    until(lambda: any(line.stream == "engine" for line in engine.logs(handle)), "the engine's own words")
     assert texts(engine, handle) == ["once"]
     engine.stop(handle, 0)
 
@@ -94,12 +96,15 @@ def test_stats_count_what_runs(engine: Engine) -> None:
 
 def test_a_server_answers_at_its_address(engine: Engine) -> None:
     handle = engine.launch(echo_server())
-    assert handle["address"].startswith("unix:/")
+    address = handle["address"]
+    assert address.startswith(("unix:/", "127.0.0.1:"))
     until(lambda: engine.probe(handle) is None, "it to listen")
     assert echoes(handle)
     assert echoes(handle, b"x" * 5_000_000)
     engine.stop(handle, 1)
-    assert not Path(handle["address"].removeprefix("unix:")).exists()
+    assert not Path(address.removeprefix("unix:")).exists()
+    with pytest.raises(OSError, match=r"refused|No such file"):
+        connect(handle)
 
 
 def test_probe_says_that_nothing_listens_yet(engine: Engine) -> None:

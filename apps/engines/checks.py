@@ -29,9 +29,18 @@ def covering(mounts: tuple[Mount, ...], path: str) -> Mount | None:
     return max(holders, key=lambda mount: len(mount.target), default=None)
 
 
+def touched(spec: RunSpec) -> tuple[Mount, ...]:
+    """The mounts as they are made: a read-only one that something is put into becomes the workload's own copy."""
+    inner = [at for at, _ in spec.links] + list(spec.files) + [mount.target for mount in spec.mounts]
+    holders = {holder.target for at in inner if (holder := covering(spec.mounts, at)) and holder.mode == "read"}
+    return tuple(
+        Mount(mount.source, mount.target, "scratch") if mount.target in holders else mount for mount in spec.mounts
+    )
+
+
 def _strings(spec: RunSpec) -> list[Detail]:
     wrong = []
-    if not spec.command or any("\0" in word for word in spec.command):
+    if not (spec.command or spec.image) or any("\0" in word for word in spec.command):
         wrong.append(Detail("command", "must be a list of words without NUL."))
     for name, value in spec.env.items():
         if not name or "=" in name or "\0" in name + value:

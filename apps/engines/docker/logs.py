@@ -1,0 +1,135 @@
+"""Lines of containers: those kept, and those that come, of all containers at once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from docker.errors import NotFound
+
+from apps.core.errors import PlatformError, Unavailable
+from apps.engines.base import LogLine
+from apps.engines.docker.daemon import IDLE, Daemon
+from apps.engines.docker.frames import SECOND, Demux, Lines
+from apps.engines.docker.life import Lives
+from apps.engines.docker.names import WORKLOAD, Names
+from apps.engines.process.logs import Stream
+
+KEPT = 20_000  # lines of a workload that are handed out
+SLACK = 1_000_000  # ns: lines that were numbered after the one before, not by their own time
+WAITING = 10_000  # lines that nobody took yet
+LOOK = 0.5  # seconds between two looks at a container that does not run
+
+Item = tuple[str, LogLine] | PlatformError
+
+
+def read(daemon: Daemon, lives: Lives, workload: str, container: str, after: int) -> list[LogLine]:
+    """The newest lines with numbers over `after`, the engine's own among them, oldest first."""
+    found: deque[LogLine] = deque(maxlen=KEPT)
+    lines = Lines()
+    with daemon.asking():
+        for stream, frame in _output(daemon, container, max(0, after - SLACK), {"tail": KEPT}):
+            found.extend(line for line in lines.feed(stream, frame) if line.seq > after)
+    found.extend(line for line in lines.finish() if line.seq > after)
+    return sorted([*found, *lives.load(workload).lines(after)], key=lambda line: line.seq)
+
+
+def _output(
+    daemon: Daemon, container: str, since: int, params: dict[str, Any], idle: float = IDLE
+) -> Iterator[tuple[Stream, bytes]]:
+    """Frames with times from `since` on."""
+    demux = Demux()
+    params = {"stdout": 1, "stderr": 1, "timestamps": 1, "since": f"{since // SECOND}.{since % SECOND:09d}", **params}
+    for chunk in daemon.stream(f"/containers/{container}/logs", params, idle):
+        yield from demux.feed(chunk)
+
+
+class Following:
+    """Everything from now on. One thread follows each container, one the daemon's events."""
+
+    def __init__(self, daemon: Daemon, names: Names, lives: Lives) -> None:
+        self._daemon = daemon
+        self._lives = lives
+        self._items: queue.Queue[Item] = queue.Queue(WAITING)
+        self._over = threading.Event()
+        self._followed: set[str] = set()
+        filters = names.filters(WORKLOAD)
+        with daemon.asking() as api:
+            now = time.time_ns()
+            events = daemon.events({**filters, "event": ["start"]})
+            present = api.containers(all=True, filters=filters)
+        for container in present:
+            self._follow(container["Id"], container["Labels"][WORKLOAD], now)
+        self._thread(self._watch, events)
+
+    def lines(self) -> Iterator[tuple[str, LogLine]]:
+        """Raises Unavailable when the daemon has gone."""
+        try:
+            while True:
+                item = self._items.get()
+                if isinstance(item, PlatformError):
+                    raise item
+                yield item
+        finally:
+            self._over.set()
+
+    def _thread(self, target: Callable[..., None], *given: Any) -> None:
+        threading.Thread(target=target, args=given, daemon=True, name="docker-logs").start()
+
+    def _watch(self, events: Iterator[dict[str, Any] | None]) -> None:
+        try:
+            with self._daemon.asking():
+                for event in events:
+                    if self._over.is_set():
+                        return
+                    if event is not None:
+                        actor = event["Actor"]
+                        self._follow(actor["ID"], actor["Attributes"][WORKLOAD], 0)
+        except PlatformError as error:
+            self._put(error if isinstance(error, Unavailable) else Unavailable(error.code, error.message, error.hint))
+
+    def _follow(self, container: str, workload: str, begin: int) -> None:
+        if container not in self._followed:
+            self._followed.add(container)
+            self._thread(self._pass_on, container, workload, begin)
+
+    def _pass_on(self, container: str, workload: str, last: int) -> None:
+        """Until it is removed, over its restarts; its lines before the words about its end."""
+        try:
+            while not self._over.is_set():
+                with self._daemon.asking() as api:
+                    for line in self._come(container, last):
+                        last = line.seq
+                        if not self._put((workload, line)):
+                            return
+                    running = False
+                    while not running:
+                        running = api.inspect_container(container)["State"]["Running"]
+                        for line in self._lives.load(workload).lines(last):  # written before it was started again
+                            last = line.seq
+                            self._put((workload, line))
+                        if not running and self._over.wait(LOOK):
+                            return
+        except (PlatformError, NotFound):
+            self._followed.discard(container)  # the daemon's events tell whether all of it has gone
+
+    def _come(self, container: str, last: int) -> Iterator[LogLine]:
+        lines = Lines(last)
+        begin = last + 1 if last else 0
+        for stream, frame in _output(self._daemon, container, begin, {"follow": 1}, 4 * IDLE):
+            yield from lines.feed(stream, frame)
+        yield from lines.finish()
+
+    def _put(self, item: Item) -> bool:
+        """Waits while nobody takes; False when nobody will any more."""
+        while not self._over.is_set():
+            try:
+                self._items.put(item, timeout=0.5)
+            except queue.Full:
+                continue
+            return True
+        return False

@@ -1,0 +1,191 @@
+"""Containers made, filled and started; the same for every caller, however often and wherever it asks."""
+
+from __future__ import annotations
+
+import resource
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+from docker.errors import APIError, NotFound
+
+from apps.core.errors import PlatformError
+from apps.core.failpoints import failpoint
+from apps.engines.base import LaunchSpec, Limits, RunSpec
+from apps.engines.docker import contents, creation, images
+from apps.engines.docker.daemon import Daemon
+from apps.engines.docker.egress import Egress
+from apps.engines.docker.images import Image
+from apps.engines.docker.life import Lives
+from apps.engines.docker.names import ADDRESS, FILES, INSTANCE, POD, PORT, RUN, UNTIL, WORKLOAD, Names
+from apps.engines.docker.networks import Network, Networks
+
+log = structlog.get_logger(__name__)
+TRIES = 5  # of a launch that lost a race: for a port, a network or its own name
+PORTS = range(20_000, 32_000)  # below those this machine gives to outgoing connections
+TAKEN = "is already in use by"  # said of a container's name: somebody else launches the same
+# The port, the name or the network went to, or with, somebody else; the last: the firewall was just set up anew.
+RACES = (TAKEN, "port is already allocated", "address already in use", "not found", "No chain/target/match")
+RUNSC = "runsc"  # gVisor
+SPARE = 120.0  # seconds a run may take beyond its timeout before nobody can be waiting
+
+
+class Starter:
+    """Takes what DockerEngine takes."""
+
+    def __init__(self, host: str, state: Path, *, allowed: Iterable[Network], shared: tuple[str, ...]) -> None:
+        self.state = state
+        self.daemon = Daemon(host)
+        self.names = Names.of(state)
+        directory = state / "docker"
+        self.lives = Lives(directory / "lives")
+        self.files = contents.Files(self.names.instance, directory)
+        self.networks = Networks(self.daemon, self.names, directory / "lock", shared)
+        self.egress = Egress(self.names, allowed)
+
+    def find(self, workload: str) -> dict[str, Any] | None:
+        """What `docker inspect` says of the container of `workload`."""
+        with self.daemon.asking() as api:
+            try:
+                found: dict[str, Any] = api.inspect_container(self.names.container(workload))
+            except NotFound:
+                return None
+        return found if found["Config"]["Labels"].get(INSTANCE) == self.names.instance else None
+
+    def launch(self, spec: LaunchSpec) -> dict[str, Any]:
+        """The container of `spec`, started once."""
+        for last in (*[False] * (TRIES - 1), True):
+            found = self.find(spec.id)
+            if found is not None and found["State"]["Status"] != "created":
+                return found
+            image = images.present(self.daemon, spec.image)
+            try:
+                container = found["Id"] if found else self._make(spec, image)
+                failpoint("engine.created", spec.pod)
+                self._start(container, spec, image)
+            except PlatformError as error:
+                if last or not _race(error):
+                    raise
+                log.info("launch_again", workload=spec.id, error=str(error))
+                if TAKEN not in error.message:
+                    self._discard_unstarted(spec.id)
+                continue
+            failpoint("engine.started", spec.pod)
+        started = self.find(spec.id)
+        if started is None:
+            raise PlatformError("engine_docker", f"The container of {spec.id} was removed while it was started.")
+        return started
+
+    def _make(self, spec: LaunchSpec, image: Image) -> str:
+        self.lives.forget(spec.id)
+        labels = {WORKLOAD: spec.id}
+        port = None
+        if spec.port is not None:
+            port = free_port()
+            labels |= {PORT: str(spec.port), ADDRESS: f"127.0.0.1:{port}"}
+        return self._create(spec, image, self.names.container(spec.id), labels, port=port, keep_log=True)
+
+    def make_run(self, spec: RunSpec, timeout: float) -> str:
+        """A container for one run, filled; not started."""
+        image = images.present(self.daemon, spec.image)
+        labels = {RUN: spec.id, UNTIL: str(int(time.time() + timeout + SPARE))}
+        container = self._create(spec, image, "", labels, port=None, keep_log=False)
+        try:
+            self._fill(container, spec, image)
+        except BaseException:
+            self.discard(container)
+            raise
+        return container
+
+    def _create(
+        self, spec: RunSpec, image: Image, name: str, labels: dict[str, str], *, port: int | None, keep_log: bool
+    ) -> str:
+        if spec.network and self.networks.ensure(spec.pod):
+            self.guard()
+        info = self.daemon.info()
+        config = creation.container(
+            replace(spec, limits=self._possible(spec.limits)),
+            image,
+            labels={**self.names.labels, POD: spec.pod, FILES: str(len(spec.files)), **labels},
+            networks=(self.names.network(spec.pod),) if spec.network else (),
+            files=self.files.write(spec),
+            host_port=port,
+            cores=info.get("NCPU") or 1,
+            runtime=RUNSC if RUNSC in (info.get("Runtimes") or {}) else "",
+            keep_log=keep_log,
+        )
+        with self.daemon.asking() as api:
+            container: str = api.create_container_from_config(config, name or None)["Id"]
+        return container
+
+    def _possible(self, limits: Limits) -> Limits:
+        """A daemon that may not raise its own limits refuses higher ones; on this machine it has ours."""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if not self.daemon.here or most == resource.RLIM_INFINITY:
+            return limits
+        return replace(limits, open_files=min(limits.open_files, most))
+
+    def _fill(self, container: str, spec: RunSpec, image: Image) -> None:
+        with self.daemon.asking() as api:
+            contents.fill(api, container, spec, image)
+        if spec.network:
+            self.networks.join_shared(container)
+
+    def _start(self, container: str, spec: RunSpec, image: Image) -> None:
+        self._fill(container, spec, image)
+        with self.daemon.asking() as api:
+            api.start(container)
+
+    def guard(self) -> None:
+        """Have the rules about what containers reach, where they can be made (`check` says where they cannot)."""
+        if self.egress.impossible(self.daemon.here):
+            return
+        try:
+            with self.networks.locked():
+                self.egress.apply(self.networks.known(), self.networks.shared)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise PlatformError("engine_egress", f"The rules about what containers reach: {error}") from error
+
+    def _discard_unstarted(self, workload: str) -> None:
+        found = self.find(workload)
+        if found is not None and found["State"]["Status"] == "created":
+            self.discard(found["Id"])
+
+    def discard(self, container: str) -> None:
+        """Remove a container, its volumes and whatever runs in it."""
+        with self.daemon.asking() as api:
+            try:
+                api.remove_container(container, force=True, v=True)
+            except NotFound:
+                return
+            except APIError as error:
+                if "already in progress" not in (error.explanation or ""):
+                    raise
+
+    def release(self, container: dict[str, Any]) -> None:
+        """After its removal: what was there for this container only."""
+        if container["HostConfig"].get("NetworkMode") != "none":
+            self.networks.release(container["Config"]["Labels"][POD])
+
+
+def free_port() -> int:
+    """A port of this machine's loopback that nobody listens on now."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as trial:
+            try:
+                trial.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def _race(error: PlatformError) -> bool:
+    """Whether another try may go well."""
+    return any(part in error.message for part in RACES)

@@ -1,0 +1,137 @@
+"""What ended is started again; what was left behind goes; a daemon that went away is not an end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+
+from apps.core.errors import Unavailable
+from apps.engines.base import LogLine, State
+from apps.engines.docker.client import DockerEngine
+from apps.engines.docker.names import INSTANCE, RUN, UNTIL
+from apps.engines.docker.watcher import Watcher
+from tests.engines.workloads import echo_server, echoes, name, running, texts, until, worker
+from tests.stack.docker import BUSYBOX, DockerDaemon
+from tests.stack.docker_engine import ImageEngine, Watching
+
+Watched = tuple[ImageEngine, Watching]
+
+
+def test_what_ended_while_nobody_looked_is_started_when_somebody_does(watched: Watched) -> None:
+    engine, watching = watched
+    watching.stop(signal.SIGKILL)
+    handle = engine.launch(worker("echo life; sleep 1; exit 3"))
+    until(lambda: engine.status(handle).state == State.RESTARTING, "its end")
+    assert "restarted 0 of 10" in engine.status(handle).reason
+    watching.start()
+    until(lambda: texts(engine, handle) == ["life", "life"], "its second life")
+    until(lambda: engine.status(handle).restarts == 1, "the count")
+    (note, *_) = [line for line in engine.logs(handle) if line.stream == "engine"]
+    assert note.text.startswith("Exited with code 3; restarted 0 of 10 in this window")
+    engine.stop(handle, 0)
+
+
+def test_apps_run_on_without_any_process_of_the_platform(watched: Watched) -> None:
+    engine, watching = watched
+    handle = engine.launch(echo_server())
+    until(lambda: engine.probe(handle) is None, "the server")
+    began = engine.status(handle).since
+    watching.stop()
+    other = DockerEngine(engine.daemon.host, engine.starter.state)  # as the next platform process
+    assert echoes(handle)
+    assert other.status(handle).since == began
+    assert other.launch(echo_server(id=handle["id"], image=BUSYBOX)) == handle
+    other.stop(handle, 0)
+
+
+def test_what_is_being_stopped_is_not_started_again(watched: Watched) -> None:
+    engine, _ = watched
+    handle = engine.launch(worker("trap 'sleep 2; exit 0' TERM; echo up; while :; do sleep 0.1; done"))
+    until(lambda: texts(engine, handle) == ["up"], "its start")
+    thread = threading.Thread(target=engine.stop, args=(handle, 30.0))
+    thread.start()
+    spec = worker("echo anew; exec sleep 600", id=handle["id"])
+    until(lambda: engine.lives.leaving(handle["id"]), "its leaving")
+    again = engine.launch(spec)  # waits for the end of the one that leaves
+    thread.join(60)
+    until(lambda: texts(engine, again) == ["anew"], "the new one")
+    engine.stop(again, 0)
+
+
+def test_leftovers_of_those_who_died_are_removed(watched: Watched, docker_daemon: DockerDaemon) -> None:
+    engine, _ = watched
+    api = docker_daemon.client().api
+    labels = {INSTANCE: engine.names.instance, RUN: name("run")}
+    old = api.create_container(BUSYBOX, ["sleep", "600"], labels={**labels, UNTIL: "1000"})["Id"]
+    new = api.create_container(BUSYBOX, ["sleep", "600"], labels={**labels, UNTIL: str(int(time.time()) + 600)})["Id"]
+    api.start(old)
+    Watcher(engine).look()
+    left = {found["Id"] for found in api.containers(all=True)}
+    assert old not in left
+    assert new in left
+    api.remove_container(new)
+
+
+def test_files_that_went_with_the_memory_have_it_made_anew(watched: Watched) -> None:
+    engine, watching = watched
+    watching.stop()
+    handle = engine.launch(worker("exit 1", files={"/srv/a": b"x"}))
+    until(lambda: engine.status(handle).state == State.RESTARTING, "its end")
+    engine.starter.files.forget(handle["id"])  # as a reboot does
+    Watcher(engine).look(away=True)
+    assert engine.status(handle).state == State.GONE  # the reconciler launches it again
+
+
+def test_a_daemon_that_restarts(watched: Watched, docker_daemon: DockerDaemon) -> None:
+    engine, _ = watched
+    handle = engine.launch(echo_server())
+    until(lambda: engine.probe(handle) is None, "the server")
+    stream, failure = engine.stream_logs(), []
+
+    def follow() -> None:
+        try:
+            for _ in stream:
+                pass
+        except Unavailable as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    docker_daemon.stop()
+    status = engine.status(handle)
+    assert status.state == State.UNKNOWN
+    assert "does not answer" in status.reason
+    with pytest.raises(Unavailable):
+        engine.workloads()
+    thread.join(60)
+    assert failure
+    docker_daemon.start()
+    running(engine, handle)
+    until(lambda: engine.probe(handle) is None and echoes(handle), "the server again")
+    assert handle["id"] in engine.workloads()
+    engine.stop(handle, 0)
+
+
+def test_the_stream_goes_on_over_a_restart_with_the_engines_words(watched: Watched) -> None:
+    engine, _ = watched
+    stream = engine.stream_logs()
+    handle = engine.launch(worker("echo life; exit 3"))
+    found: list[LogLine] = []
+
+    def collect() -> None:
+        for workload, line in stream:
+            if workload == handle["id"]:
+                found.append(line)
+            if len(found) == 3:
+                return
+
+    threading.Thread(target=collect, daemon=True).start()
+    until(lambda: len(found) >= 2, "the end told")
+    engine.daemon.api.start(f"brainpod-{handle['id']}")
+    until(lambda: len(found) == 3, "its second life")
+    assert [line.stream for line in found] == ["out", "engine", "out"]
+    assert [line.seq for line in found] == sorted({line.seq for line in found})
+    engine.stop(handle, 0)
