@@ -13,6 +13,7 @@ from brainpod.config import read
         ({"BRAINPOD_DEBUG": "maybe"}, "BRAINPOD_DEBUG"),
         ({"BRAINPOD_DRAIN_SECONDS": "x"}, "BRAINPOD_DRAIN_SECONDS"),
         ({"BRAINPOD_SANDBOX": "maybe"}, "BRAINPOD_SANDBOX"),
+        ({"BRAINPOD_ENGINE": "podman"}, "BRAINPOD_ENGINE"),
         ({"BRAINPOD_LEASE_SECONDS": "0"}, "BRAINPOD_LEASE_SECONDS"),
         ({"BRAINPOD_ALLOWED_NETWORKS": "10.0.0.1/8"}, "BRAINPOD_ALLOWED_NETWORKS"),
         ({"BRAINPOD_STATE": "/" + "x" * 80}, "BRAINPOD_STATE"),

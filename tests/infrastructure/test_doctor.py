@@ -14,6 +14,8 @@ from django.conf import settings as django_settings
 from django.core.management import call_command
 
 from apps.infrastructure.embedded import binaries, doctor, files
+from brainpod import wiring
+from tests.stack.docker import DockerDaemon
 
 Change = Callable[..., None]
 
@@ -84,6 +86,21 @@ def test_no_sandbox_is_said_and_refused_where_it_is_required(
     assert finding.verdict == verdict
     assert ("nothing will run" if sandbox == "required" else "plain process groups") in finding.text
     assert ("No permissions" in finding.text) == (sandbox != "off")
+
+
+@pytest.mark.django_db
+def test_docker_is_told_with_its_version_or_as_missing(
+    change: Change, docker_daemon: DockerDaemon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for host, verdict, words in (
+        (docker_daemon.host, ("ok", "note"), docker_daemon.client().version()["Version"]),
+        (f"unix://{tmp_path}/nobody.sock", ("missing",), "does not answer"),
+    ):
+        change(engine="docker", docker_host=host, state=tmp_path)
+        monkeypatch.setattr(doctor, "engine", wiring.engine)
+        finding = found("engine")
+        assert finding.verdict in verdict
+        assert words in finding.text
 
 
 @pytest.mark.django_db

@@ -43,6 +43,15 @@ def test_stores_outside_are_not_started(settings: Any) -> None:
     assert not {"valkey", "openbao"} & set(planned())
 
 
+def test_with_docker_the_engine_is_its_watcher(settings: Any) -> None:
+    settings.BRAINPOD = dataclasses.replace(
+        settings.BRAINPOD, engine="docker", docker_host="unix:///nowhere", docker_networks="database, cache"
+    )
+    command = planned()["engine"].command()
+    assert "apps.engines.docker.watcher" in command
+    assert command[-3:] == ["--host=unix:///nowhere", "--join-network=database", "--join-network=cache"]
+
+
 def test_secrets_reach_our_own_processes_only() -> None:
     for name, service in planned(dict(SECRETS)).items():
         assert (set(SECRETS) <= set(service.env)) == (name in OURS), name

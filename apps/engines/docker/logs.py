@@ -90,7 +90,7 @@ class Following:
                         actor = event["Actor"]
                         self._follow(actor["ID"], actor["Attributes"][WORKLOAD], 0)
         except PlatformError as error:
-            self._put(error if isinstance(error, Unavailable) else Unavailable(error.code, error.message, error.hint))
+            self._put(Unavailable("engine_unavailable", error.message, error.hint))
 
     def _follow(self, container: str, workload: str, begin: int) -> None:
         if container not in self._followed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import secrets
 import socket
@@ -12,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import structlog
 from docker.errors import APIError, NotFound
 
 from apps.core.errors import PlatformError
@@ -26,7 +26,7 @@ from apps.engines.docker.life import Lives
 from apps.engines.docker.names import ADDRESS, FILES, INSTANCE, POD, PORT, RUN, UNTIL, WORKLOAD, Names
 from apps.engines.docker.networks import Network, Networks
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger("brainpod.engine")
 TRIES = 5  # of a launch that lost a race: for a port, a network or its own name
 PORTS = range(20_000, 32_000)  # below those this machine gives to outgoing connections
 TAKEN = "is already in use by"  # said of a container's name: somebody else launches the same
@@ -72,7 +72,7 @@ class Starter:
             except PlatformError as error:
                 if last or not _race(error):
                     raise
-                log.info("launch_again", workload=spec.id, error=str(error))
+                log.info("%s is launched again: %s", spec.id, error)
                 if TAKEN not in error.message:
                     self._discard_unstarted(spec.id)
                 continue
