@@ -28,6 +28,7 @@ from apps.engines.docker.names import FILES, RUN, UNTIL, WORKLOAD
 
 log = logging.getLogger("brainpod.engine")
 LOOK = 10.0  # seconds between two looks when nothing is due and nothing was told
+GUARD = 60.0  # seconds between two times the firewall's rules are set: a reload of it forgets them
 SETTLED = 0.3  # seconds after an end was told
 AGAIN = 2.0  # seconds until a daemon that went away is asked again
 STALE = 120.0  # seconds after which nobody starts what was made, or ends what was asked to stop
@@ -58,12 +59,14 @@ class Watcher:
     def _watch(self) -> None:
         with self._daemon.asking():
             events = self._daemon.events({**self._engine.names.filters(WORKLOAD), "event": ["die"]})
-        self._engine.starter.guard()
         lost = threading.Event()
         threading.Thread(target=self._listen, args=(events, lost), daemon=True, name="docker-events").start()
-        first = True
+        first, guard = True, 0.0
         again: list[float] = []  # Docker tells of an end before its lists show it: looks that follow one
         while not self._over.is_set() and not lost.is_set():
+            if time.monotonic() >= guard:
+                self._engine.starter.guard()
+                guard = time.monotonic() + GUARD
             wait = self.look(away=first)
             first = False
             if self._wait(min(wait, again.pop() if again else wait)):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from apps.core.errors import Invalid, UserError
 from apps.engines.base import Limits, Mount, State
+from apps.engines.docker import images
 from apps.engines.docker.creation import ROOT_NEEDS
-from tests.engines.workloads import run, running, shell, texts, until, worker
+from tests.engines.workloads import echo_server, name, run, running, shell, texts, until, worker
 from tests.stack.docker import BUSYBOX, DockerDaemon
-from tests.stack.docker_engine import ImageEngine
+from tests.stack.docker_engine import PYTHON, ImageEngine
 
 NUMBERS = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7}
 
@@ -100,6 +102,28 @@ def test_files_are_gone_with_their_workload(docker_engine: ImageEngine) -> None:
     assert place.is_dir()
     docker_engine.stop(handle, 0)
     assert not place.exists()
+
+
+def test_a_launch_that_was_killed_between_is_finished_by_the_next(docker_engine: ImageEngine) -> None:
+    spec = worker("cat /srv/a; exec sleep 600", image=PYTHON, files={"/srv/a": b"content\n"})
+    image = images.present(docker_engine.daemon, PYTHON)
+    made = docker_engine.starter._make(spec, image)
+    assert docker_engine.status({"id": spec.id}).state == State.STARTING
+    handle = docker_engine.launch(spec)
+    until(lambda: texts(docker_engine, handle) == ["content"], "its start")
+    found = docker_engine.starter.find(spec.id)
+    assert found is not None
+    assert found["Id"] == made
+    docker_engine.stop(handle, 0)
+
+
+def test_many_launches_of_one_make_one(docker_engine: ImageEngine) -> None:
+    spec = echo_server(pod=name("pod"))
+    with ThreadPoolExecutor(6) as pool:
+        handles = list(pool.map(docker_engine.launch, [spec] * 6))
+    assert all(handle == handles[0] for handle in handles)
+    until(lambda: docker_engine.probe(handles[0]) is None, "the server")
+    docker_engine.stop(handles[0], 0)
 
 
 def test_a_run_leaves_nothing(docker_daemon: DockerDaemon, docker_engine: ImageEngine) -> None:
