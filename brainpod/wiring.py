@@ -14,7 +14,6 @@ from apps.core.masking import Mask
 from apps.deployments import runtime_logs
 from apps.edge.nginx import NginxEdge
 from apps.engines.base import Engine, Handle
-from apps.engines.docker.client import DockerEngine
 from apps.engines.process.client import ProcessEngine
 from apps.infrastructure.embedded import binaries, openbao
 from apps.secretstore.vault import Vault
@@ -24,6 +23,8 @@ from apps.sources.git import GitSource
 def engine() -> Engine:
     config = settings.BRAINPOD
     if config.engine == "docker":
+        from apps.engines.docker.client import DockerEngine  # here: docker-py costs 9 MB in each process
+
         return DockerEngine(config.docker_host, config.state, allowed=config.networks, shared=config.joined_networks)
     return ProcessEngine(config.run / "engine.sock")
 
