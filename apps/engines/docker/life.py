@@ -58,6 +58,7 @@ class Lives:
 
     def save(self, workload: str, life: Life) -> None:
         path = self._path(workload)
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside = path.with_suffix(f".{os.getpid()}")
         beside.write_text(json.dumps(asdict(life)))
         beside.replace(path)
@@ -68,6 +69,7 @@ class Lives:
 
     def leave(self, workload: str) -> None:
         """Its stop was asked for: it is not started again."""
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._mark(workload).touch()
 
     def leaving(self, workload: str) -> float | None:
@@ -78,7 +80,6 @@ class Lives:
             return None
 
     def _path(self, workload: str) -> Path:
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._directory / f"{short(workload, 24)}.json"
 
     def _mark(self, workload: str) -> Path:
