@@ -73,7 +73,7 @@ class Config:
     trusted_proxies: str = ""  # networks whose X-Forwarded-For nginx believes, comma-separated
     sandbox: str = "auto"  # auto | required | off
     engine: str = "process"  # process | docker
-    docker_host: str = ""  # the Docker daemon's address; empty: /var/run/docker.sock
+    docker_host: str = ""  # unix:///…, tcp://…; empty: /var/run/docker.sock where there is one
     docker_networks: str = ""  # networks of the Docker daemon that every app joins, comma-separated
     lease_seconds: int = 30  # how long a worker that went silent keeps what it was working on
     workers: int = 2  # deployments at once
@@ -99,7 +99,6 @@ class Config:
     build_files: int = 1_000_000  # and how many files
     build_output_mb: int = 100  # what one command may print
     build_cpu: float = 2.0
-    docker_host: str = ""  # unix:///…, tcp://…; empty: /var/run/docker.sock where there is one
     base_images: str = ""  # what generated images begin with: python=mirror/python:{version}-slim,…
     build_ca: str = ""  # a file of CA certificates that build steps of images trust
     drain_seconds: float = 30.0  # the most that requests under way in replaced instances are waited for

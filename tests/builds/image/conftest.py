@@ -49,7 +49,8 @@ class ImageBuilder:
     def room(self) -> Room:
         self.lines.clear()
         return Room(
-            workspace=self.store.scratch("test"), caching=Cache(Shelf(self.home / "cache", f"{self.team}/pod0test/web/production/1")),
+            workspace=self.store.scratch("test"),
+            caching=Cache(Shelf(self.home / "cache", f"{self.team}/pod0test/web/production/1")),
             pod="pod0test", write=self.lines.append, cancelled=self.cancelled, seconds=self.seconds,
             tools=self.home / "tools", limits=self.limits,
         )  # fmt: skip
