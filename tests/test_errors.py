@@ -41,6 +41,9 @@ COMPUTED = {
     ("apps/deployments/pipeline.py", "code"),  # handed on: an error's, to the deployment's row
     ("apps/deployments/pipeline.py", "error.code"),
     ("apps/deployments/pipeline.py", "failure.code"),
+    ("apps/deployments/inspections.py", "error.code"),  # handed on: to the row
+    ("apps/deployments/inspections.py", "failure.code"),
+    ("apps/dashboard/build_plans.py", "row.error_code"),  # that row's
     ("apps/engines/process/client.py", "code"),  # handed on: the agent's own
     ("apps/dashboard/middleware.py", "error.code"),  # handed on: to the error page and the log
 }

@@ -103,7 +103,7 @@ def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> pus
         Build.objects.filter(pk=build.pk).update(author=commit.author[:200], message=commit.message[:200])
         note.text = f"{commit.sha[:SHORT]} {commit.message}"
     with ledger.stage("detect", app) as note:
-        builder = ledger.patiently(lambda: choose(room, spec), "the engine")
+        builder = choose(room, spec)
         overrides = overrides_of(spec, builder)
         plan = detect.run(room, root_dir=source.get("rootDir", ""), overrides=overrides, builder=builder)
         Build.objects.filter(pk=build.pk).update(plan=asdict(plan))

@@ -38,13 +38,13 @@ _KINDS = {"web": "answers HTTP requests", "worker": "runs without traffic", "sta
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`values` are commands where `code`; `origin` says where they come from, `path` the field that overrides them."""
+    """`values` are commands where `commands`; `origin` says where they come from, `path` the field that overrides them."""
 
     name: str
     values: tuple[str, ...]
     origin: str = ""
     path: str = ""
-    code: bool = True
+    commands: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,12 @@ class _Said:
     spec: Mapping[str, Any]
     origins: Mapping[str, str] = field(default_factory=dict)
 
-    def row(self, name: str, part: str, usual: str, *, code: bool = True) -> Row | None:
+    def row(self, name: str, part: str, usual: str, *, commands: bool = True) -> Row | None:
         value = self.plan.get(part) or ()
         values = (value,) if isinstance(value, str) else tuple(value)
         if not values:
             return None
-        return Row(name, values, self.origin(part, usual), FIELDS.get(part, ""), code)
+        return Row(name, values, self.origin(part, usual), FIELDS.get(part, ""), commands)
 
     def origin(self, part: str, usual: str) -> str:
         found = self.origins.get(part, "")
@@ -172,20 +172,24 @@ def _rows(said: _Said) -> tuple[Row, ...]:
     name = _NAMES.get(stack, stack)
     name += f" ({plan['framework']})" if plan.get("framework") not in (None, "", stack) else ""
     found = [
-        Row("Stack", (name,), said.origin("framework", "found in the files"), FIELDS["framework"], code=False),
+        Row("Stack", (name,), said.origin("framework", "found in the files"), FIELDS["framework"], commands=False),
         Row(
-            "Kind", (f"{plan.get('kind', '')}: {_KINDS.get(plan.get('kind', ''), '')}",), "", FIELDS["kind"], code=False
+            "Kind",
+            (f"{plan.get('kind', '')}: {_KINDS.get(plan.get('kind', ''), '')}",),
+            "",
+            FIELDS["kind"],
+            commands=False,
         ),
     ]
     found += [
-        Row(_NAMES.get(tool, tool), (version or "any version",), "" if origin == "default" else origin, code=False)
+        Row(_NAMES.get(tool, tool), (version or "any version",), "" if origin == "default" else origin, commands=False)
         for tool, (version, origin) in (plan.get("versions") or {}).items()
     ]
     place = plan.get("member") or plan.get("root") or ""
     inside = f" of the workspace in {plan.get('root') or 'the repository'}" if plan.get("member") else ""
     rows = [
-        Row("Directory", (f"{place}{inside}",), "", FIELDS["root"], code=False) if place else None,
-        Row("Packages", (", ".join(plan["packages"]),), "", code=False) if plan.get("packages") else None,
+        Row("Directory", (f"{place}{inside}",), "", FIELDS["root"], commands=False) if place else None,
+        Row("Packages", (", ".join(plan["packages"]),), "", commands=False) if plan.get("packages") else None,
         said.row("Install", "install", f"usual for {plan.get('manager') or stack}"),
         said.row("Build", "build", f"usual for {what}"),
         said.row("Release", "release", "from the Procfile"),
@@ -193,7 +197,7 @@ def _rows(said: _Said) -> tuple[Row, ...]:
         said.row("Output", "output", f"usual for {what}"),
     ]
     caches = ", ".join(str(path).removeprefix(f"{CACHE}/") for path in plan.get("caches", ()))
-    rows += [Row("Caches", (caches,), "kept for the next build", FIELDS["caches"], code=False) if caches else None]
+    rows += [Row("Caches", (caches,), "kept for the next build", FIELDS["caches"], commands=False) if caches else None]
     return tuple(found + [row for row in rows if row])
 
 

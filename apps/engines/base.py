@@ -141,7 +141,6 @@ class Capabilities:
     `version` says in words what answered, where that is another program than the platform.
     """
 
-    artifacts: frozenset[str]
     sandbox: bool
     disks: bool
     hosts: int = 1
@@ -150,7 +149,12 @@ class Capabilities:
 
 
 class Engine(Protocol):
-    """Raises Unavailable (apps.core.errors) when the engine does not answer, except where noted."""
+    """Raises Unavailable (apps.core.errors) when the engine does not answer, except where noted.
+
+    `artifacts`: the kinds it runs, known without asking it: what is built depends on it.
+    """
+
+    artifacts: frozenset[str]
 
     def check(self) -> Capabilities: ...
 

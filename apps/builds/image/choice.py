@@ -18,8 +18,7 @@ _LET = "Let the builder be found by itself"
 
 
 def choose(room: Room, spec: dict[str, Any]) -> Builder:
-    """The builder for the app `spec` in the checkout. Raises UserError for a choice that this installation cannot keep,
-    and Unavailable while the engine does not answer."""
+    """The builder for the app `spec` in the checkout. Raises UserError for a choice this installation cannot keep."""
     wanted = spec.get("build", {})
     place = "/".join(
         part for part in (spec["source"].get("rootDir", ""), wanted.get("dockerfile") or DOCKERFILE) if part
@@ -27,7 +26,7 @@ def choose(room: Room, spec: dict[str, Any]) -> Builder:
     static = spec.get("type") == "static"
     asked = "image" if wanted.get("framework") == DOCKER else wanted.get("builder", "")
     there = beneath(room.source, place, "build.dockerfile").is_file()
-    return decide(asked, engines.engine().check().artifacts, static=static, dockerfile=there, ready=is_ready())
+    return decide(asked, engines.engine().artifacts, static=static, dockerfile=there, ready=is_ready())
 
 
 def is_ready() -> bool:

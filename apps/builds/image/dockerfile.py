@@ -184,7 +184,7 @@ def _run(secret: str, commands: tuple[str, ...], caches: tuple[str, ...], scope:
     for path in caches:
         if path == "apt":
             mounts.append("--mount=type=cache,id=brainpod-apt,target=/var/cache/apt,sharing=locked")
-        else:
+        elif path.startswith("/"):  # one in the app's own directory would hide what the repository has there
             name = re.sub(r"[^A-Za-z0-9-]", "-", path.rpartition("/")[2])
             mounts.append(f"--mount=type=cache,id={scope}-{name},target={path},sharing=locked")
     return "RUN " + " ".join(mounts) + " " + json.dumps(["sh", f"/run/secrets/{secret}", *commands])

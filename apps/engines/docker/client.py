@@ -32,6 +32,8 @@ class DockerEngine:
     of the daemon that every workload with network joins.
     """
 
+    artifacts = frozenset({"image"})
+
     def __init__(
         self, host: str, state: Path, *, allowed: Iterable[Network] = (), shared: tuple[str, ...] = ()
     ) -> None:
@@ -48,7 +50,6 @@ class DockerEngine:
             notes.append("The Docker daemon is on another machine: no disks, and apps answer on its loopback.")
         gvisor = ", apps in gVisor" if RUNSC in (info.get("Runtimes") or {}) else ""
         return Capabilities(
-            frozenset({"image", "static"}),
             sandbox=True,
             disks=self.daemon.here,
             notes=tuple(notes),

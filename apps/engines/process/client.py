@@ -109,6 +109,8 @@ def _away(why: object) -> Unavailable:
 class ProcessEngine:
     """Implements apps.engines.base.Engine; `path` is the agent's socket."""
 
+    artifacts = frozenset({"bundle"})
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
@@ -119,7 +121,6 @@ class ProcessEngine:
     def check(self) -> Capabilities:
         answer = self._ask("check")
         return Capabilities(
-            artifacts=frozenset(answer["artifacts"]),
             sandbox=answer["sandbox"],
             disks=True,
             notes=tuple(answer["notes"]),

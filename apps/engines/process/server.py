@@ -68,7 +68,7 @@ class Server:
 
     async def _check(self, _: Request) -> Request:
         sandbox, notes = self._fleet.describe()
-        return {"artifacts": ["bundle"], "sandbox": sandbox, "notes": notes}
+        return {"sandbox": sandbox, "notes": notes}
 
     async def _launch(self, request: Request) -> Request:
         return {"handle": await self._fleet.launch(protocol.launch_spec(request["spec"]))}
