@@ -11,6 +11,7 @@ from pathlib import Path
 import django
 
 from bench.names import NAMES
+from tests.stack.docker import running_daemon
 from tests.stack.platform import Platform
 
 
@@ -21,6 +22,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pods", type=int, default=50, help="how many apps run for idle and page_list")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long a load or a measurement of rest lasts")
     parser.add_argument("--redeploys", type=int, default=20, help="how many switches redeploy_drop counts failures in")
+    parser.add_argument("--engine", choices=("process", "docker"), default="process", help=argparse.SUPPRESS)
     parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results.md"))
     given = parser.parse_args()
     if unknown := set(given.names) - set(NAMES):
@@ -31,7 +33,13 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """The platform's settings are this process's own: benchmarks use the actions and rows that its pages use."""
     given = arguments()
-    platform = Platform()
+    if given.engine == "process":
+        return run(given, Platform())
+    with running_daemon() as daemon:
+        return run(given, Platform(BRAINPOD_ENGINE="docker", BRAINPOD_DOCKER_HOST=daemon.host))
+
+
+def run(given: argparse.Namespace, platform: Platform) -> int:
     for name in os.environ.keys() - platform.env.keys():
         del os.environ[name]  # a PYTHONDONTWRITEBYTECODE would slow the limits down, a DATABASE_URL be another's
     os.environ.update(platform.env)

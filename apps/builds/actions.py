@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from apps import engines
 from apps.builds.caching.place import PRODUCTION
 from apps.builds.models import Artifact, Build
 from apps.core.leases import Lease, LeaseLost
@@ -56,18 +57,22 @@ def find(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
     A pinned commit is served by the newest build of the pod with equal inputs. Without one the app follows its branch:
     it keeps what its parent was built from until somebody deploys the latest.
     """
-    own = revision.builds.filter(app=app, artifact__isnull=False).select_related("artifact").first()
+    stored = Build.objects.filter(artifact__kind__in=_runnable()).select_related("artifact")
+    own = stored.filter(revision=revision, app=app).first()
     if own:
         return own
-    same = Build.objects.filter(
-        app=app, inputs=inputs(snapshot, app), artifact__isnull=False, zone=PRODUCTION
-    ).select_related("artifact")
+    same = stored.filter(app=app, inputs=inputs(snapshot, app), zone=PRODUCTION)
     if is_cold(snapshot[app]):
         same = same.filter(cold=True)  # a redeploy with the cache off is to be built from nothing, once
     commit = snapshot[app].spec["source"].get("commit", "")
     if commit:
         return same.filter(revision__pod_id=revision.pod_id, commit=commit).order_by("-id").first()
     return same.filter(revision=revision.parent_id).first() if revision.parent_id else None
+
+
+def _runnable() -> frozenset[str]:
+    """The kinds of artifacts that serve here: what was built for another engine is built again."""
+    return engines.engine().artifacts | {"static"}
 
 
 def stored_apps(revision: Revision) -> frozenset[str]:
@@ -94,6 +99,9 @@ def carry_builds(*, revision: Revision) -> None:
                 "cold": is_cold(resource),
             },
         )
+        if found is None and build.artifact_id:
+            build.artifact = build.built_at = None
+            build.save()
         if found and build.artifact_id is None:
             build.commit, build.author, build.message = found.commit, found.author, found.message
             build.plan, build.artifact, build.built_at = found.plan, found.artifact, found.built_at

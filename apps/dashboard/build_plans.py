@@ -38,7 +38,7 @@ _KINDS = {"web": "answers HTTP requests", "worker": "runs without traffic", "sta
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`values` are commands where `commands`; `origin` says where they come from, `path` the field that overrides them."""
+    """`commands`: of `values`, whether they are. `path`: the field that overrides them."""
 
     name: str
     values: tuple[str, ...]

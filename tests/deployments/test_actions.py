@@ -197,3 +197,16 @@ def test_deleting_a_pod_wants_its_name(shop, alice):
     assert shop.deleting_at
     with pytest.raises(Conflict):
         deploy(shop, alice)
+
+
+def test_what_was_built_for_another_engine_is_built_again(shop, alice):
+    first = deploy(shop, alice)
+    finish(first)
+    again = actions.deploy_revision(pod=shop, revision=first.revision, by=alice)
+    assert again.revision.builds.get().artifact is not None
+    finish(again)
+    Artifact.objects.update(kind="image")
+    assert stored_apps(first.revision) == frozenset()
+    once_more = actions.deploy_revision(pod=shop, revision=first.revision, by=alice)
+    build = once_more.revision.builds.get()
+    assert (build.artifact, build.built_at, build.commit) == (None, None, "a" * 40)
