@@ -28,8 +28,8 @@ reset: ## forget everything: pods, accounts, secrets, disks (asks first)
 test: dev-environment ## the whole test suite, with what it needs
 	@$(RUN) -m pytest $(ARGS)
 
-test-postgres: dev-environment ## the suite on PostgreSQL as the platform's database, but for the browser's part
-	@$(RUN) -m tests.stack.postgres $(RUN) -m pytest --reuse-db -m "not browser" $(ARGS)
+test-postgres: dev-environment ## what touches the database, on PostgreSQL, but for the browser's part
+	@$(RUN) -m tests.stack.postgres $(RUN) -m pytest --reuse-db --database -m "not browser" $(ARGS)
 
 check: dev-environment ## lint, types, layers, migrations, Django's own checks
 	@$(RUN) dev/check.py
