@@ -71,11 +71,14 @@ class _Round:
         self._spent: dict[int, bool] = {}
 
     def _has_it(self, row: Deployment, now: datetime.datetime) -> bool:
-        """Whether the builder of `row` works on it, or has just been told."""
+        """Whether the builder of `row` works on it, or has just been told and did not end since, nor its process."""
         if row.builder is None or (row.built_at and row.builder.dedicated):
             return False
-        told = row.assigned_at is not None and row.assigned_at > now - BEGIN
-        return row.held or bool(row.built_at) or (told and row.builder in self.builders)
+        if row.held or row.built_at:
+            return True
+        told, begun = row.assigned_at, row.builder.started_at
+        lost = row.leased_until is not None or (told is not None and begun is not None and begun > told)
+        return row.builder in self.builders and told is not None and told > now - BEGIN and not lost
 
     def _take(self, row: Deployment, builder: Builder) -> None:
         self.load[builder.pk] += 1
@@ -94,6 +97,8 @@ class _Round:
                 continue
             row.builder, row.assigned_at, row.waits_for = builder, timezone.now(), ""
             row.save(update_fields=["builder", "assigned_at", "waits_for"])
+            if row.leased_until:  # of a process that died; whoever takes the row raises the fence
+                Deployment.objects.filter(pk=row.pk, fence=row.fence).update(leased_until=None)
             self._take(row, builder)
             given.append(row)
         return given

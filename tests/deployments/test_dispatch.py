@@ -199,6 +199,27 @@ def test_a_message_that_was_lost_is_sent_again(team):
     assert dispatch.assign() == [row]
 
 
+def test_what_a_builder_was_told_before_it_was_killed_is_told_again(team):
+    one = builder("one")
+    row = deployment(team)
+    assert dispatch.assign() == [row]
+    Builder.objects.filter(pk=one.pk).update(started_at=timezone.now())  # it is back
+    assert dispatch.assign() == [row]
+    assert dispatch.assign() == []
+
+
+@pytest.mark.skipif(not holders.me(), reason="this system has no /proc")
+def test_what_a_killed_process_had_begun_is_told_again(team):
+    builder("one")
+    row = deployment(team)
+    assert dispatch.assign() == [row]
+    assert acquire(row)
+    assert dispatch.assign() == []
+    Deployment.objects.filter(pk=row.pk).update(holder=holders.me().rpartition(":")[0] + ":1")
+    assert dispatch.assign() == [row]
+    assert dispatch.assign() == []
+
+
 def test_a_builder_begins_only_what_it_was_given(team, settings):
     """An old message, after the deployment was given to another."""
     builder("other")
