@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Sequence
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
 import structlog
 from celery import Celery, Task
-from celery.signals import beat_init, celeryd_init, setup_logging, task_prerun, worker_ready, worker_shutting_down
+from celery.signals import (
+    beat_init,
+    celeryd_init,
+    setup_logging,
+    task_prerun,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
 from django.conf import settings
 from kombu.transport import redis
 
@@ -74,23 +85,35 @@ def _bind(*, task_id: str, task: Task, args: Sequence[Any], **_: Any) -> None:
     structlog.contextvars.bind_contextvars(task=task_id, **about)
 
 
-@worker_ready.connect
-def _worker_ready(*, sender: Any, **_: Any) -> None:
-    """The worker's first process announces the builder that all its processes are."""
-    if settings.BRAINPOD.builds:
+_leaving: Event | None = None
+
+
+@worker_init.connect
+def _worker_init(**_: Any) -> None:
+    """Before there are others: what tells them that the worker ends."""
+    global _leaving
+    _leaving = multiprocessing.get_context("fork").Event()
+
+
+@worker_process_init.connect
+def _process_ready(**_: Any) -> None:
+    """Each process of the pool announces the builder that all of them are."""
+    if settings.BRAINPOD.builds and _leaving is not None:
         from apps.builds.fleet import Heartbeat  # here: Django is not set up when this module is loaded
 
-        sender.builder = Heartbeat(dedicated="celery" not in {queue.name for queue in sender.task_consumer.queues})
+        Heartbeat(_leaving, dedicated="celery" not in app.amqp.queues.consume_from)
+
+
+@worker_ready.connect
+def _worker_ready(**_: Any) -> None:
     _mark("worker.ready")
 
 
 @worker_shutting_down.connect
 def _worker_shutting_down(**_: Any) -> None:
     """Nothing more is given to this builder while it ends what it has."""
-    if settings.BRAINPOD.builds:
-        from apps.builds import fleet
-
-        fleet.leave()
+    if _leaving is not None:
+        _leaving.set()
 
 
 @beat_init.connect

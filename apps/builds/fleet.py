@@ -7,8 +7,11 @@ taken over by another (apps.deployments.dispatch).
 
 from __future__ import annotations
 
+import datetime
+import os
 import threading
 from collections.abc import Iterable, Mapping
+from multiprocessing.synchronize import Event
 
 import structlog
 from django.conf import settings
@@ -22,6 +25,7 @@ from apps.pods.models import Pod
 
 log = structlog.get_logger(__name__)
 HEARTBEAT = SILENT.total_seconds() / 5  # seconds
+FRESH = datetime.timedelta(seconds=HEARTBEAT * 0.75)  # what another process of the pool said lately is enough
 
 
 def here() -> Builder | None:
@@ -32,23 +36,25 @@ def here() -> Builder | None:
     return found if found is not None and found.alive else announce()
 
 
-def announce(*, dedicated: bool | None = None) -> Builder:
-    """Say that the builder of this host is there. `dedicated` None: as before; a new one is not."""
+def announce(*, dedicated: bool | None = None, holder: str = "", started: bool = False) -> Builder:
+    """Say that the builder of this host is there. `dedicated` None: as before; a new one is not.
+
+    `holder`: the process without which it is not there, this one if empty; `started`: it has just begun.
+    """
     config = settings.BRAINPOD
     said = {
         "region": config.region,
         "capacity": config.workers,
         "labels": [label.strip() for label in config.builder_labels.split(",") if label.strip()],
-        "holder": holders.me(),
+        "holder": holder or holders.me(),
         "seen_at": timezone.now(),
     }
     if dedicated is not None:
         said["dedicated"] = dedicated
     new = {"dedicated": bool(dedicated), "started_at": timezone.now()}
-    found, _ = Builder.objects.update_or_create(
-        name=settings.BRAINPOD.builder_name, defaults=said, create_defaults=said | new
-    )
-    return found
+    said |= {"started_at": timezone.now()} if started else {}
+    rows = Builder.objects.filter(name=config.builder_name)
+    return rows.update_or_create(name=config.builder_name, defaults=said, create_defaults=said | new)[0]
 
 
 def leave() -> None:
@@ -68,30 +74,32 @@ def choose(builders: Iterable[Builder], region: str, load: Mapping[int, int]) ->
 
 
 class Heartbeat:
-    """A thread that announces the builder of this host until it is stopped."""
+    """Threads that announce the builder of this host: one in each process of a worker's pool, whoever is first.
 
-    def __init__(self, *, dedicated: bool) -> None:
-        self._dedicated = dedicated
-        self._stop = threading.Event()
-        Builder.objects.filter(name=settings.BRAINPOD.builder_name).update(started_at=timezone.now())
-        self._beat()
-        self._thread = threading.Thread(target=self._run, daemon=True, name="heartbeat")
-        self._thread.start()
+    Never in the worker's first process: it forks, and SQLite's locks are lost in whoever inherits an open connection.
+    """
 
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(timeout=10)
-        leave()
+    def __init__(self, leaving: Event, *, dedicated: bool) -> None:
+        """`leaving` is set once nothing more is wanted to do."""
+        self._leaving, self._dedicated = leaving, dedicated
+        self._worker = holders.of(os.getppid())
+        threading.Thread(target=self._run, daemon=True, name="heartbeat").start()
 
     def _run(self) -> None:
-        while not self._stop.wait(HEARTBEAT):
-            self._beat()
+        while True:
+            try:
+                if self._leaving.is_set():
+                    leave()
+                    return
+                self._beat()
+            except DatabaseError as error:
+                log.warning("heartbeat_missed", error=str(error))
+            finally:
+                connection.close()
+            self._leaving.wait(HEARTBEAT)
 
     def _beat(self) -> None:
-        """A connection of its own each time: a process that is forked meanwhile must not inherit an open one."""
-        try:
-            announce(dedicated=self._dedicated)
-        except DatabaseError as error:
-            log.warning("heartbeat_missed", error=str(error))
-        finally:
-            connection.close()
+        found = Builder.objects.filter(name=settings.BRAINPOD.builder_name).first()
+        ours = found is not None and found.holder == self._worker
+        if found is None or not ours or found.seen_at is None or found.seen_at < timezone.now() - FRESH:
+            announce(dedicated=self._dedicated, holder=self._worker, started=not ours)

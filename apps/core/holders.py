@@ -13,8 +13,13 @@ from pathlib import Path
 
 def me() -> str:
     """This process."""
-    host, stat = _host(), _stat("self")
-    return f"{host}:{os.getpid()}:{stat[19]}" if host and stat else ""
+    return of(os.getpid())
+
+
+def of(pid: int) -> str:
+    """The process of this host with that number; empty if there is none."""
+    host, stat = _host(), _stat(str(pid))
+    return f"{host}:{pid}:{stat[19]}" if host and stat else ""
 
 
 def gone(holder: str) -> bool:
