@@ -141,7 +141,8 @@ REGISTRIES = (
         "Two dependencies ask for versions that do not go together.",
         "Read in the log which they are, change one of them, update the lockfile and commit.",
         signs(
-            "ERESOLVE",
+            "npm error code ERESOLVE",
+            "npm ERR! code ERESOLVE",
             "ERR_PNPM_PEER_DEP_ISSUES",
             "ResolutionImpossible",
             "No solution found when resolving dependencies",
