@@ -96,6 +96,7 @@ def test_node_from_source_to_bundle(builder: Builder, project: Make) -> None:
     first = builder.build(root, env={"VITE_NAME": "x y"})
     assert run(first, first.start)[0] == "local built x y"
     assert (builder.stored(first.app) / "node_modules").is_symlink()
+    assert not (builder.stored(first.app) / "package-lock.json").exists(), "a build with reused modules has none"
     assert not (builder.stored(str(first.deps)) / "node_modules/committed").exists()
     assert builder.build(root, env={"VITE_NAME": "x y"}) == first
     assert builder.layer

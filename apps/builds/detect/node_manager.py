@@ -87,7 +87,9 @@ def install(project: Project, manager: Manager, *, needed: bool) -> tuple[str, .
     if not manager.lock:
         if not dependencies(project) and not needed:
             return ()
-        return (f"npm install --include=dev {_QUIET}" if manager.name == "npm" else f"{manager.name} install",)
+        # A lockfile of this run alone would be shipped with the app, or not, as the dependencies are fresh or reused.
+        npm = f"npm install --include=dev --no-package-lock {_QUIET}"
+        return (npm if manager.name == "npm" else f"{manager.name} install",)
     commands = {
         "npm": f"npm ci --include=dev {_QUIET}",
         "pnpm": "pnpm install --frozen-lockfile --prod=false",

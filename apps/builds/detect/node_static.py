@@ -36,14 +36,17 @@ BUILDS = {
     "react-router": "react-router build", "astro": "astro build", "nest": "nest build", "solid-start": "vinxi build",
     "adonis": "node ace build",
 }  # fmt: skip
-# Where a framework listens if nobody says it, told by its own variables.
+# Where a framework listens if nobody says it, told by its own variables; and that its builds report to nobody.
 ENV = {
-    "astro": {"HOST": "0.0.0.0"},
-    "nuxt": {"HOST": "0.0.0.0"},
+    "angular": {"NG_CLI_ANALYTICS": "false"},
+    "astro": {"HOST": "0.0.0.0", "ASTRO_TELEMETRY_DISABLED": "1"},
+    "gatsby": {"GATSBY_TELEMETRY_DISABLED": "1"},
+    "nuxt": {"HOST": "0.0.0.0", "NUXT_TELEMETRY_DISABLED": "1"},
     "sveltekit": {"HOST": "0.0.0.0"},
     "solid-start": {"HOST": "0.0.0.0"},
     "adonis": {"HOST": "0.0.0.0"},
-    "next": {"NEXT_TELEMETRY_DISABLED": "1"},
+    # The checkout is thrown away: a lockfile without the compiler of this platform need not be mended over the network.
+    "next": {"NEXT_TELEMETRY_DISABLED": "1", "NEXT_IGNORE_INCORRECT_LOCKFILE": "1"},
 }
 _DEVELOPS = re.compile(
     r"\b(vite( preview| dev| serve)?(\s|$)|react-scripts start|craco start|astro (dev|preview|start)|ng serve"
