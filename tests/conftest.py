@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 pytest_plugins: list[str] = [
@@ -22,12 +24,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A second database says nothing new of engines, the edge, git and detection, which never see one."""
-    if not config.getoption("--database"):
-        return
+    """Heavy tests are run with BRAINPOD_SOAK, or a -m that speaks of them.
+
+    A second database says nothing new of engines, the edge, git and detection, which never see one.
+    """
+    heavy = bool(os.environ.get("BRAINPOD_SOAK")) or "heavy" in config.getoption("markexpr")
     kept, left = [], []
     for item in items:
         asks = DATABASE & set(getattr(item, "fixturenames", ())) or any(map(item.get_closest_marker, STATEFUL))
-        (kept if asks else left).append(item)
-    config.hook.pytest_deselected(items=left)
-    items[:] = kept
+        wanted = (asks or not config.getoption("--database")) and (heavy or not item.get_closest_marker("heavy"))
+        (kept if wanted else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept

@@ -1,0 +1,7 @@
+module.exports = {
+  title: "Harbour",
+  url: "https://harbour.example",
+  baseUrl: "/",
+  onBrokenLinks: "throw",
+  plugins: ["@docusaurus/plugin-content-pages"],
+};

@@ -1,0 +1,3 @@
+module.exports = (config) => {
+  config.addPassthroughCopy("main.css");
+};

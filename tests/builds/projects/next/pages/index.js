@@ -1,0 +1,3 @@
+export default function Home() {
+  return <h1>Boats leave at noon</h1>;
+}
