@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Sequence
-from multiprocessing.synchronize import Event
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +84,14 @@ def _bind(*, task_id: str, task: Task, args: Sequence[Any], **_: Any) -> None:
     structlog.contextvars.bind_contextvars(task=task_id, **about)
 
 
-_leaving: Event | None = None
+_leaving: mmap | None = None
 
 
 @worker_init.connect
 def _worker_init(**_: Any) -> None:
     """Before there are others: what tells them that the worker ends."""
     global _leaving
-    _leaving = multiprocessing.get_context("fork").Event()
+    _leaving = mmap(-1, 1)
 
 
 @worker_process_init.connect
@@ -113,7 +112,7 @@ def _worker_ready(**_: Any) -> None:
 def _worker_shutting_down(**_: Any) -> None:
     """Nothing more is given to this builder while it ends what it has."""
     if _leaving is not None:
-        _leaving.set()
+        _leaving[0] = 1
 
 
 @beat_init.connect

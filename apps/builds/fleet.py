@@ -10,8 +10,9 @@ from __future__ import annotations
 import datetime
 import os
 import threading
+import time
 from collections.abc import Iterable, Mapping
-from multiprocessing.synchronize import Event
+from mmap import mmap
 
 import structlog
 from django.conf import settings
@@ -79,24 +80,27 @@ class Heartbeat:
     Never in the worker's first process: it forks, and SQLite's locks are lost in whoever inherits an open connection.
     """
 
-    def __init__(self, leaving: Event, *, dedicated: bool) -> None:
-        """`leaving` is set once nothing more is wanted to do."""
+    def __init__(self, leaving: mmap, *, dedicated: bool) -> None:
+        """`leaving`: a byte that all of the pool see, not zero once nothing more is wanted to do. No lock guards it:
+        whoever holds one may be killed."""
         self._leaving, self._dedicated = leaving, dedicated
         self._worker = holders.of(os.getppid())
         threading.Thread(target=self._run, daemon=True, name="heartbeat").start()
 
     def _run(self) -> None:
         while True:
+            left = bool(self._leaving[0])
             try:
-                if self._leaving.is_set():
-                    leave()
-                    return
-                self._beat()
+                (leave if left else self._beat)()
             except DatabaseError as error:
                 log.warning("heartbeat_missed", error=str(error))
             finally:
                 connection.close()
-            self._leaving.wait(HEARTBEAT)
+            if left:
+                return
+            until = time.monotonic() + HEARTBEAT
+            while time.monotonic() < until and not self._leaving[0]:
+                time.sleep(0.5)
 
     def _beat(self) -> None:
         found = Builder.objects.filter(name=settings.BRAINPOD.builder_name).first()
