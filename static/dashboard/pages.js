@@ -62,7 +62,8 @@ class PodSocket {
     this.ended = true;
     clearInterval(this.poll);
     clearTimeout(this.timer);
-    this.socket.close();
+    // One that is still being opened goes with its page; closing it would only be complained about.
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.close();
   }
 }
 

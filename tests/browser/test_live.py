@@ -45,7 +45,7 @@ def test_badges_follow_a_deployment_everywhere(
     for page in (home, listing):
         page.evaluate("window.stayed = true")
         expect(page.locator("body")).to_have_attribute("data-live", "connected")
-    badge = home.locator("#pods .card", has_text=pod.name).locator(".status")
+    badge = home.locator("#pods .card", has=home.get_by_role("link", name=pod.name, exact=True)).locator(".status")
     expect(badge).to_have_text("Live")
     repository.commit("Build for a while", lines=60, pause=0.1)
     run(platform, _DEPLOY % pod.name)
