@@ -43,7 +43,7 @@ def inspect(*, pod: Pod, app: str, by: User | None, again: bool = False) -> Insp
     One that is under way, or has ended with the same inputs, is returned instead; `again`: only one under way. Raises
     NotFound for what is no app with a repository, UserError("too_many_inspections").
     """
-    pod = Pod.objects.select_for_update().select_related("head", "live").get(pk=pod.pk)
+    pod = Pod.objects.select_for_update(of=("self",)).select_related("head", "live").get(pk=pod.pk)
     resource = _shown(pod, app)
     found = inspecting.newest(resource, pod.pk)
     if found and (found.is_open or not again):

@@ -16,7 +16,6 @@ from apps.builds.image import images
 from apps.builds.models import Artifact
 from apps.core.leases import Lease, acquire
 from apps.deployments import actions, maintenance
-from apps.engines.base import Capabilities
 from apps.pods import actions as pods
 from apps.sources.git import GitSource
 from tests.builds.image.conftest import BUSY, ImageBuilder
@@ -64,8 +63,7 @@ def test_a_dockerfile_becomes_an_artifact(
 ) -> None:
     source = GitSource(tmp_path / "repositories")
     monkeypatch.setattr("apps.sources.source", lambda: source)
-    runs = Capabilities(frozenset({"image", "static"}), sandbox=True, disks=True)
-    monkeypatch.setattr(engines, "engine", lambda: SimpleNamespace(check=lambda: runs))
+    monkeypatch.setattr(engines, "engine", lambda: SimpleNamespace(artifacts=frozenset({"image"})))
     team = make_team("acme")
     source.hosted.commit_tree(team.slug, "shop", project({"Dockerfile": DOCKERFILE}), "Sell")
     pod = pods.create_pod(team=team, name="shop", by=None)
