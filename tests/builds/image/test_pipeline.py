@@ -81,7 +81,7 @@ def test_a_dockerfile_becomes_an_artifact(
     assert (artifact.kind, manifest.kind) == ("image", "image")
     assert list(ledger.notes) == ["clone", "detect", "secrets", "install", "build", "push"]
     assert ledger.notes["push"].startswith(manifest.image.removeprefix("sha256:")[:12])
-    monkeypatch.setattr(maintenance, "DAY", 0.0)
+    monkeypatch.setattr(maintenance, "HOUR", 0.0)
     maintenance._images()
     assert images.inspect(builder.daemon.host, manifest.image)
     revision.builds.update(artifact=None)
