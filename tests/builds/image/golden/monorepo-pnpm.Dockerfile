@@ -3,6 +3,7 @@
 FROM node:20 AS base
 ENV NODE_ENV="production"
 ENV NEXT_TELEMETRY_DISABLED="1"
+ENV NEXT_IGNORE_INCORRECT_LOCKFILE="1"
 WORKDIR /app
 RUN --mount=type=secret,id=brainpod-tools,required=true --mount=type=secret,id=brainpod-ca ["sh", "/run/secrets/brainpod-tools", "--", "npm install --global --silent pnpm@9.4.0"]
 
@@ -20,6 +21,7 @@ COPY --from=build --chown=1000:1000 /app /app
 WORKDIR /app
 ENV NODE_ENV="production"
 ENV NEXT_TELEMETRY_DISABLED="1"
+ENV NEXT_IGNORE_INCORRECT_LOCKFILE="1"
 ENV PORT="8080"
 ENV PATH=/app/node_modules/.bin:$PATH
 EXPOSE 8080

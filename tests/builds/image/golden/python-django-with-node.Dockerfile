@@ -13,7 +13,7 @@ RUN --mount=type=secret,id=brainpod,required=true --mount=type=secret,id=brainpo
 
 FROM deps AS build
 COPY . ./
-RUN --mount=type=secret,id=brainpod,required=true --mount=type=secret,id=brainpod-ca --mount=type=cache,id=bp-scope-uv,target=/layers/cache/uv,sharing=locked --mount=type=cache,id=bp-scope-npm,target=/layers/cache/npm,sharing=locked ["sh", "/run/secrets/brainpod", "npm install --include=dev --no-audit --no-fund --no-progress", "npm run build", "rm -rf node_modules", "--", ": inputs", "python -m compileall -q -j 0 --invalidation-mode unchecked-hash . >/dev/null 2>&1 || true", "rm -rf -- .git"]
+RUN --mount=type=secret,id=brainpod,required=true --mount=type=secret,id=brainpod-ca --mount=type=cache,id=bp-scope-uv,target=/layers/cache/uv,sharing=locked --mount=type=cache,id=bp-scope-npm,target=/layers/cache/npm,sharing=locked ["sh", "/run/secrets/brainpod", "npm install --include=dev --no-package-lock --no-audit --no-fund --no-progress", "npm run build", "rm -rf node_modules", "--", ": inputs", "python -m compileall -q -j 0 --invalidation-mode unchecked-hash . >/dev/null 2>&1 || true", "rm -rf -- .git"]
 
 FROM python:3.13-slim
 RUN --mount=type=secret,id=brainpod-tools,required=true --mount=type=secret,id=brainpod-ca ["sh", "/run/secrets/brainpod-tools", "--", "grep -q '^[^:]*:[^:]*:1000:' /etc/passwd || echo 'app:x:1000:1000::/app:/bin/sh' >> /etc/passwd"]
