@@ -47,7 +47,9 @@ def measure(ground: Ground) -> Row:
             timeout=PATIENCE, check=False,
         )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
+        raise RuntimeError(
+            next((line for line in done.stderr.splitlines() if "could not be" in line), done.stderr[-2000:])
+        )
     told = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
     del told["ratio"]
     return Row(**told)

@@ -51,6 +51,7 @@ def measure(ground: Ground) -> Row:
         details={
             "p50": f"{load.seen['p50'] * 1000:.1f} ms, at rest {rest.seen['p50'] * 1000:.1f} ms",
             "requests": f"{load.seen['answered']} answered, {load.seen['failed']} failed",
+            "failures": "; ".join(load.seen["failures"]) or "none",
             "the build": "four processes that do nothing but reckon",
         },
     )  # fmt: skip

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import secrets as random
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,9 +73,20 @@ class Job:
 
 
 def check(job: Job) -> None:
-    """Raises Unavailable while the Docker daemon does not answer."""
+    """Raises Unavailable while the Docker daemon does not answer. Makes the checkout what git makes of it elsewhere."""
     if not job.files_only:
         images.check(settings.BRAINPOD.docker_address)
+        _open(job.context)
+
+
+def _open(context: Path) -> None:
+    """Readable by everybody: COPY keeps modes, and the platform's own umask would lock an image's user out."""
+    for base, directories, names in os.walk(context):
+        for name in (*directories, *names):
+            path = os.path.join(base, name)
+            mode = os.lstat(path).st_mode
+            if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
+                os.chmod(path, 0o755 if mode & 0o100 else 0o644)
 
 
 def install(job: Job) -> str:

@@ -275,3 +275,13 @@ def test_a_fork_bomb_is_bounded(builder: ImageBuilder, project: Make) -> None:
         builder.build(project({"Dockerfile": f"{BUSY}RUN {bomb}\n"}))
     assert "all 300 started" not in builder.lines
     wait_for(lambda: not _runs(mark), 30, "all of it to be dead")
+
+
+def test_files_may_be_read_by_the_user_of_the_image(builder: ImageBuilder, project: Make) -> None:
+    """A checkout under the platform's umask is its own alone."""
+    root = project(
+        {"Dockerfile": f"FROM {BUSYBOX}\nCOPY . /app\nUSER 1000\nCMD cat /app/in/page\n", "in/page": "hello"}
+    )
+    (root / "in/page").chmod(0o600)
+    (root / "in").chmod(0o700)
+    assert builder.run(builder.build(root)) == "hello"
