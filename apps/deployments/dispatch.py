@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from apps.builds import fleet, usage
@@ -127,8 +126,3 @@ def ahead(deployment: Deployment) -> int:
     pod = deployment.pod
     same = Q(pod__region=pod.region) if deployment.waits_for in ("builder", "region") else Q(pod__team=pod.team_id)
     return rows.filter(same, cancel_at=None).count()
-
-
-def in_order(rows: Iterable[Deployment] | QuerySet[Deployment]) -> dict[str, int]:
-    """Deployment → its place in the queue, from 1; those that wait for a builder alone."""
-    return {row.pk: ahead(row) + 1 for row in rows if row.waits_for}

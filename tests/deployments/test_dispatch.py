@@ -53,6 +53,11 @@ def state(row: Deployment) -> tuple[str | None, str]:
     return (row.builder.name if row.builder else None, row.waits_for)
 
 
+def places(rows: list[Deployment]) -> dict[str, int]:
+    """Those that wait for a builder, by their place in the queue."""
+    return {row.pk: dispatch.ahead(row) + 1 for row in rows if row.waits_for}
+
+
 def end(row: Deployment) -> None:
     Deployment.objects.filter(pk=row.pk).update(state="failed", leased_until=None)
 
@@ -98,11 +103,11 @@ def test_a_team_builds_as_many_at_once_as_its_plan_has_slots(team):
     rows = [deployment(on_plan(team, "free")) for _ in range(3)]
     dispatch.assign()
     assert [state(row) for row in rows] == [("one", ""), (None, "slot"), (None, "slot")]
-    assert dispatch.in_order(rows) == {rows[1].pk: 1, rows[2].pk: 2}
+    assert places(rows) == {rows[1].pk: 1, rows[2].pk: 2}
     end(rows[0])
     dispatch.assign()
     assert [state(row) for row in rows[1:]] == [("one", ""), (None, "slot")]
-    assert dispatch.in_order(rows) == {rows[2].pk: 1}
+    assert places(rows) == {rows[2].pk: 1}
 
 
 def test_a_slot_is_free_once_everything_is_built(team):
