@@ -56,6 +56,13 @@ class Lives:
         raw["notes"] = [(at, text) for at, text in raw["notes"]]
         return Life(**raw)
 
+    def changed(self, workload: str) -> int:
+        """Differs from what it was when something was written; 0: nothing is known."""
+        try:
+            return self._path(workload).stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def save(self, workload: str, life: Life) -> None:
         path = self._path(workload)
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -6,7 +6,8 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from docker.errors import NotFound
@@ -29,13 +30,14 @@ Item = tuple[str, LogLine] | PlatformError
 
 def read(daemon: Daemon, lives: Lives, workload: str, container: str, after: int) -> list[LogLine]:
     """The newest lines with numbers over `after`, the engine's own among them, oldest first."""
+    said = lives.load(workload).lines(after)  # first: what comes before its words is there by then
     found: deque[LogLine] = deque(maxlen=KEPT)
     lines = Lines()
     with daemon.asking():
         for stream, frame in _output(daemon, container, max(0, after - SLACK), {"tail": KEPT}):
             found.extend(line for line in lines.feed(stream, frame) if line.seq > after)
     found.extend(line for line in lines.finish() if line.seq > after)
-    return sorted([*found, *lives.load(workload).lines(after)], key=lambda line: line.seq)
+    return sorted([*found, *said], key=lambda line: line.seq)
 
 
 def _output(
@@ -98,31 +100,48 @@ class Following:
             self._thread(self._pass_on, container, workload, begin)
 
     def _pass_on(self, container: str, workload: str, last: int) -> None:
-        """Until it is removed, over its restarts; its lines before the words about its end."""
+        """Until it is removed, over its restarts; each line and each of the watcher's words at its time.
+
+        A short life may begin and end between two looks: whatever is there comes before newer words about an end.
+        """
         try:
-            while not self._over.is_set():
-                with self._daemon.asking() as api:
-                    for line in self._come(container, last):
-                        last = line.seq
-                        if not self._put((workload, line)):
-                            return
-                    running = False
-                    while not running:
-                        running = api.inspect_container(container)["State"]["Running"]
-                        for line in self._lives.load(workload).lines(last):  # written before it was started again
-                            last = line.seq
-                            self._put((workload, line))
-                        if not running and self._over.wait(LOOK):
-                            return
+            with self._daemon.asking() as api:
+                started = api.inspect_container(container)["State"]["StartedAt"]
+                while not self._over.is_set():
+                    last = self._hand_on(workload, self._come(container, workload, last, follow=True), last)
+                    said = self._lives.load(workload).lines(last)
+                    state = api.inspect_container(container)["State"]
+                    if state["Running"] or state["StartedAt"] != started:
+                        started = state["StartedAt"]
+                        last = self._hand_on(workload, self._come(container, workload, last, follow=False), last)
+                        said = [word for word in said if word.seq > last]
+                    elif self._over.wait(LOOK):
+                        return
+                    last = self._hand_on(workload, said, last)
         except (PlatformError, NotFound):
             self._followed.discard(container)  # the daemon's events tell whether all of it has gone
 
-    def _come(self, container: str, last: int) -> Iterator[LogLine]:
-        lines = Lines(last)
+    def _hand_on(self, workload: str, lines: Iterable[LogLine], last: int) -> int:
+        """The number of the last one."""
+        for line in lines:
+            if not self._put((workload, line)):
+                break
+            last = line.seq
+        return last
+
+    def _come(self, container: str, workload: str, last: int, *, follow: bool) -> Iterator[LogLine]:
+        """Lines after `last`, each after the words that are older."""
+        lines, known = Lines(last), 0
+        words: list[LogLine] = []
         begin = last + 1 if last else 0
-        for stream, frame in _output(self._daemon, container, begin, {"follow": 1}, 4 * IDLE):
-            yield from lines.feed(stream, frame)
-        yield from lines.finish()
+        frames = _output(self._daemon, container, begin, {"follow": int(follow)}, 4 * IDLE)
+        for line in chain(chain.from_iterable(lines.feed(*frame) for frame in frames), lines.finish()):
+            if (changed := self._lives.changed(workload)) != known:
+                known, words = changed, self._lives.load(workload).lines(last)
+            while words and words[0].seq < line.seq:
+                yield words.pop(0)
+            yield line
+            last = line.seq
 
     def _put(self, item: Item) -> bool:
         """Waits while nobody takes; False when nobody will any more."""

@@ -118,6 +118,32 @@ def test_a_daemon_that_restarts(watched: Watched, docker_daemon: DockerDaemon) -
     engine.stop(handle, 0)
 
 
+def test_lives_shorter_than_a_look_lose_no_line(watched: Watched) -> None:
+    engine, watching = watched
+    watching.stop()  # the test starts it again itself, faster than the watcher would
+    stream, found = engine.stream_logs(), []
+    handle = engine.launch(worker("echo life; exit 3"))
+    container = f"brainpod-{handle['id']}"
+
+    def collect() -> None:
+        for workload, line in stream:
+            if workload == handle["id"]:
+                found.append(line)
+            if len(found) == 13:
+                return
+
+    threading.Thread(target=collect, daemon=True).start()
+    for _ in range(6):
+        engine.daemon.api.wait(container)
+        life = engine.lives.load(handle["id"])
+        life.note("ended")
+        engine.lives.save(handle["id"], life)
+        engine.daemon.api.start(container)
+    until(lambda: len(found) >= 13, "seven lives and six ends")
+    assert [line.stream for line in found] == ["out", "engine"] * 6 + ["out"]
+    engine.stop(handle, 0)
+
+
 def test_the_stream_goes_on_over_a_restart_with_the_engines_words(watched: Watched) -> None:
     engine, _ = watched
     stream = engine.stream_logs()
