@@ -1,9 +1,9 @@
 """Who builds what next: the slots of teams, the minutes of their plans, and the builders of each region.
 
 A deployment that has to build waits until it is given a builder; `waits_for` says what is missing. Every look gives
-out all there is to give, in one transaction: the teams with the least under way first, and in a team the oldest. A
-builder that has died, or that was told and did not begin, gives back what it had: the lease of a deployment is what
-keeps it from being worked on twice, so that giving it out twice harms nobody.
+out all there is to give, in one transaction: first what lost its builder on the way, then the teams with the least
+under way, and in a team the oldest. A builder that has died, or that was told and did not begin, gives back what it
+had: the lease of a deployment is what keeps it from being worked on twice, so that giving it out twice harms nobody.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class _Round:
     def give(self) -> list[Deployment]:
         given = []
         while self.waiting:
-            self.waiting.sort(key=lambda row: (self.teams[row.pod.team_id], row.pk))
+            self.waiting.sort(key=lambda row: (row.state == "waiting", self.teams[row.pod.team_id], row.pk))
             row = self.waiting.pop(0)
             missing = self._missing(row)
             builder = None if missing else fleet.choose(self.builders, row.pod.region, self.load)
@@ -103,14 +103,16 @@ class _Round:
         return given
 
     def _missing(self, row: Deployment) -> str:
-        team = row.pod.team
-        slots = team.limits.slots
-        if slots is not None and self.teams[team.pk] >= slots:
-            return "slot"
-        if team.pk not in self._spent:
-            self._spent[team.pk] = usage.exhausted(team)
-        if self._spent[team.pk]:
-            return "minutes"
+        """What its team, or its region, has none of. One that lost its builder has its slot and its minutes already."""
+        if row.state == "waiting":
+            team = row.pod.team
+            slots = team.limits.slots
+            if slots is not None and self.teams[team.pk] >= slots:
+                return "slot"
+            if team.pk not in self._spent:
+                self._spent[team.pk] = usage.exhausted(team)
+            if self._spent[team.pk]:
+                return "minutes"
         return "" if any(b.region == row.pod.region for b in self.builders) else "region"
 
     def _wait(self, row: Deployment, what: str) -> None:

@@ -180,6 +180,26 @@ def test_a_lost_builder_gives_back_what_it_had(team):
     assert state(row)[0] == "b-other"
 
 
+@pytest.mark.parametrize("lacking", ["slot", "minutes"])
+def test_what_lost_its_builder_on_the_way_goes_on_with_the_slot_and_the_minutes_it_had(team, lacking):
+    first = builder("a-first", capacity=1)
+    on_plan(team, "free")
+    row, next_one = deployment(team), deployment(team)
+    dispatch.assign()
+    Deployment.objects.filter(pk=row.pk).update(state="pending")
+    Builder.objects.filter(pk=first.pk).update(seen_at=None)
+    builder("b-second", capacity=10)
+    if lacking == "slot":
+        Deployment.objects.filter(pk=next_one.pk).update(state="pending", builder=None)
+    else:
+        start = usage.month(timezone.now())
+        spent = {"started_at": start, "finished_at": start + datetime.timedelta(minutes=100)}
+        BuildRun.objects.create(team=team, pod_name="p", app="web", builder="one", **spent)
+    dispatch.assign()
+    assert state(row) == ("b-second", "")
+    assert state(next_one) == (("b-second", "") if lacking == "slot" else (None, "slot"))
+
+
 def test_who_works_on_it_keeps_it(team):
     """A builder that cannot be heard may still hold the lease: nobody else is told until that ends."""
     one = builder("one")
