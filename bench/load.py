@@ -75,7 +75,7 @@ async def _constant(port: int, host: str, rate: int) -> dict[str, Any]:
     ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
 
     async def one(at: float, kept: bool) -> None:
-        pair = pool.pop() if kept and pool else None
+        pair = _open(pool) if kept else None
         try:
             async with asyncio.timeout(ANSWER):
                 pair = pair or await _connect(port)
@@ -104,6 +104,16 @@ async def _constant(port: int, host: str, rate: int) -> dict[str, Any]:
         "answered": len(times), "failed": len(failures), "failures": failures[:5],
         "p50": quantile(times, 0.5), "p99": quantile(times, 0.99),
     }  # fmt: skip
+
+
+def _open(pool: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> Any:
+    """A kept connection that is still open: one that its server ended while nobody used it is no failed request."""
+    while pool:
+        pair = pool.pop()
+        if not pair[0].at_eof():
+            return pair
+        pair[1].close()
+    return None
 
 
 async def _connect(address: str | int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
