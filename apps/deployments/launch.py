@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from apps.core.failpoints import failpoint
 from apps.core.states import move
 from apps.deployments.models import WORKLOAD_MOVES, Workload
 from apps.deployments.release import Release
-from apps.engines.base import LaunchSpec, Limits, Mount
+from apps.engines.base import LaunchSpec, Limits, Mount, RunSpec
 from apps.pods.environment import environment, secret_references
 from apps.pods.sizes import SIZES
 
@@ -33,40 +34,50 @@ def spec_of(release: Release, workload: Workload) -> LaunchSpec:
 
     Raises Unavailable while the secret store does not answer: nothing is started with half an environment.
     """
-    app = workload.app
+    spec = release.snapshot[workload.app].spec
+    start = spec.get("startCommand") or manifest(release, workload.app).start
+    whole = run_spec(release, workload.app, id=workload.id, command=("sh", "-c", start) if start else ())
+    given = {field.name: getattr(whole, field.name) for field in fields(whole)}
+    given["env"] = {**whole.env, "BRAINPOD_REPLICA": str(workload.replica)}
+    return LaunchSpec(**given, port=PORT if spec.get("type", "web") == "web" else None)
+
+
+def run_spec(release: Release, app: str, *, id: str, command: tuple[str, ...]) -> RunSpec:
+    """`command` with everything the instances of `app` have; raises what `spec_of` raises."""
     spec = release.snapshot[app].spec
-    artifact = release.artifacts.get(app)
-    if artifact is None:
-        raise PlatformError("artifact_missing", f"{app} of {release.revision} has no artifact.")
-    manifest = bundle.Manifest.from_json(artifact.manifest)
-    mounts, links, path = bundle.mounts(manifest)
+    what = manifest(release, app)
+    mounts, links, path = bundle.mounts(what)
     values = secrets_stage.read(
         secretstore.secrets(), release.revision.pod_id, secret_references(release.revision, app)
     )
     env = environment(release.revision, app, secrets=values)
     size = SIZES[spec["instance"]]
-    listens = spec.get("type", "web") == "web"
-    start = spec.get("startCommand") or manifest.start
-    return LaunchSpec(
-        id=workload.id,
+    return RunSpec(
+        id=id,
         pod=release.revision.pod_id,
-        command=("sh", "-c", start) if start else (),
-        image=manifest.image,
+        command=command,
+        image=what.image,
         env={
-            **manifest.env,
+            **what.env,
             **env.values,
             "BRAINPOD_POD": release.revision.pod.name,
             "BRAINPOD_APP": app,
             "BRAINPOD_REVISION": str(release.revision.version),
-            "BRAINPOD_REPLICA": str(workload.replica),
         },
         mounts=(*mounts, *_disks(release, spec)),
         links=links,
         path=path,
         files=_files(release, spec),
         limits=Limits(cpu=size.cpu, memory=size.memory),
-        port=PORT if listens else None,
     )
+
+
+def manifest(release: Release, app: str) -> bundle.Manifest:
+    """What `app` of `release` is made of. Raises PlatformError("artifact_missing")."""
+    artifact = release.artifacts.get(app)
+    if artifact is None:
+        raise PlatformError("artifact_missing", f"{app} of {release.revision} has no artifact.")
+    return bundle.Manifest.from_json(artifact.manifest)
 
 
 def start(release: Release, workload: Workload) -> None:

@@ -12,7 +12,7 @@ from apps import engines
 from apps.builds import pipeline as builds
 from apps.core.errors import PlatformError, Unavailable
 from apps.core.failpoints import failpoint
-from apps.deployments import launch
+from apps.deployments import launch, prestart
 from apps.deployments.models import Deployment, Workload
 from apps.deployments.recorder import Recorder
 from apps.deployments.release import Release, Wanted, running
@@ -39,6 +39,11 @@ def launch_all(recorder: Recorder, release: Release) -> list[Workload]:
             workloads += [w for w in kept if w is not None]
             continue
         with recorder.stage("launch", app) as note:
+            begun = [w for w in kept if w is not None and w.deployment_id == recorder.deployment.pk]
+            if not begun:
+                _make_room(recorder, wanted[0])
+            if not begun and not any(w is not None and w.serving for w in kept):
+                prestart.run(recorder, release, app)
             for one, row in zip(wanted, kept, strict=True):
                 workloads.append(_launch(recorder, release, one, row))
             note.text = f"{len(wanted)} instance{'s' if len(wanted) > 1 else ''}"
@@ -51,7 +56,6 @@ def _launch(recorder: Recorder, release: Release, wanted: Wanted, row: Workload 
     if row is not None and row.serving and not row.yielded_to_id:
         return row
     if row is None or row.serving or row.deployment_id != deployment.pk:
-        _make_room(recorder, wanted)
         row = Workload.objects.create(
             pod=deployment.pod,
             revision=release.revision,

@@ -14,7 +14,7 @@ from apps.builds.failures import Diagnosis, diagnose, found_in
 from apps.engines.base import Finished
 
 LOGS = Path(__file__).parent / "logs"
-COMMANDS = ("install", "build", "release", "launch")
+COMMANDS = ("install", "build", "release", "prestart", "launch")
 SUCCESS = "success"
 
 

@@ -16,7 +16,7 @@ HEAD = """\
 Every failure the platform knows by name, in the order of the stages. The name stands beside the failed deployment,
 with the line of the log that shows it. Where there is a button, it puts the remedy into the draft, to be reviewed
 and deployed like any other change. What is known by no name ends as `install_failed`, `build_failed`,
-`prestart_failed` or `app_exited`, with the last line that says anything.
+`release_failed`, `prestart_failed` or `app_exited`, with the last line that says anything.
 
 This page is made from `apps/builds/failures`: change it there, and run `python -m tests.builds.failures_page`.
 """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from apps.builds.models import Artifact, Build
 from apps.deployments import actions, pipeline, reconcile
 from apps.deployments.models import Deployment, Trigger, Workload
 from apps.engines.base import State
+from apps.logs import reader
 from apps.pods import actions as pods
 from apps.pods.models import HostName, Pod, Revision
 from tests.edge.conftest import Stand, prepared
@@ -110,6 +113,25 @@ def test_images_go_live_one_after_the_other_and_back(
     deployment = deploy(pod, first, "", alice, Trigger.ROLLBACK)
     assert (deployment.state, deployment.error) == ("ready", "")
     assert front.ask(host).text == "one\n"
+
+
+def test_a_prestart_command_runs_in_a_small_image_of_its_own(
+    docker_daemon: DockerDaemon, engine: ImageEngine, front: Stand, pod: Pod, alice: User, settings: Any
+) -> None:
+    own = dataclasses.replace(settings.BRAINPOD, base_images=f"prestart={BUSYBOX}")
+    settings.BRAINPOD = own
+    line = 'echo "seeding with $V in $(ls /www 2>/dev/null | wc -l) files"; exit $((V))'
+    spec = {**APP, "env": [{"name": "V", "value": "0"}], "preStart": line}
+    for value, state in (("0", "ready"), ("7", "failed")):
+        spec["env"] = [{"name": "V", "value": value}]
+        pods.save_resource(pod=pod, kind="App", name="web", spec=spec, by=alice, create=False)
+        pod.refresh_from_db()
+        revision = pods.seal(pod=pod, summary=value, by=alice)
+        deployment = deploy(pod, revision, image(docker_daemon, f"seeded-{value}"), alice)
+        assert deployment.state == state, deployment.error
+        assert f"seeding with {value} in 0 files" in [line.text for line in reader.read(deployment.stream)]
+    assert deployment.error_code == "prestart_failed"
+    assert front.ask(HostName.objects.get(pod=pod).host).text == "seeded-0\n"
 
 
 def test_the_reconciler_brings_back_a_container_that_somebody_removed(

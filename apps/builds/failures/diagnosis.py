@@ -20,7 +20,8 @@ _SAYS_LITTLE = re.compile(
     r"|.*/_logs/.*\.log|Node\.js v[\d.]+|error Command failed\b.*|info Visit .*|\s*ELIFECYCLE\b.*|\s+at .*|[\s\W]*"
     r"|make: \*\*\* .*|.*exited with code \d+\.?|.*For more information about this error, try .*|exit status \d+"
 )
-_WORDS = {"release": "pre-start command", "launch": "app", "health": "app"}
+_WORDS = {"release": "release command", "prestart": "pre-start command", "launch": "app", "health": "app"}
+_SAME = {"prestart": "release"}  # fails as the other does
 _BY_CODE = {entry.code: entry for entry in (*GENERIC.values(), *CATALOGUE)}
 
 
@@ -39,9 +40,9 @@ class Diagnosis:
 
 
 def explain(stage: str, tail: Sequence[str], finished: Finished, *, seconds: float = 0) -> UserError:
-    """The error for a command of `stage` (install, build, release) that did not end well; `tail`: what it printed last.
+    """The error for a command of `stage` (install, build, release, prestart) that did not end well.
 
-    `seconds`: how long it was allowed to take.
+    `tail`: what it printed last. `seconds`: how long it was allowed to take.
     """
     found = diagnose(stage, tail, finished, seconds=seconds)
     return UserError(found.entry.code, found.cause, found.remedy)
@@ -56,7 +57,7 @@ def diagnose(stage: str, lines: Iterable[str], finished: Finished, *, seconds: f
         "seconds": f"{seconds:.0f}",
         "last": _last(text),
     }
-    entries = [entry for entry in CATALOGUE if stage in entry.stages]
+    entries = [entry for entry in CATALOGUE if _SAME.get(stage, stage) in entry.stages]
     for entry in entries:
         if finished.killed in entry.endings or finished.exit_code in entry.endings:
             return _told(entry, "", given)
@@ -64,7 +65,7 @@ def diagnose(stage: str, lines: Iterable[str], finished: Finished, *, seconds: f
         if found := _find(entry, text):
             return _told(entry, found[0], given | found[1])
     generic = GENERIC.get(stage, GENERIC["build"])
-    if (coded := BY_EXIT.get(finished.exit_code)) and stage in coded.stages:
+    if (coded := BY_EXIT.get(finished.exit_code)) and _SAME.get(stage, stage) in coded.stages:
         generic = coded
     return _told(generic, given["last"], given)
 

@@ -21,7 +21,7 @@ STAGE_NAMES = {
     "install": "install",
     "build": "build",
     "push": "package and push",
-    "release": "pre-start",
+    "release": "release or pre-start",
     "launch": "launch",
     "health": "health check",
 }

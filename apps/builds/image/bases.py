@@ -34,6 +34,7 @@ _DEFAULTS = {
     "ruby-build": "ruby:{version}",
     "rust": "rust:{version}-bookworm",
 }
+_SHELL = "alpine:3"
 # The versions that ranges are looked up in; the first is taken where nothing is asked for.
 _VERSIONS: Mapping[str, tuple[str, ...]] = {
     "bun": ("1",),
@@ -69,12 +70,22 @@ class Bases:
 
 def of(plan: Plan, setting: str) -> Bases:
     """`setting`: BRAINPOD_BASE_IMAGES."""
-    own = dict(entry.strip().split("=", 1) for entry in setting.split(",") if "=" in entry)
+    own = _own(setting)
     builds, runs = _BUILT_IN.get(plan.stack, plan.stack), _RUNS_IN.get(plan.stack, plan.stack)
     tool = next((t for name, t in (("mvn", "maven"), ("gradle", "gradle")) if name in plan.tools), "")
     build = _image(tool, "java", plan, own) if tool else _image(f"{builds}-build", builds, plan, own)
     more = {name: _image(name, name, plan, own) for name in ("node", "go", "composer") if name != builds}
     return Bases(build, _image(runs, runs, plan, own), more)
+
+
+def shell(setting: str) -> str:
+    """The small image in which a pre-start command runs. `setting`: BRAINPOD_BASE_IMAGES."""
+    own = _own(setting)
+    return own.get("prestart") or own.get("*", "{image}").replace("{image}", _SHELL)
+
+
+def _own(setting: str) -> dict[str, str]:
+    return dict(entry.strip().split("=", 1) for entry in setting.split(",") if "=" in entry)
 
 
 def version(tool: str, wanted: str) -> str:

@@ -95,6 +95,7 @@ class Spec(Part):
     source: Source = Source()
     build: Build = Build()
     startCommand: Command = ""
+    preStart: Command = ""  # runs before the instances of a deployment are started, without the app's code
     instance: Literal[".25x", ".5x", "1x", "2x", "4x", "8x"] = "1x"
     replicas: Annotated[Whole, Constraint(ge=1, le=10)] = 1
     env: Annotated[tuple[Variable, ...], Constraint(max_length=500)] = ()
@@ -147,6 +148,9 @@ def _check_static(spec: Spec) -> list[Detail]:
     if spec.startCommand:
         message = "must be empty: a static app is files and runs nothing. Empty it, or choose the type web."
         wrong.append(Detail("startCommand", message))
+    if spec.preStart:
+        message = "must be empty: a static app is files and starts nothing. Empty it, or choose the type web."
+        wrong.append(Detail("preStart", message))
     if spec.mounts:
         wrong.append(Detail("mounts", "must be empty: a static app is files and runs nothing. Remove the mounts."))
     if spec.replicas > 1 and spec.size.replicable:

@@ -69,6 +69,11 @@ FORM = (
         "startCommand", "Start command", section="Run", when=RUNS, placeholder="gunicorn app:app",
         hint="Empty: from the Procfile, or what the framework asks for.",
     ),
+    Field(
+        "preStart", "Pre-start command", section="Run", when=RUNS, advanced=True, placeholder="./seed.sh",
+        hint="Runs before each start of a new version, with the app's variables and disk but without its code or tools,"
+        " in 128 MB. Migrations that need the app go into the Procfile, as release.",
+    ),
     Field("instance", "Instance", "select", section="Run", when=RUNS, options=_SIZES),
     Field(
         "replicas", "Replicas", "number", section="Run", when=RUNS, minimum=1, maximum=10,

@@ -22,11 +22,18 @@ GENERIC = {
         _READ,
     ),
     "release": Entry(
+        "release_failed",
+        "The release command failed",
+        ("release",),
+        "The release command ended with exit code {exit}: {last}",
+        f"{_READ} What serves keeps running.",
+    ),
+    "prestart": Entry(
         "prestart_failed",
         "The pre-start command failed",
         ("release",),
         "The pre-start command ended with exit code {exit}: {last}",
-        f"{_READ} What serves keeps running.",
+        f"{_READ} It has neither the app's code nor its tools: a release command has. What serves keeps running.",
     ),
     "launch": Entry(
         "app_exited",
