@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -132,6 +133,11 @@ class Config:
         if self.docker_host:
             return self.docker_host
         return f"unix://{DOCKER_SOCKET}" if DOCKER_SOCKET.is_socket() else ""
+
+    @property
+    def railpack(self) -> str:
+        """The program on this machine; empty where it is not installed."""
+        return os.environ.get("BRAINPOD_RAILPACK_BINARY") or shutil.which("railpack") or ""
 
     @property
     def run(self) -> Path:

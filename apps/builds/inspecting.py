@@ -106,7 +106,7 @@ def _spec(inspection: Inspection, overrides: Overrides) -> dict[str, Any]:
 
 def lacking(plan: Plan, builder: Builder, room: Room) -> UserError | None:
     """What this machine has not and the build would fail for; nothing where others build, or images bring it along."""
-    if builder == "image" or not settings.BRAINPOD.builds:
+    if builder != "bundle" or not settings.BRAINPOD.builds:
         return None
     try:
         toolchains.find(plan, room.tools)

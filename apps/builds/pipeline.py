@@ -15,6 +15,7 @@ from apps.builds.caching import opening, outputs
 from apps.builds.detect.plan import Overrides, Plan
 from apps.builds.image import stages as image
 from apps.builds.image.choice import Builder, choose
+from apps.builds.image.railpack.config import PREFIX
 from apps.builds.models import Artifact, Build
 from apps.builds.stages import build as build_stage
 from apps.builds.stages import clone, detect, install, push
@@ -103,7 +104,7 @@ def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> pus
         Build.objects.filter(pk=build.pk).update(author=commit.author[:200], message=commit.message[:200])
         note.text = f"{commit.sha[:SHORT]} {commit.message}"
     with ledger.stage("detect", app) as note:
-        builder = choose(room, spec)
+        builder = ledger.patiently(lambda: choose(room, spec), "the Docker daemon")
         overrides = overrides_of(spec, builder)
         plan = detect.run(room, root_dir=source.get("rootDir", ""), overrides=overrides, builder=builder)
         Build.objects.filter(pk=build.pk).update(plan=asdict(plan))
@@ -115,8 +116,8 @@ def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> pus
         for warning in env.warnings:
             ledger.write(f"Warning: {warning}")
         note.text = f"{len(env.values)} variables, {len(values)} of them secret"
-    if builder == "image":
-        return _image(build, spec, room, plan, env.values, ledger)
+    if builder != "bundle":
+        return _image(build, spec, room, plan, env.values, ledger, railpack=builder == "railpack")
     return _bundle(build, room, plan, env.values, ledger)
 
 
@@ -140,13 +141,21 @@ def _bundle(build: Build, room: Room, plan: Plan, env: Mapping[str, str], ledger
 
 
 def _image(
-    build: Build, spec: dict[str, Any], room: Room, plan: Plan, env: Mapping[str, str], ledger: Ledger
+    build: Build,
+    spec: dict[str, Any],
+    room: Room,
+    plan: Plan,
+    env: Mapping[str, str],
+    ledger: Ledger,
+    *,
+    railpack: bool,
 ) -> push.Manifest:
     """The same stages, by Docker."""
     wanted = spec.get("build", {})
     job = image.Job(
         room, plan, env, name=f"{build.revision.pod.name}-{build.app}", tag=f"{build.commit[:SHORT]}-{build.pk}",
         dockerfile=wanted.get("dockerfile", ""), target=wanted.get("target", ""), use_cache=wanted.get("cache", True),
+        railpack=railpack,
     )  # fmt: skip
     ledger.patiently(lambda: image.check(job), "the Docker daemon")
     with ledger.stage("install", build.app) as note:
@@ -180,4 +189,10 @@ def overrides_of(spec: dict[str, Any], builder: Builder | None = None) -> Overri
         start=spec.get("startCommand", ""),
         builder=builder or wanted.get("builder", ""),
         dockerfile=wanted.get("dockerfile", ""),
+        variables=_planned_by(spec) if wanted.get("builder") == "railpack" else {},
     )
+
+
+def _planned_by(spec: dict[str, Any]) -> dict[str, str]:
+    """The app's own variables that are Railpack's settings: no secrets, and not those of attached configs."""
+    return {v["name"]: v["value"] for v in spec.get("env", ()) if v["name"].startswith(PREFIX)}

@@ -29,11 +29,12 @@ class Overrides:
     output: str = ""
     start: str = ""
     release: str = ""
-    builder: Literal["", "bundle", "image"] = ""
+    builder: Literal["", "bundle", "image", "railpack"] = ""
     dockerfile: str = ""  # empty: Dockerfile
     versions: Versions = field(default_factory=dict)
     packages: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)  # of the app, that Railpack plans by
 
 
 @dataclass(frozen=True, slots=True)

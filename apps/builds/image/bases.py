@@ -84,6 +84,13 @@ def shell(setting: str) -> str:
     return own.get("prestart") or own.get("*", "{image}").replace("{image}", _SHELL)
 
 
+def named(name: str, usual: str, setting: str, version: str) -> str:
+    """The image `name` as BRAINPOD_BASE_IMAGES (`setting`) has it, else `usual`, from the setting's mirror."""
+    own = _own(setting)
+    template = own.get(name) or own.get("*", "{image}")
+    return template.replace("{image}", usual).replace("{version}", version)
+
+
 def _own(setting: str) -> dict[str, str]:
     return dict(entry.strip().split("=", 1) for entry in setting.split(",") if "=" in entry)
 

@@ -14,7 +14,10 @@ _OWN_BUILDKIT = 23  # from this version on the client needs the component buildx
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One build. `scope`: a host name's label, whose caches and layers are used. `output`: empty for an image."""
+    """One build. `scope`: a host name's label, whose caches and layers are used. `output`: empty for an image.
+
+    `frontend`: the image of what reads `dockerfile`, if it is none; `arguments` are told it.
+    """
 
     context: str
     dockerfile: str
@@ -24,6 +27,8 @@ class Request:
     output: str = ""
     labels: tuple[str, ...] = ()
     iidfile: str = ""
+    frontend: str = ""
+    arguments: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Client:
             f"--build-arg=BUILDKIT_CACHE_MOUNT_NS={request.scope}",
             f"--add-host={request.scope}.invalid:127.0.0.1",
         ]
+        words += [f"--build-arg=BUILDKIT_SYNTAX={request.frontend}"] if request.frontend else []
+        words += [f"--build-arg={name}={value}" for name, value in request.arguments]
         words += [f"--target={request.target}"] if request.target else []
         words += [f"--label={label}" for label in request.labels]
         words += [f"--output={request.output}"] if request.output else []

@@ -41,6 +41,13 @@ def check(host: str) -> None:
         client.ping()
 
 
+def version(host: str) -> tuple[str, str]:
+    """The daemon's, as it says it, and that of its API: ("28.5.1", "1.51")."""
+    with _client(host) as client:
+        said = client.version()
+    return str(said.get("Version", "")), str(said.get("ApiVersion", ""))
+
+
 def inspect(host: str, image: str) -> Image:
     """Raises PlatformError("artifact_missing")."""
     with _client(host) as client:

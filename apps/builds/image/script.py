@@ -16,14 +16,14 @@ from apps.engines.process.host import look
 STEPS = "brainpod"  # the id of the secret with the app's variables
 TOOLS = "brainpod-tools"  # the id of the one without: for what is the same for every app
 CERTIFICATES = "brainpod-ca"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TRUSTING = (
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+TRUSTING = (
     "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
     "CARGO_HTTP_CAINFO", "NPM_CONFIG_CAFILE", "BUNDLE_SSL_CA_CERT", "COMPOSER_CAFILE", "HEX_CACERTS_PATH",
 )  # fmt: skip
 _BEFORE = f"""mkdir -p /layers/deps /layers/tmp {CACHE}
 if [ -r /run/secrets/{CERTIFICATES} ]; then
-{chr(10).join(f"  export {name}=/run/secrets/{CERTIFICATES}" for name in _TRUSTING)}
+{chr(10).join(f"  export {name}=/run/secrets/{CERTIFICATES}" for name in TRUSTING)}
 fi
 """
 _AFTER = """if [ -n "$HTTPS_PROXY" ]; then
@@ -52,17 +52,17 @@ _TOOLS_SAY = {
 
 def steps(values: Mapping[str, str]) -> bytes:
     """The script for install and build: the app's variables, and ours that they cannot change."""
-    return _script({**_TOOLS_SAY, **_registries(), **values, **own_variables()})
+    return _script({**_TOOLS_SAY, **registries(), **values, **own_variables()})
 
 
 def tools() -> bytes:
     """The script for steps that run nothing of the app's."""
-    return _script(_registries())
+    return _script(registries())
 
 
 def assignments(values: Mapping[str, str]) -> bytes:
     """Lines for a shell to read with `.`: every value byte for byte."""
-    lines = [f"export {name}={_quoted(value)}\n" for name, value in values.items() if _NAME.fullmatch(name)]
+    lines = [f"export {name}={_quoted(value)}\n" for name, value in values.items() if NAME.fullmatch(name)]
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
@@ -70,7 +70,7 @@ def _script(values: Mapping[str, str]) -> bytes:
     return _BEFORE.encode() + assignments(values) + _AFTER.encode()
 
 
-def _registries() -> dict[str, str]:
+def registries() -> dict[str, str]:
     """Where this machine's package registries are; what names its own files is of no use in an image."""
     found = look().registries
     return {name: value for name, value in found.items() if not value.startswith(("/", "file:"))}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets as random
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +15,8 @@ from django.conf import settings
 from apps.builds.bundle import Manifest
 from apps.builds.detect import DOCKER, DOCKERFILE
 from apps.builds.detect.plan import Plan
-from apps.builds.image import bases, buildkit, cli, dockerfile, export, images, script
+from apps.builds.image import bases, buildkit, cli, context, dockerfile, export, images, script
+from apps.builds.image.railpack import building
 from apps.builds.stages import push as push_stage
 from apps.builds.stages.room import Room
 from apps.core.errors import Detail, Invalid, PlatformError, UserError
@@ -38,6 +37,7 @@ class Job:
     dockerfile: str = ""
     target: str = ""
     use_cache: bool = True
+    railpack: bool = False  # whether the plan is Railpack's
     # Whose caches and layers are used: those of this app of this team, or nobody's.
     fresh: str = field(default_factory=lambda: random.token_hex(4))
 
@@ -76,23 +76,15 @@ def check(job: Job) -> None:
     """Raises Unavailable while the Docker daemon does not answer. Makes the checkout what git makes of it elsewhere."""
     if not job.files_only:
         images.check(settings.BRAINPOD.docker_address)
-        _open(job.context)
-
-
-def _open(context: Path) -> None:
-    """Readable by everybody: COPY keeps modes, and the platform's own umask would lock an image's user out."""
-    for base, directories, names in os.walk(context):
-        for name in (*directories, *names):
-            path = os.path.join(base, name)
-            mode = os.lstat(path).st_mode
-            if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
-                os.chmod(path, 0o755 if mode & 0o100 else 0o644)
+        context.open_to_all(job.context)
 
 
 def install(job: Job) -> str:
     """Make the layer of the dependencies; a word on it. Raises UserError with the cause, Interrupted; as `build`."""
     if job.own:
         return "by the Dockerfile"
+    if job.railpack:
+        return "by Railpack's plan"
     if not job.plan.install:
         job.room.write("Nothing to install.")
         return "nothing to install"
@@ -106,6 +98,8 @@ def build(job: Job) -> str:
     if job.files_only:
         job.room.write("Nothing to build.")
         return "nothing to build"
+    if job.railpack:
+        return _planned(job)
     if not job.own:
         _write(job)
     if job.plan.kind == "static":
@@ -137,8 +131,8 @@ def push(job: Job) -> Manifest:
         raise UserError("no_start_command", "Nothing says how to start this image.", hint)
     job.room.write(f"Stored {made.id[:19]}: {made.size / MB:.1f} MB, as {_reference(job)}.")
     return Manifest(
-        kind="image", image=made.id, start=job.plan.start, release=job.plan.release, env=dict(job.plan.env),
-        size=made.size,
+        kind="image", image=made.id, start="" if job.railpack else job.plan.start, release=job.plan.release,
+        env=dict(job.plan.env), size=made.size,
     )  # fmt: skip
 
 
@@ -155,6 +149,25 @@ def _run(job: Job, stage: str, *, target: str, output: str) -> None:
     )
     where = buildkit.daemon(settings.BRAINPOD.docker_address)
     buildkit.build(job.room, where, request, _secrets(job), stage=stage, writes=job.place)
+
+
+def _planned(job: Job) -> str:
+    """By Railpack's frontend. It sets no labels, so the image is given them by a build of its own."""
+    where = buildkit.daemon(settings.BRAINPOD.docker_address)
+    order = building.order(job.room, job.plan, job.env, scope=job.scope)
+    made = building.request(order, str(job.context), tag=_reference(job), iidfile=str(job.place / "unlabelled"))
+    buildkit.build(job.room, where, made, order.secrets, stage="build", writes=job.place)
+    directory = job.room.directory("label")
+    directory.joinpath("Dockerfile").write_text(f"FROM {_reference(job)}\n")
+    labelled = cli.Request(
+        context=str(directory), dockerfile=str(directory / "Dockerfile"), scope=job.scope, tag=_reference(job),
+        iidfile=str(job.place / "iid"), labels=images.labels(pod=job.room.pod),
+    )  # fmt: skip
+    buildkit.build(job.room, where, labelled, {}, stage="build", writes=job.place)
+    first, last = ((job.place / name).read_text().strip() for name in ("unlabelled", "iid"))
+    if first != last:
+        images.remove(settings.BRAINPOD.docker_address, first)
+    return ", ".join(job.plan.build) or "by Railpack's plan"
 
 
 def _write(job: Job) -> None:

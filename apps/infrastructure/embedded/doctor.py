@@ -41,6 +41,7 @@ def examine() -> list[Finding]:
         _python(),
         _state(config.state),
         *_programs(config),
+        *([_railpack()] if config.engine == "docker" or config.railpack else []),
         *([_docker()] if config.engine == "docker" else [_sandbox(config, running is not None)]),
         _port(config, running),
         _room(config.state),
@@ -110,6 +111,12 @@ def _program(name: str) -> Finding:
     if found.origin == "setting" and binaries.numbers(version) < binaries.WANTED[name].minimum:
         return Finding(name, "note", f"{version} is older than what is known to work, {found.path} (setting)")
     return Finding(name, "ok", f"{version}, from the {found.origin}, {found.path}")
+
+
+def _railpack() -> Finding:
+    """Nobody needs it: where it is, apps may be planned by it."""
+    found = _program("railpack")
+    return Finding("railpack", "note", f"not used: {found.text}") if found.verdict == "missing" else found
 
 
 def _docker() -> Finding:

@@ -20,6 +20,7 @@ from apps.sources.urls import check_ref, check_url
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NOT_RAILPACKS = ("hugo", "jekyll", "docker")
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 
 
@@ -77,10 +78,17 @@ class Build(Part):
     installCommand: Command = ""
     buildCommand: Command = ""
     outputDir: Relative = ""
-    builder: Literal["", "bundle", "image"] = ""  # empty: whichever the repository and the engine ask for
+    builder: Literal["", "bundle", "image", "railpack"] = ""  # empty: whichever the repository and the engine ask for
     dockerfile: Relative = ""  # empty: Dockerfile, at the app's root directory
     target: Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)] = ""
     cache: bool = True
+
+    @field_validator("builder")
+    @classmethod
+    def _builder(cls, builder: str, info: ValidationInfo) -> str:
+        if builder == "railpack" and info.context and info.context.get("check"):
+            _check_there()
+        return builder
 
     @field_validator("target")
     @classmethod
@@ -119,6 +127,8 @@ class Spec(Part):
             wrong.append(Detail("source.repo", "is required: the address of a git repository."))
         if self.type == "static":
             wrong += _check_static(self)
+        if self.build.builder == "railpack":
+            wrong += _check_railpack(self)
         if wrong:
             raise Invalid(wrong)
         return self
@@ -155,6 +165,26 @@ def _check_static(spec: Spec) -> list[Detail]:
         wrong.append(Detail("mounts", "must be empty: a static app is files and runs nothing. Remove the mounts."))
     if spec.replicas > 1 and spec.size.replicable:
         wrong.append(Detail("replicas", "must be 1: a static app is served as files, by every server process."))
+    return wrong
+
+
+def _check_there() -> None:
+    """Where others build, what they have is found out when they look at the app."""
+    config, another = settings.BRAINPOD, "Choose another builder, or leave it to be found."
+    if config.engine != "docker":
+        raise Invalid(f"must not be railpack: it makes images, and this installation's engine runs none. {another}")
+    if config.builds and not config.railpack:
+        raise Invalid(f"must not be railpack: the program railpack is not on this machine. {another}")
+
+
+def _check_railpack(spec: Spec) -> list[Detail]:
+    wrong = []
+    if spec.type == "static":
+        message = "must not be railpack for a static app: it makes images that run. Empty it, or choose the type web."
+        wrong.append(Detail("build.builder", message))
+    if spec.build.framework in _NOT_RAILPACKS:
+        message = f"must not be {spec.build.framework}: Railpack does not know it. Empty it, or choose another builder."
+        wrong.append(Detail("build.framework", message))
     return wrong
 
 

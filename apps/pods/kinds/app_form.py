@@ -23,6 +23,7 @@ _BUILDERS = (
     ("", "Found by itself"),
     ("bundle", "Bundle: built and run with the machine's own tools"),
     ("image", "Image: built by Docker"),
+    ("railpack", "Railpack: planned by it, built by Docker"),
 )
 _SIZES = tuple((name, f"{name}: {size.cpu:g} CPU, {size.memory} MB") for name, size in SIZES.items())
 

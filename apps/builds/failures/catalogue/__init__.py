@@ -16,6 +16,7 @@ from apps.builds.failures.catalogue.launch import LAUNCH
 from apps.builds.failures.catalogue.lockfiles import LOCKFILES
 from apps.builds.failures.catalogue.native import NATIVE
 from apps.builds.failures.catalogue.push import PUSH
+from apps.builds.failures.catalogue.railpack import RAILPACK
 from apps.builds.failures.catalogue.registries import GAVE_UP, NETWORK, REGISTRIES
 from apps.builds.failures.catalogue.scripts import SCRIPTS
 from apps.builds.failures.catalogue.versions import VERSIONS
@@ -24,6 +25,7 @@ from apps.builds.failures.entry import Entry
 CATALOGUE: tuple[Entry, ...] = (
     *CLONE,
     *DETECT,
+    *RAILPACK,
     *PUSH,
     *HEALTH,
     *ENDINGS,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from argparse import ArgumentParser
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.builds.detect import detect
 from apps.builds.detect.plan import Overrides, Plan
+from apps.builds.detect.project import Project
+from apps.builds.image.railpack import preparing, reading
 from apps.core.errors import Detail, Invalid, UserError
 from apps.core.paths import beneath
 
@@ -29,9 +33,9 @@ class Command(BaseCommand):
         parser.add_argument("--framework", default="", help="the detector to use, as in an app's settings")
         parser.add_argument(
             "--builder",
-            choices=("bundle", "image"),
+            choices=("bundle", "image", "railpack"),
             default="bundle",
-            help="image: a Dockerfile at the root beats everything",
+            help="image: a Dockerfile at the root beats everything; railpack: as it plans the app",
         )
 
     def handle(self, *args: Any, directory: Path, **options: Any) -> None:
@@ -42,7 +46,8 @@ class Command(BaseCommand):
             if not app.is_dir():
                 raise Invalid([Detail("root-dir", f"There is no directory {options['root_dir']}.")])
             wanted = Overrides(framework=options["framework"], builder=options["builder"])
-            plan = detect(app, wanted, repository=directory)
+            planned = wanted.builder == "railpack"
+            plan = _by_railpack(app, wanted) if planned else detect(app, wanted, repository=directory)
         except UserError as error:
             if options["json"]:
                 failure = {"code": error.code, "message": error.message, "hint": error.hint}
@@ -50,6 +55,13 @@ class Command(BaseCommand):
             raise CommandError(f"{error.code}: {error}") from None
         shown = {key: value for key, value in asdict(plan).items() if key in _SHOWN}
         self.stdout.write(json.dumps(shown) if options["json"] else _table(plan))
+
+
+def _by_railpack(app: Path, wanted: Overrides) -> Plan:
+    project = Project(app.resolve())
+    with tempfile.TemporaryDirectory() as work:
+        mise = settings.BRAINPOD.state / "tools" / preparing.MISE
+        return reading.read(preparing.prepare(project, wanted, work=Path(work), mise=mise), project, wanted)
 
 
 def _table(plan: Plan) -> str:
