@@ -34,6 +34,8 @@ TABLES = {row[1] for row in sources._CAUSES}
 FAILURES = {entry.code for entry in (*CATALOGUE, *GENERIC.values())}
 COMPUTED = {
     ("apps/builds/failures/diagnosis.py", "found.entry.code"),  # the catalogue's
+    ("apps/builds/image/railpack/preparing.py", "found.entry.code"),  # the catalogue's, by what Railpack says
+    ("apps/builds/image/railpack/preparing.py", "code"),  # the catalogue's: found_in knows it
     ("apps/deployments/health.py", "said.entry.code"),  # the catalogue's, by an app's last lines
     ("apps/deployments/health.py", "error.code"),  # handed on, with what the app said
     ("apps/sources/failures.py", "code"),  # its table

@@ -136,3 +136,16 @@ def test_root_s_state_where_others_may_not_pass_is_said_loudly(
     assert finding.verdict == ("note" if loud else "ok")
     assert ("RUN AS ROOT" in finding.text) is loud
     assert (f"chmod o+x {home}" in finding.text) is loud
+
+
+@pytest.mark.django_db
+def test_railpack_is_named_where_apps_may_be_planned_by_it(
+    change: Change, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    railpack = tmp_path / "railpack"
+    monkeypatch.setenv("BRAINPOD_RAILPACK_BINARY", str(railpack))
+    assert (found("railpack").verdict, "not used" in found("railpack").text) == ("note", True)
+    railpack.write_text("#!/bin/sh\necho railpack version 0.37.0\n")
+    railpack.chmod(0o755)
+    assert found("railpack").verdict == "ok"
+    assert "0.37.0, from the setting" in found("railpack").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,34 @@ def test_defaults_are_filled_in_and_parsing_again_changes_nothing() -> None:
     assert spec["healthCheckPath"] == "/"
     assert spec["build"]["cache"] is True
     assert kinds.APP.parse(spec) == spec
+
+
+def test_railpack_needs_its_program_and_an_engine_for_images(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fields(**build: str) -> list[str]:
+        try:
+            kinds.APP.parse(app(build={"builder": "railpack", **build}))
+        except Invalid as error:
+            return [detail.path for detail in error.details]
+        return []
+
+    monkeypatch.setenv("BRAINPOD_RAILPACK_BINARY", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engine="process", builds=True)
+    assert fields() == ["build.builder"]
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engine="docker")
+    assert fields() == ["build.builder"]
+    monkeypatch.setenv("BRAINPOD_RAILPACK_BINARY", str(tmp_path / "railpack"))
+    assert fields() == []
+    assert fields(framework="go") == []
+    assert fields(framework="hugo") == ["build.framework"]
+    with pytest.raises(Invalid) as caught:
+        kinds.APP.parse(app(type="static", startCommand="", build={"builder": "railpack"}))
+    assert "build.builder" in [detail.path for detail in caught.value.details]
+    monkeypatch.setenv("BRAINPOD_RAILPACK_BINARY", "")
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, builds=False)
+    assert fields() == [], "another machine builds, and may have it"
 
 
 def test_values_are_kept_to_the_byte() -> None:

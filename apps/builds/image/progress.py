@@ -11,6 +11,7 @@ _STEP = re.compile(r"\[(?!internal\])([^\]]*\d+/\d+)\] (.*)", re.DOTALL)
 _OURS = re.compile(r"RUN .*/run/secrets/brainpod")
 _NOISE = re.compile(
     r"sha256:.*|DONE .*|CANCELED|\[internal\].*|transferring .*|resolve .*|extracting .*|exporting .*|writing image.*"
+    r"|docker-image://.*|load build definition .*|loading \.|copy / /app|mkdir /\S*|\[railpack\] .*"  # Railpack's own
     r"|naming to .*|copying files.*|sending tarball.*|unpacking to.*|preparing .*|importing .*|\[auth\].*|\.\.\.|"
 )
 _REPEATED = "-" * 6  # between two of them it says the end of the failed step's output once more
@@ -31,6 +32,7 @@ class Cleaner:
         self.exit_code: int | None = None
         self._told: str = ""
         self._repeating = False
+        self._named: dict[str, str] = {}  # steps that are no Dockerfile's, by their number
 
     def feed(self, line: str) -> Iterator[str]:
         if line == _REPEATED:
@@ -53,14 +55,17 @@ class Cleaner:
                 yield f"[{step[1]}] {_COMMAND.sub('RUN ', step[2])}"
             self._told = step[0]
         elif text == "CACHED":
-            yield from self._cached()
+            yield from self._cached(number)
         elif ended := _ENDED.fullmatch(text):
             yield from self._ended(ended[1])
-        elif not _NOISE.fullmatch(text):
+        elif not _NOISE.fullmatch(text) and self._named.get(number) != text:
+            self._named[number] = text
             yield text
 
-    def _cached(self) -> Iterator[str]:
-        if self._told and " FROM " not in self._told:
+    def _cached(self, number: str) -> Iterator[str]:
+        if number in self._named:
+            yield f"{self._named[number]}: unchanged"
+        elif self._told and " FROM " not in self._told:
             yield f"{self._told.partition(']')[0]}] unchanged"
 
     def _ended(self, code: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import hmac
 import json
 import secrets as random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from django.conf import settings
@@ -163,7 +163,8 @@ def _planned(job: Job) -> str:
         context=str(directory), dockerfile=str(directory / "Dockerfile"), scope=job.scope, tag=_reference(job),
         iidfile=str(job.place / "iid"), labels=images.labels(pod=job.room.pod),
     )  # fmt: skip
-    buildkit.build(job.room, where, labelled, {}, stage="build", writes=job.place)
+    quiet = replace(job.room, write=lambda _: None)
+    buildkit.build(quiet, where, labelled, {}, stage="build", writes=job.place)
     first, last = ((job.place / name).read_text().strip() for name in ("unlabelled", "iid"))
     if first != last:
         images.remove(settings.BRAINPOD.docker_address, first)

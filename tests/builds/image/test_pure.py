@@ -210,6 +210,17 @@ executor failed running [/bin/sh -c npm ci]: exit code: 7"""
     assert cleaner.exit_code == 7
 
 
+def test_steps_that_are_no_dockerfiles_are_said_once() -> None:
+    said = (
+        "#1 docker-image://r/railpack-frontend:v1\n#2 loading .\n#3 [railpack] secrets hash\n#4 npm ci\n#4 0.1 x\n"
+        "#5 mkdir /etc\n#6 copy src\n#4 npm ci\n#4 0.2 y\n#4 DONE 1s\n#6 CACHED\n#7 npm ci\n"
+        "#7 ERROR: process \"sh -c 'npm ci'\" did not complete successfully: exit code: 3"
+    )
+    cleaner = Cleaner()
+    lines = [line for raw in said.split("\n") for line in cleaner.feed(raw)]
+    assert lines == ["npm ci", "x", "copy src", "y", "copy src: unchanged", "npm ci", "The step exited with code 3."]
+
+
 def test_an_archive_comes_out_whole(tmp_path: Path) -> None:
     held = {"srv/a/b.txt": b"x", "srv/run.sh": b"#!", "elsewhere": b"y"}
     export.unpack(_archive(tmp_path, held, links={"srv/l": "a/b.txt"}), tmp_path / "out", "srv")

@@ -53,6 +53,7 @@ def start(task: Task) -> subprocess.Popen[bytes]:
     for place in (task.work, task.mise):
         place.mkdir(parents=True, exist_ok=True)
         identity.own(str(place), who)
+    os.utime(task.mise)  # it is in use: what was not for long goes (caching/sweep.py)
     staging = Staging(who, frozenset({str(task.app)})) if who.drop else None
     where = staging.where if staging else str
     command = arguments(task, bwrap, where, look().binds)
