@@ -6,7 +6,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.core.errors import NotFound
@@ -29,7 +29,7 @@ hostile = st.lists(
     ),
     max_size=30,
 ).map("".join)  # fmt: skip
-quick = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=150)
 
 
 def written(batcher: Batcher, chunks: list[str]) -> list[Line]:
