@@ -23,6 +23,10 @@ KNOWN_KEYS = frozenset({"", "secret", "changeme", "django-insecure", "insecure"}
 HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 DOCKER_SOCKET = Path("/var/run/docker.sock")
+# As Docker reads it: without a dot, a port or "localhost" the first part would be a name on Docker Hub.
+REGISTRY = re.compile(
+    r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9.-]+(?=:))(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+)
 BASE_IMAGE = re.compile(r"(\*|[a-z]+(-build)?)=[\w.:/@{}-]+")
 SCHEMES = {
     "docker_host": ("unix", "tcp", "ssh"),
@@ -102,6 +106,10 @@ class Config:
     build_cpu: float = 2.0
     base_images: str = ""  # what generated images begin with: python=mirror/python:{version}-slim,…
     build_ca: str = ""  # a file of CA certificates that build steps of images trust
+    registry: str = ""  # host/path beneath which images are pushed and pulled; empty: they stay where they were built
+    registry_user: str = ""  # who we are there; empty: what the Docker configuration of the platform's user says
+    registry_password: str = field(default="", repr=False)
+    registry_ca: str = ""  # a file of CA certificates that the platform trusts when it asks the registry itself
     drain_seconds: float = 30.0  # the most that requests under way in replaced instances are waited for
     allowed_networks: str = ""  # private networks that clones and egress may reach, comma-separated
     database_url: str = ""  # postgres://… ; empty: SQLite in the state directory
@@ -263,8 +271,15 @@ def _check_images(config: Config) -> None:
             raise ImproperlyConfigured(
                 f"BRAINPOD_BASE_IMAGES: {entry!r} is not like python=registry.example/python:{{version}}-slim."
             )
-    if config.build_ca and not Path(config.build_ca).is_file():
-        raise ImproperlyConfigured(f"BRAINPOD_BUILD_CA: there is no file {config.build_ca}.")
+    for name in ("build_ca", "registry_ca"):
+        if (path := getattr(config, name)) and not Path(path).is_file():
+            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()}: there is no file {path}.")
+    if config.registry and not REGISTRY.fullmatch(config.registry):
+        raise ImproperlyConfigured(
+            f"BRAINPOD_REGISTRY must be like registry.example.org/brainpod, in small letters, not {config.registry!r}."
+        )
+    if bool(config.registry_user) != bool(config.registry_password):
+        raise ImproperlyConfigured("BRAINPOD_REGISTRY_USER and BRAINPOD_REGISTRY_PASSWORD are given together or not.")
 
 
 def _check_production(config: Config) -> None:

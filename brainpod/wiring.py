@@ -9,6 +9,7 @@ from django.conf import settings
 from apps.accounts.models import User
 from apps.artifacts import objects
 from apps.artifacts.local import LocalArtifacts
+from apps.artifacts.oci import Registry
 from apps.artifacts.shared import SharedArtifacts
 from apps.core.masking import Mask
 from apps.deployments import runtime_logs
@@ -25,7 +26,14 @@ def engine() -> Engine:
     if config.engine == "docker":
         from apps.engines.docker.client import DockerEngine  # here: docker-py costs 9 MB in each process
 
-        return DockerEngine(config.docker_host, config.state, allowed=config.networks, shared=config.joined_networks)
+        found = registry()
+        return DockerEngine(
+            config.docker_host,
+            config.state,
+            allowed=config.networks,
+            shared=config.joined_networks,
+            login=found.login if found else lambda _: None,
+        )
     return ProcessEngine(config.run / "engine.sock")
 
 
@@ -60,6 +68,14 @@ def artifacts() -> LocalArtifacts:
     if config.artifacts_url:
         return SharedArtifacts(config.state / "artifacts", objects.opened(config.artifacts_url))
     return LocalArtifacts(config.state / "artifacts")
+
+
+def registry() -> Registry | None:
+    """Where images are pushed to and pulled from, if anywhere."""
+    config = settings.BRAINPOD
+    if not config.registry:
+        return None
+    return Registry(config.registry, config.registry_user, config.registry_password, config.registry_ca)
 
 
 def cache_store() -> objects.Objects | None:

@@ -16,6 +16,7 @@ pytest_plugins: list[str] = [
     "tests.stack.components",
     "tests.stack.docker",
     "tests.stack.docker_engine",
+    "tests.stack.registry",
     "tests.stack.s3",
 ]
 DATABASE = {"db", "transactional_db", "django_db_serialized_rollback"}

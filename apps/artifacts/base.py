@@ -22,8 +22,13 @@ class Artifacts(Protocol):
         """Move `directory` in as an immutable tree (a rename: same file system); if it is there already, drop it.
 
         `outside`: absolute directories that absolute links may point beneath, beside those of every sandbox. Raises
-        Invalid("artifact_escape") for links that lead out, devices, sockets, FIFOs; setuid bits are cleared.
+        Invalid("artifact_escape") for links that lead out, devices, sockets, FIFOs; setuid bits are cleared. Raises
+        NotShared where other hosts are to have it and it could not be sent: `share` tries that again.
         """
+        ...
+
+    def share(self, digest: str) -> None:
+        """Have a tree of this host where other hosts find it. Raises ObjectsAway."""
         ...
 
     def path(self, digest: str) -> Path:

@@ -27,6 +27,14 @@ MOST_BYTES = 64 << 30  # of one tree that is fetched, unpacked
 MOST_FILES = 5_000_000
 
 
+class NotShared(ObjectsAway):
+    """`tree` is kept on this host, and the store did not take it."""
+
+    def __init__(self, tree: Tree, error: ObjectsAway) -> None:
+        super().__init__(error.__cause__ or error)
+        self.tree = tree
+
+
 class SharedArtifacts(LocalArtifacts):
     """Raises Unavailable (ObjectsAway) where a tree has to travel and the store does not answer."""
 
@@ -36,10 +44,16 @@ class SharedArtifacts(LocalArtifacts):
 
     def adopt(self, directory: Path, *, outside: Sequence[str] = ()) -> Tree:
         tree = super().adopt(directory, outside=outside)
-        name = self._object(tree.digest)
-        if not self._objects.has(name):
-            self._upload(tree.digest, name)
+        try:
+            self.share(tree.digest)
+        except ObjectsAway as error:
+            raise NotShared(tree, error) from error
         return tree
+
+    def share(self, digest: str) -> None:
+        name = self._object(digest)
+        if not self._objects.has(name):
+            self._upload(digest, name)
 
     def path(self, digest: str) -> Path:
         if not super().has(digest):

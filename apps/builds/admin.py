@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.builds.models import Artifact, Build, BuildCache, Builder, BuildRun, Inspection
+from apps.builds.models import Artifact, Build, BuildCache, Builder, BuildRun, Inspection, PushedImage, Runtime
 from apps.core.admin import ReadOnly
 
 
@@ -53,8 +53,8 @@ class BuildAdmin(ReadOnly, admin.ModelAdmin):
 class BuilderAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("name", "region", "capacity", "is_alive", "draining", "dedicated", "labels", "seen_at")
     list_filter = ("region", "draining", "dedicated")
-    search_fields = ("name", "region")
-    readonly_fields = ("started_at", "seen_at")
+    search_fields = ("name", "region", "daemon")
+    readonly_fields = ("daemon", "started_at", "seen_at")
     actions = ("drain", "resume")
 
     @admin.display(boolean=True, description="alive")
@@ -78,6 +78,18 @@ class BuilderAdmin(ReadOnly, admin.ModelAdmin):
     def resume(self, request: HttpRequest, queryset: QuerySet[Builder]) -> None:
         queryset.update(draining=False)
         self.message_user(request, "They are given builds again.")
+
+
+@admin.register(Runtime)
+class RuntimeAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("daemon", "seen_at")
+    search_fields = ("daemon",)
+
+
+@admin.register(PushedImage)
+class PushedImageAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("name", "digest", "pushed_at")
+    search_fields = ("name", "digest")
 
 
 @admin.register(BuildRun)

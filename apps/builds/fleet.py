@@ -3,6 +3,9 @@
 Every process that may build is part of one builder, named in its settings. The process in charge of it announces it
 every few seconds; a builder that falls silent, or whose process has ended, is given nothing more, and what it had is
 taken over by another (apps.deployments.dispatch).
+
+Where images travel by no registry they stay in the Docker daemon that built them, and only what runs in the same one
+can be started from them: builders say which they have, the platform which it runs (`Runtime`), `usable` compares.
 """
 
 from __future__ import annotations
@@ -20,12 +23,17 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils import timezone
 
-from apps.builds.models import SILENT, Builder
+from apps import artifacts, engines
+from apps.builds.image import images
+from apps.builds.models import SILENT, Builder, Runtime
 from apps.core import holders
+from apps.core.errors import Unavailable
 from apps.pods.models import Pod
 
 log = structlog.get_logger(__name__)
 HEARTBEAT = SILENT.total_seconds() / 5  # seconds
+IDENTIFIED = datetime.timedelta(seconds=60)  # how long a daemon is taken for the one it was
+_known: dict[str, tuple[str, float]] = {}  # address → ID of the daemon there, until when
 FRESH = datetime.timedelta(seconds=HEARTBEAT * 0.75)  # what another process of the pool said lately is enough
 
 
@@ -49,6 +57,7 @@ def announce(*, dedicated: bool | None = None, holder: str = "", started: bool =
         "labels": [label.strip() for label in config.builder_labels.split(",") if label.strip()],
         "holder": holder or holders.me(),
         "seen_at": timezone.now(),
+        "daemon": _daemon(),
     }
     if dedicated is not None:
         said["dedicated"] = dedicated
@@ -66,6 +75,42 @@ def leave() -> None:
 def regions(pod: Pod) -> list[str]:
     """Where `pod` could be built: the regions with a builder, and its own."""
     return sorted({pod.region, *Builder.objects.values_list("region", flat=True)})
+
+
+def usable(builders: list[Builder]) -> list[Builder]:
+    """Those of `builders` whose images the platform's engine can run."""
+    if not _images_stay():
+        return builders
+    runs = Runtime.objects.values_list("daemon", flat=True).first()
+    return [b for b in builders if not b.dedicated or (b.daemon and b.daemon == runs)]
+
+
+def note_runtime() -> None:
+    """Write down which daemon the engine of this process runs images in, if nobody has lately."""
+    if not _images_stay() or Runtime.objects.filter(seen_at__gt=timezone.now() - IDENTIFIED).exists():
+        return
+    said = {"daemon": images.identity(settings.BRAINPOD.docker_address), "seen_at": timezone.now()}
+    Runtime.objects.update_or_create(pk=1, defaults=said)
+
+
+def _images_stay() -> bool:
+    docker = bool(settings.BRAINPOD.docker_address)
+    return docker and artifacts.registry() is None and "image" in engines.engine().artifacts
+
+
+def _daemon() -> str:
+    """The ID of the daemon of this machine, asked now and then; empty where it makes no difference or is away."""
+    if not _images_stay():
+        return ""
+    found, until = _known.get(settings.BRAINPOD.docker_address, ("", 0.0))
+    if time.monotonic() >= until:
+        try:
+            found = images.identity(settings.BRAINPOD.docker_address)
+        except Unavailable as error:
+            log.warning("daemon_unknown", error=str(error))
+            found = ""
+        _known[settings.BRAINPOD.docker_address] = (found, time.monotonic() + IDENTIFIED.total_seconds())
+    return found
 
 
 def choose(builders: Iterable[Builder], region: str, load: Mapping[int, int]) -> Builder | None:

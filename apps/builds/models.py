@@ -65,7 +65,8 @@ class Builder(models.Model):
     """A machine that builds. It says every few seconds that it is there (apps.builds.fleet).
 
     `dedicated`: it builds and does nothing else; one that is not also releases what it built, and its place is taken
-    until that is done. `capacity`: builds at once.
+    until that is done. `capacity`: builds at once. `daemon`: the ID of the Docker daemon that keeps the images it
+    builds; empty where none is asked for.
     """
 
     name = models.CharField(max_length=40, unique=True)
@@ -73,6 +74,7 @@ class Builder(models.Model):
     capacity = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
     labels = models.JSONField(default=list, blank=True)
     dedicated = models.BooleanField(default=True)
+    daemon = models.CharField(max_length=100, default="", blank=True, editable=False)
     draining = models.BooleanField(default=False)  # by an operator: it ends what it has and gets nothing new
     holder = models.CharField(max_length=120, default="", editable=False)
     started_at = models.DateTimeField(null=True, editable=False)
@@ -92,6 +94,47 @@ class Builder(models.Model):
     def queue(self) -> str:
         """Where its messages go (Config.builder_queue)."""
         return f"builder.{self.name}"
+
+
+class Runtime(models.Model):
+    """Where the platform's engine runs images: one row, as a worker found it last (apps.builds.fleet)."""
+
+    daemon = models.CharField(max_length=100)  # the ID of the Docker daemon
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.daemon
+
+
+class PushedImage(models.Model):
+    """An image that was sent to the registry, and stays there until nobody needs it (apps.builds.image.pruning).
+
+    `name` is repository:tag. `digest` is empty until the registry has it. No artifact owns the row: it outlives its
+    build, its pod and a worker that died over the push.
+    """
+
+    name = models.CharField(max_length=400, unique=True)
+    digest = models.CharField(max_length=80, blank=True)
+    pushed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def repository(self) -> str:
+        return self.name.rpartition(":")[0]
+
+    @property
+    def tag(self) -> str:
+        return self.name.rpartition(":")[2]
+
+    @property
+    def reference(self) -> str:
+        """What it is pulled as."""
+        return f"{self.repository}@{self.digest}"
 
 
 class BuildRun(models.Model):

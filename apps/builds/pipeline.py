@@ -164,8 +164,8 @@ def _image(
         note.text = image.build(job)
     with ledger.stage("push", build.app) as note:
         manifest = image.push(job)
-        digest = (manifest.image or manifest.app).removeprefix("sha256:")
-        note.text = f"{digest[:12]}, {manifest.size / 1e6:.1f} MB"
+        where, _, digest = (manifest.image or manifest.app).rpartition("sha256:")
+        note.text = f"{digest[:12]}, {manifest.size / 1e6:.1f} MB" + (f", in {where.rstrip('@')}" if where else "")
     return manifest
 
 

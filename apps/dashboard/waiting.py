@@ -26,6 +26,9 @@ def words(deployment: Deployment) -> str:
             return f"{used} It is built when the next one begins, number {number} in the queue."
         case "region":
             return f"Waits for a builder in the region {pod.region}: none is there now."
+        case "daemon":
+            there = f"The builders in the region {pod.region} keep images in a Docker daemon of their own"
+            return f"{there}, which this platform does not run. Have an operator set BRAINPOD_REGISTRY."
         case "builder":
             return f"Waits for a free builder, number {number} in the queue."
         case _ if deployment.builder:

@@ -24,6 +24,7 @@ from apps.deployments.models import OPEN_STATES, Deployment
 
 BEGIN = datetime.timedelta(seconds=15)  # within which a builder that was told begins, or somebody else is told
 
+REGIONAL = ("builder", "region", "daemon")  # what the deployments of one region wait for together
 UNBUILT = Exists(Build.objects.filter(revision=OuterRef("revision"), artifact=None))
 
 
@@ -56,7 +57,8 @@ class _Round:
     """One look at everything that is open: what is taken, and who may have what is left."""
 
     def __init__(self, builders: list[Builder], rows: list[Deployment]) -> None:
-        self.builders = builders
+        self.builders = fleet.usable(builders)
+        self.regions = {b.region for b in builders}
         self.load: Counter[int] = Counter()  # builder → deployments
         self.teams: Counter[int] = Counter()  # team → deployments that are being built
         self.waiting: list[Deployment] = []
@@ -113,7 +115,9 @@ class _Round:
                 self._spent[team.pk] = usage.exhausted(team)
             if self._spent[team.pk]:
                 return "minutes"
-        return "" if any(b.region == row.pod.region for b in self.builders) else "region"
+        if any(b.region == row.pod.region for b in self.builders):
+            return ""
+        return "daemon" if row.pod.region in self.regions else "region"
 
     def _wait(self, row: Deployment, what: str) -> None:
         if row.waits_for != what or row.builder_id is not None:
@@ -126,5 +130,5 @@ def ahead(deployment: Deployment) -> int:
     """How many wait for the same thing and were there before."""
     rows = Deployment.objects.filter(state__in=OPEN_STATES, waits_for=deployment.waits_for, pk__lt=deployment.pk)
     pod = deployment.pod
-    same = Q(pod__region=pod.region) if deployment.waits_for in ("builder", "region") else Q(pod__team=pod.team_id)
+    same = Q(pod__region=pod.region) if deployment.waits_for in REGIONAL else Q(pod__team=pod.team_id)
     return rows.filter(same, cancel_at=None).count()

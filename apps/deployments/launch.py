@@ -16,6 +16,7 @@ from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
 from apps.core.states import move
 from apps.deployments.models import WORKLOAD_MOVES, Workload
+from apps.deployments.recorder import Recorder
 from apps.deployments.release import Release
 from apps.engines.base import LaunchSpec, Limits, Mount, RunSpec
 from apps.pods.environment import environment, secret_references
@@ -78,6 +79,14 @@ def manifest(release: Release, app: str) -> bundle.Manifest:
     if artifact is None:
         raise PlatformError("artifact_missing", f"{app} of {release.revision} has no artifact.")
     return bundle.Manifest.from_json(artifact.manifest)
+
+
+def fetch(release: Release, app: str, recorder: Recorder) -> None:
+    """Have the image of `app` where it will run, told in the log. Raises UserError("image_pull_failed")."""
+    image = manifest(release, app).image
+    if image:
+        engines.engine().fetch(image, on_line=recorder.write, cancelled=recorder.cancelled)
+        recorder.check()
 
 
 def start(release: Release, workload: Workload) -> None:

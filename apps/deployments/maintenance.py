@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 
-import structlog
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db.models import Window
@@ -12,22 +11,19 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from apps import artifacts
-from apps.builds import bundle
 from apps.builds.caching import sweep, tending
-from apps.builds.image import images
+from apps.builds.image import pruning
 from apps.builds.models import Artifact, Build
-from apps.core.errors import Unavailable
 from apps.deployments.duties import duty
 from apps.deployments.models import Workload
 from apps.logs import retention
 from apps.pods.models import Pod, Revision
 
 HOUR = 3600.0
-log = structlog.get_logger(__name__)
 
 
 def maintain() -> None:
-    """Old log lines, sessions, artifacts of revisions past the kept ones, idle caches."""
+    """Old log lines, sessions, artifacts and images of revisions past the kept ones, idle caches."""
     with duty("maintain") as lease:
         if lease is None:
             return
@@ -56,17 +52,4 @@ def _artifacts() -> None:
     config = settings.BRAINPOD
     spared = config.cache_days * 24 * HOUR if config.artifacts_url else max(6 * HOUR, 4.0 * config.build_seconds)
     artifacts.artifacts().keep_only(sweep.named() | tending.retained(), older_than=spared)
-    _images()
-
-
-def _images() -> None:
-    """The same for images; a daemon that does not answer is asked again next time."""
-    host = settings.BRAINPOD.docker_address
-    if not host:
-        return
-    stored = Artifact.objects.filter(kind="image").values_list("manifest", flat=True)
-    needed = {bundle.Manifest.from_json(manifest).image for manifest in stored}
-    try:
-        images.keep_only(host, needed, older_than=settings.BRAINPOD.cache_days * 24 * HOUR)
-    except Unavailable as error:
-        log.warning("maintenance.images_left", error=str(error))
+    pruning.sweep(older_than=pruning.young())

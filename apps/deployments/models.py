@@ -54,7 +54,7 @@ class Deployment(Leased):
     builder = models.ForeignKey(Builder, null=True, on_delete=models.SET_NULL, related_name="deployments")
     assigned_at = models.DateTimeField(null=True)  # when it was given to `builder`
     built_at = models.DateTimeField(null=True)  # when everything it needs was built
-    waits_for = models.CharField(max_length=10, blank=True)  # slot | minutes | region | builder; see dispatch.py
+    waits_for = models.CharField(max_length=10, blank=True)  # slot | minutes | region | daemon | builder: dispatch.py
     deadline = models.DateTimeField(null=True)  # past it, the reconciler fails the deployment
     cancel_at = models.DateTimeField(null=True)  # when somebody asked for it to be cancelled
     cancelled_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from apps import edge, engines
+from apps.builds import fleet
 from apps.core.errors import PlatformError, UserError
 from apps.core.masking import Mask
 from apps.core.states import move
@@ -39,7 +40,7 @@ def reconcile() -> None:
     with duty("reconcile") as lease:
         if lease is None:
             return
-        for part in (_jobs, inspections.tend, _workloads, _leftovers, _edge, _deletions):
+        for part in (fleet.note_runtime, _jobs, inspections.tend, _workloads, _leftovers, _edge, _deletions):
             try:
                 part()
             except PlatformError as error:

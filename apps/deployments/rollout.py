@@ -39,6 +39,7 @@ def launch_all(recorder: Recorder, release: Release) -> list[Workload]:
             workloads += [w for w in kept if w is not None]
             continue
         with recorder.stage("launch", app) as note:
+            recorder.patiently(lambda app=app: launch.fetch(release, app, recorder), "the engine")  # type: ignore[misc]
             begun = [w for w in kept if w is not None and w.deployment_id == recorder.deployment.pk]
             if not begun:
                 _make_room(recorder, wanted[0])

@@ -158,6 +158,14 @@ class Engine(Protocol):
 
     def check(self) -> Capabilities: ...
 
+    def fetch(self, image: str, *, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
+        """Have `image` where it is run, so that `launch` need not wait for it; at once if it is there.
+
+        `on_line`: what is worth saying on the way. Returns early once `cancelled()` is true. Raises
+        UserError("image_pull_failed").
+        """
+        ...
+
     def launch(self, spec: LaunchSpec) -> Handle:
         """Start `spec`, once: a second call with the same id returns the same handle and starts nothing."""
         ...

@@ -21,7 +21,7 @@ from django.utils import timezone
 from apps.accounts.links import signin_link
 from apps.accounts.models import Invitation, SignIn, SignInLink, Team, User
 from apps.accounts.roles import Role
-from apps.builds.models import Artifact, BuildCache, Builder, BuildRun
+from apps.builds.models import Artifact, BuildCache, Builder, BuildRun, PushedImage, Runtime
 from apps.core.ids import new_id
 from apps.deployments.models import Deployment, Duty, Workload
 from apps.hooks.models import Receipt, Tip, Webhook
@@ -58,6 +58,8 @@ def plant() -> None:
     artifact = Artifact.objects.create(team=team, kind="static", manifest={"files": "sha256:0"}, size=5_000_000)
     build = revision.builds.create(app="web", inputs="0", commit="c" * 40, artifact=artifact)
     Builder.objects.create(name=f"b{new_id()}", region="local", labels=["fast"])
+    Runtime.objects.create(daemon=f"d{new_id()}", seen_at=timezone.now())
+    PushedImage.objects.create(name=f"registry.example.org/shop-web:{new_id()}", pushed_at=timezone.now())
     BuildRun.objects.create(
         team=team, pod=pod, build=build, pod_name=pod.name, app="web", builder="b", started_at=timezone.now()
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps import artifacts, engines
+from apps.artifacts.objects import ObjectsAway
 from apps.builds.caching import keys
 from apps.builds.caching.index import INTERMEDIATES
 from apps.builds.detect.plan import CACHE, Plan
@@ -88,7 +89,7 @@ def keep(room: Room, plan: Plan, versions: Mapping[str, str]) -> None:
                 one.place.rename(target)
         if filled:
             room.caching.keep(INTERMEDIATES, _key(room, plan, versions), artifacts.artifacts().adopt(taken))
-    except (UserError, OSError) as error:  # odd files in it: the build is none the worse for it
+    except (UserError, OSError, ObjectsAway) as error:  # odd files in it: the build is none the worse for it
         room.write(f"Cache: {_names(filled)} not kept: {error}")
 
 

@@ -25,14 +25,19 @@ _SWEPT = ".swept"
 _PAUSE = 0.2  # seconds between two deletions
 
 
-def sweep_when_due() -> None:
-    """For machines that only build: there nothing happens by the clock, so it does after a build, once an hour."""
+def sweep_when_due() -> bool:
+    """For machines that only build: there nothing happens by the clock, so it does after a build, once an hour.
+
+    Whether it was due.
+    """
     try:
         last = (tending.root() / _SWEPT).stat().st_mtime
     except FileNotFoundError:
         last = 0.0
-    if last < time.time() - HOUR:
+    due = last < time.time() - HOUR
+    if due:
         sweep()
+    return due
 
 
 def sweep() -> None:

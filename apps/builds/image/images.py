@@ -37,7 +37,7 @@ def labels(*, pod: str) -> tuple[str, ...]:
 
 def check(host: str) -> None:
     """Raises Unavailable while the daemon does not answer."""
-    with _client(host) as client:
+    with asking(host) as client:
         client.ping()
 
 
@@ -50,7 +50,7 @@ def version(host: str) -> tuple[str, str]:
 
 def inspect(host: str, image: str) -> Image:
     """Raises PlatformError("artifact_missing")."""
-    with _client(host) as client:
+    with asking(host) as client:
         try:
             found = client.api.inspect_image(image)
         except docker.errors.ImageNotFound:
@@ -61,21 +61,37 @@ def inspect(host: str, image: str) -> Image:
 
 def remove(host: str, image: str) -> None:
     """Whatever its tags; one that is gone, or that something still runs, is no error."""
-    with _client(host) as client:
+    with asking(host) as client:
         _remove(client, image)
 
 
+def identity(host: str) -> str:
+    """The ID of the daemon: two addresses with the same one lead to the same images."""
+    with asking(host) as client:
+        return str(client.api.info().get("ID", ""))
+
+
 def keep_only(host: str, needed: Set[str], *, older_than: float) -> int:
-    """Remove this installation's images that are not in `needed` and were made more than `older_than` seconds ago, and
-    what BuildKit kept and did not use for as long; the number of images removed."""
+    """Remove this installation's images that are not in `needed`, neither by id nor by a name with digest, and were
+    made more than `older_than` seconds ago; the number of images removed."""
     removed = 0
     limit = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=older_than)
-    with _client(host) as client:
+    with asking(host) as client:
         for row in client.api.images(filters={"label": f"{_LABEL}={_installation()}"}):
-            if row["Id"] not in needed and _made(client, row["Id"]) < limit:
+            names = {row["Id"], *(row.get("RepoDigests") or ())}
+            if not names & needed and _made(client, row["Id"]) < limit:
                 removed += _remove(client, row["Id"])
-        client.api.prune_builds(filters={"until": [f"{older_than / 3600:.0f}h"]})
     return removed
+
+
+def shrink_cache(host: str, *, idle: float, most: int) -> None:
+    """Drop what BuildKit has not used for `idle` seconds, then what was used longest ago until `most` bytes are left.
+
+    Layers that an image has as well take no room of their own and stay.
+    """
+    with asking(host) as client:
+        client.api.prune_builds(filters={"until": [f"{idle / 3600:.0f}h"]})
+        client.api.prune_builds(keep_storage=most)
 
 
 def _remove(client: docker.DockerClient, image: str) -> bool:
@@ -101,7 +117,8 @@ def _installation() -> str:
 
 
 @contextmanager
-def _client(host: str) -> Iterator[docker.DockerClient]:
+def asking(host: str) -> Iterator[docker.DockerClient]:
+    """The daemon; Unavailable if it does not answer as it should."""
     try:
         client = docker.DockerClient(base_url=host, timeout=_SECONDS)
         try:

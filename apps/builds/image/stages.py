@@ -12,10 +12,11 @@ from pathlib import Path
 
 from django.conf import settings
 
+from apps import artifacts
 from apps.builds.bundle import Manifest
 from apps.builds.detect import DOCKER, DOCKERFILE
 from apps.builds.detect.plan import Plan
-from apps.builds.image import bases, buildkit, cli, context, dockerfile, export, images, script
+from apps.builds.image import bases, buildkit, cli, context, dockerfile, export, images, pushing, script
 from apps.builds.image.railpack import building
 from apps.builds.stages import push as push_stage
 from apps.builds.stages.room import Room
@@ -114,7 +115,7 @@ def build(job: Job) -> str:
 
 
 def push(job: Job) -> Manifest:
-    """What is stored: an image in the daemon that runs it, or static files. Raises as the bundle's push."""
+    """What is stored: static files, or an image, in the registry if there is one. Raises as the bundle's push."""
     job.room.check()
     if job.files_only:
         return push_stage.run(job.room, job.plan, None)
@@ -129,9 +130,12 @@ def push(job: Job) -> Manifest:
         images.remove(settings.BRAINPOD.docker_address, made.id)
         hint = "Add CMD or ENTRYPOINT to the Dockerfile, or set the start command of the app."
         raise UserError("no_start_command", "Nothing says how to start this image.", hint)
-    job.room.write(f"Stored {made.id[:19]}: {made.size / MB:.1f} MB, as {_reference(job)}.")
+    registry = artifacts.registry()
+    where = "" if registry else ", in this Docker daemon alone"
+    job.room.write(f"Stored {made.id[:19]}: {made.size / MB:.1f} MB, as {_reference(job)}{where}.")
+    image = pushing.push(job.room, registry, _reference(job)) if registry else made.id
     return Manifest(
-        kind="image", image=made.id, start="" if job.railpack else job.plan.start, release=job.plan.release,
+        kind="image", image=image, start="" if job.railpack else job.plan.start, release=job.plan.release,
         env=dict(job.plan.env), size=made.size,
     )  # fmt: skip
 
@@ -214,7 +218,8 @@ def _dockerfile_name(job: Job) -> str:
 
 
 def _reference(job: Job) -> str:
-    return f"brainpod/{job.name}:{job.tag}"
+    registry = artifacts.registry()
+    return f"{registry.prefix if registry else 'brainpod'}/{job.name}:{job.tag}"
 
 
 def _published(job: Job) -> Manifest:

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps import artifacts
 from apps.builds import toolchains
 from apps.builds.caching import keys
 from apps.builds.caching.index import LAYERS
 from apps.builds.detect.plan import Plan
-from apps.builds.stages import commands
+from apps.builds.stages import commands, storing
 from apps.builds.stages.room import Room
 from apps.engines.base import Mount
 
@@ -62,7 +61,7 @@ def _install(room: Room, plan: Plan, env: Mapping[str, str], tools: toolchains.T
     _fill(room, plan, env, tools)
     if plan.layer == "modules" and not _take_modules(room, plan):
         return None
-    tree = artifacts.artifacts().adopt(room.dependencies, outside=tools.prefixes)
+    tree = storing.adopt(room, room.dependencies, outside=tools.prefixes)
     room.caching.keep(LAYERS, key, tree)
     room.write(f"Installed {tree.files} files, {tree.size / 1e6:.1f} MB.")
     return Layer(tree.digest, reused=False, size=tree.size)

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pathspec
 
-from apps import artifacts
 from apps.artifacts.base import Tree
 from apps.builds import toolchains
 from apps.builds.bundle import Manifest
 from apps.builds.detect.plan import Plan
-from apps.builds.stages import commands
+from apps.builds.stages import commands, storing
 from apps.builds.stages.install import Layer, link_modules
 from apps.builds.stages.room import Room
 from apps.core.errors import Detail, Invalid, UserError
@@ -39,7 +38,10 @@ for base, directories, names in os.walk("."):
 
 
 def run(room: Room, plan: Plan, layer: Layer | None) -> Manifest:
-    """Store the output. Raises UserError("no_output_directory" | "artifact_too_large"), Invalid("artifact_escape")."""
+    """Store the output.
+
+    Raises UserError("no_output_directory" | "artifact_too_large" | "upload_failed"), Invalid("artifact_escape").
+    """
     room.check()
     app = room.app(plan.root)
     _drop(app)
@@ -94,7 +96,7 @@ def _adopted(room: Room, directory: Path) -> Tree:
         raise UserError(
             "artifact_too_large", f"The output has {size // 1_000_000} MB, at most {LARGEST_MB} are stored.", hint
         )
-    return artifacts.artifacts().adopt(directory)
+    return storing.adopt(room, directory)
 
 
 def _drop(app: Path) -> None:

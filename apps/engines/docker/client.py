@@ -11,13 +11,14 @@ from docker.errors import APIError
 
 from apps.core.errors import PlatformError
 from apps.engines.base import Capabilities, Finished, Handle, LaunchSpec, LogLine, RunSpec, State, Status, Usage
-from apps.engines.docker import creation, inside, logs
+from apps.engines.docker import creation, images, inside, logs
 from apps.engines.docker.egress import Egress
 from apps.engines.docker.life import Lives, status
 from apps.engines.docker.names import ADDRESS, PORT, WORKLOAD
 from apps.engines.docker.networks import Network
 from apps.engines.docker.once import Once, in_order
 from apps.engines.docker.start import RUNSC, Starter
+from apps.engines.docker.transfer import Login, Stopped
 
 LINGER = 0.4  # seconds between an end and its removal: those who follow its output read the last of it
 LEAVING = 60.0  # seconds a stop somebody else asked for may take beyond its grace
@@ -29,15 +30,21 @@ class DockerEngine:
 
     `host`: the daemon's address, empty for the usual socket. `state`: the platform's state directory, where what
     Docker does not remember is kept. `allowed`: private networks that may be reached nevertheless. `shared`: networks
-    of the daemon that every workload with network joins.
+    of the daemon that every workload with network joins. `login`: who we are where an image is pulled from.
     """
 
     artifacts = frozenset({"image"})
 
     def __init__(
-        self, host: str, state: Path, *, allowed: Iterable[Network] = (), shared: tuple[str, ...] = ()
+        self,
+        host: str,
+        state: Path,
+        *,
+        allowed: Iterable[Network] = (),
+        shared: tuple[str, ...] = (),
+        login: Login = lambda _: None,
     ) -> None:
-        self.starter = Starter(host, state, allowed=allowed, shared=shared)
+        self.starter = Starter(host, state, allowed=allowed, shared=shared, login=login)
         self.daemon = self.starter.daemon
         self.names = self.starter.names
         self.lives: Lives = self.starter.lives
@@ -61,6 +68,12 @@ class DockerEngine:
         if not why:
             return []
         return [f"Containers can reach this machine and private networks, since no rules can be made: {why}."]
+
+    def fetch(self, image: str, *, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
+        try:
+            images.present(self.daemon, image, self.starter.login, on_line=on_line, stopped=cancelled)
+        except Stopped:
+            return
 
     def launch(self, spec: LaunchSpec) -> Handle:
         creation.check(spec)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import ImageNotFound
 
 from apps.core.errors import UserError
+from apps.engines.docker import transfer
 from apps.engines.docker.daemon import Daemon
 from apps.engines.docker.names import READ_ONLY
 
-PULL = 1800.0  # seconds
-HINT = "Check the name and the tag or digest; a private image needs credentials in the platform's Docker configuration."
+HINT = (
+    "Check that the registry answers, the name and the tag or digest; a private image needs credentials: those of"
+    " BRAINPOD_REGISTRY, or the Docker configuration of the platform's user."
+)
+ELSEWHERE = (
+    "Without a registry an image is only where it was built. Have an operator set BRAINPOD_REGISTRY, and deploy once"
+    " without the build cache to have it built anew."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +38,29 @@ class Image:
         return self.user.partition(":")[0] in ("", "0", "root")
 
 
-def present(daemon: Daemon, reference: str) -> Image:
-    """The image `reference`, pulled if it is not here. Raises UserError("image_pull_failed")."""
+def present(
+    daemon: Daemon,
+    reference: str,
+    login: transfer.Login = lambda _: None,
+    *,
+    on_line: Callable[[str], None] = lambda _: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Image:
+    """The image `reference`, pulled if it is not here. Raises UserError("image_pull_failed"), transfer.Stopped."""
     with daemon.asking() as api:
         try:
             return _facts(api.inspect_image(reference))
         except ImageNotFound:
             pass
+        if reference.startswith("sha256:"):
+            words = f"The image {reference} is not in the engine's Docker daemon, and in no registry."
+            raise UserError("image_pull_failed", words, ELSEWHERE)
         try:
-            _pull(api, reference)
+            transfer.pull(daemon.host, reference, login(reference), on_line=on_line, stopped=stopped)
             return _facts(api.inspect_image(reference))
-        except (APIError, NotFound) as error:
-            words = f"The image {reference} is not here and cannot be pulled: {error.explanation or error}"
+        except (transfer.Failed, ImageNotFound) as error:
+            words = f"The image {reference} is not here and cannot be pulled: {error}"
             raise UserError("image_pull_failed", words, HINT) from error
-
-
-def _pull(api: Any, reference: str) -> None:
-    """With the credentials of the Docker configuration of the platform's user, if it has some for that registry."""
-    if reference.startswith("sha256:"):
-        raise NotFound(f"{reference} is an id of this daemon's, and it has no such image")
-    name, _, digest = reference.partition("@")
-    last = name.rpartition("/")[2]
-    tag = digest or (last.partition(":")[2] if ":" in last else "latest")
-    repository = name.removesuffix(f":{tag}")
-    before, api.timeout = api.timeout, PULL
-    try:
-        for said in api.pull(repository, tag=tag, stream=True, decode=True):
-            if said.get("error"):
-                raise APIError(said["error"], explanation=said["error"])
-    finally:
-        api.timeout = before
 
 
 def _facts(found: dict[str, Any]) -> Image:

@@ -25,6 +25,7 @@ from apps.engines.docker.images import Image
 from apps.engines.docker.life import Lives
 from apps.engines.docker.names import ADDRESS, FILES, INSTANCE, POD, PORT, RUN, UNTIL, WORKLOAD, Names
 from apps.engines.docker.networks import Network, Networks
+from apps.engines.docker.transfer import Login
 
 log = logging.getLogger("brainpod.engine")
 TRIES = 5  # of a launch that lost a race: for a port, a network or its own name
@@ -39,8 +40,11 @@ SPARE = 120.0  # seconds a run may take beyond its timeout before nobody can be 
 class Starter:
     """Takes what DockerEngine takes."""
 
-    def __init__(self, host: str, state: Path, *, allowed: Iterable[Network], shared: tuple[str, ...]) -> None:
+    def __init__(
+        self, host: str, state: Path, *, allowed: Iterable[Network], shared: tuple[str, ...], login: Login
+    ) -> None:
         self.state = state
+        self.login = login
         self.daemon = Daemon(host)
         self.names = Names.of(state)
         directory = state / "docker"
@@ -64,7 +68,7 @@ class Starter:
             found = self.find(spec.id)
             if found is not None and found["State"]["Status"] != "created":
                 return found
-            image = images.present(self.daemon, spec.image)
+            image = images.present(self.daemon, spec.image, self.login)
             try:
                 container = found["Id"] if found else self._make(spec, image)
                 failpoint("engine.created", spec.pod)
@@ -93,7 +97,7 @@ class Starter:
 
     def make_run(self, spec: RunSpec, timeout: float) -> str:
         """A container for one run, filled; not started."""
-        image = images.present(self.daemon, spec.image)
+        image = images.present(self.daemon, spec.image, self.login)
         labels = {RUN: spec.id, UNTIL: str(int(time.time() + timeout + SPARE))}
         container = self._create(spec, image, "", labels, port=None, keep_log=False)
         try:

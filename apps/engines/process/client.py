@@ -126,6 +126,9 @@ class ProcessEngine:
             notes=tuple(answer["notes"]),
         )
 
+    def fetch(self, image: str, *, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
+        """This engine runs no images: `launch` refuses them."""
+
     def launch(self, spec: LaunchSpec) -> Handle:
         handle: Handle = self._ask("launch", spec=protocol.spec_to_json(spec))["handle"]
         return handle

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from django.conf import settings
 from django.db import DatabaseError, connections
 
+from apps.artifacts import registry
 from apps.core.errors import PlatformError, UserError
 from apps.core.places import SYSTEM, first_closed
 from apps.engines import engine
@@ -43,6 +44,7 @@ def examine() -> list[Finding]:
         *_programs(config),
         *([_railpack()] if config.engine == "docker" or config.railpack else []),
         *([_docker()] if config.engine == "docker" else [_sandbox(config, running is not None)]),
+        *_registry(),
         _port(config, running),
         _room(config.state),
         _database(),
@@ -126,6 +128,20 @@ def _docker() -> Finding:
     except PlatformError as error:
         return Finding("engine", "missing", f"docker: {error.message} {error.hint}")
     return Finding("engine", "note" if has.notes else "ok", "; ".join(("docker", has.version, *has.notes)))
+
+
+def _registry() -> Iterator[Finding]:
+    """Where images travel by one: whether it answers, and lets the platform in."""
+    found = registry()
+    if found is None:
+        return
+    try:
+        found.check()
+    except PlatformError as error:
+        yield Finding("registry", "missing", f"{error.message} {error.hint}")
+    else:
+        who = f"as {found.username}" if found.username else "with Docker's own configuration"
+        yield Finding("registry", "ok", f"{found.prefix}, {who}")
 
 
 def _sandbox(config: Any, running: bool) -> Finding:

@@ -26,6 +26,7 @@ from apps.infrastructure.embedded.plan import Service, Step, Tier
 SECRET_NAMES = frozenset(
     {
         "DATABASE_URL",
+        "BRAINPOD_REGISTRY_PASSWORD",
         "BRAINPOD_SECRET_KEY",
         "BRAINPOD_VALKEY_URL",
         "BRAINPOD_VAULT_ROLE_ID",

@@ -12,10 +12,10 @@ import pytest
 from apps import engines
 from apps.builds import bundle, pipeline
 from apps.builds.actions import carry_builds
-from apps.builds.image import images
+from apps.builds.image import images, pruning
 from apps.builds.models import Artifact
 from apps.core.leases import Lease, acquire
-from apps.deployments import actions, maintenance
+from apps.deployments import actions
 from apps.pods import actions as pods
 from apps.sources.git import GitSource
 from tests.builds.image.conftest import BUSY, ImageBuilder
@@ -81,10 +81,10 @@ def test_a_dockerfile_becomes_an_artifact(
     assert (artifact.kind, manifest.kind) == ("image", "image")
     assert list(ledger.notes) == ["clone", "detect", "secrets", "install", "build", "push"]
     assert ledger.notes["push"].startswith(manifest.image.removeprefix("sha256:")[:12])
-    monkeypatch.setattr(maintenance, "HOUR", 0.0)
-    maintenance._images()
+    assert ", in this Docker daemon alone." in "\n".join(ledger.lines)
+    pruning.sweep(older_than=-60)
     assert images.inspect(builder.daemon.host, manifest.image)
     revision.builds.update(artifact=None)
     Artifact.objects.all().delete()
-    maintenance._images()
+    pruning.sweep(older_than=-60)
     assert manifest.image not in {row["Id"] for row in builder.daemon.client().api.images()}

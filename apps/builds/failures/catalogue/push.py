@@ -42,6 +42,7 @@ PUSH = (
             "received unexpected HTTP status: 5",
             "failed to push ",
             "error uploading layer",
+            "{*} did not take what was built: ",
         ),
     ),
 )
