@@ -41,6 +41,14 @@ from brainpod.config import read
         ({"BRAINPOD_VALKEY_URL": "http://x"}, "BRAINPOD_VALKEY_URL"),
         ({"BRAINPOD_VAULT_ADDR": "vault:8200"}, "BRAINPOD_VAULT_ADDR"),
         ({"BRAINPOD_VAULT_ADDR": "https://vault:8200"}, "BRAINPOD_VAULT_ROLE_ID"),
+        ({"BRAINPOD_REGISTRY": "brainpod"}, "BRAINPOD_REGISTRY"),
+        ({"BRAINPOD_REGISTRY": "https://registry.example.org"}, "BRAINPOD_REGISTRY"),
+        ({"BRAINPOD_REGISTRY": "registry.example.org/Brainpod"}, "BRAINPOD_REGISTRY"),
+        ({"BRAINPOD_REGISTRY": "registry.example.org/"}, "BRAINPOD_REGISTRY"),
+        ({"BRAINPOD_REGISTRY": "registry.example.org/a:tag"}, "BRAINPOD_REGISTRY"),
+        ({"BRAINPOD_REGISTRY_USER": "us"}, "BRAINPOD_REGISTRY_PASSWORD"),
+        ({"BRAINPOD_REGISTRY_PASSWORD": "secret"}, "BRAINPOD_REGISTRY_USER"),
+        ({"BRAINPOD_REGISTRY_CA": "/nowhere.pem"}, "BRAINPOD_REGISTRY_CA"),
         ({"BRAINPOD_PRODUCTION": "1"}, "BRAINPOD_SECRET_KEY"),
         ({"BRAINPOD_PRODUCTION": "1", "BRAINPOD_SECRET_KEY": "changeme"}, "BRAINPOD_SECRET_KEY"),
         ({"BRAINPOD_PRODUCTION": "1", "BRAINPOD_SECRET_KEY": "k" * 40}, "BRAINPOD_SANDBOX"),
@@ -54,6 +62,11 @@ from brainpod.config import read
 def test_refused(given, named):
     with pytest.raises(ImproperlyConfigured, match=named):
         read(given)
+
+
+def test_a_password_is_not_shown():
+    config = read({"BRAINPOD_REGISTRY_USER": "us", "BRAINPOD_REGISTRY_PASSWORD": "not-to-be-seen"})
+    assert "not-to-be-seen" not in repr(config)
 
 
 def test_addresses():
@@ -72,6 +85,10 @@ def test_addresses():
         {"DATABASE_URL": "postgres://u@%2Ftmp%2Fpg/d", "BRAINPOD_VALKEY_URL": "rediss://h:6379/1"},
         {"BRAINPOD_VAULT_ADDR": "https://v", "BRAINPOD_VAULT_ROLE_ID": "r", "BRAINPOD_VAULT_SECRET_ID": "s"},
         {"BRAINPOD_PRODUCTION": "1", "BRAINPOD_SECRET_KEY": "k" * 40, "BRAINPOD_SANDBOX": "required"},
+        {"BRAINPOD_REGISTRY": "registry.example.org/our/brain-pod", "BRAINPOD_REGISTRY_CA": __file__},
+        {"BRAINPOD_REGISTRY": "127.0.0.1:5000", "BRAINPOD_REGISTRY_USER": "u", "BRAINPOD_REGISTRY_PASSWORD": "p"},
+        {"BRAINPOD_REGISTRY": "registry:5000/brainpod"},
+        {"BRAINPOD_REGISTRY": "localhost/brainpod"},
     ],
 )
 def test_accepted(given):

@@ -16,6 +16,7 @@ from django.core.management import call_command
 from apps.infrastructure.embedded import binaries, doctor, files
 from brainpod import wiring
 from tests.stack.docker import DockerDaemon
+from tests.stack.registry import PASSWORD, USER, RegistryServer
 
 Change = Callable[..., None]
 
@@ -101,6 +102,24 @@ def test_docker_is_told_with_its_version_or_as_missing(
         finding = found("engine")
         assert finding.verdict in verdict
         assert words in finding.text
+
+
+def test_the_registry_is_asked_whether_it_answers_and_lets_us_in(change: Change, registry: RegistryServer) -> None:
+    given = {"registry": registry.prefix, "registry_user": USER}
+    change(**given, registry_password=PASSWORD)
+    (told,) = doctor._registry()
+    assert (told.verdict, told.text) == ("ok", f"{registry.prefix}, as {USER}")
+    change(**given, registry_password="wrong-password")
+    (told,) = doctor._registry()
+    assert told.verdict == "missing"
+    assert "does not accept the credentials" in told.text
+    assert "wrong-password" not in told.text
+    registry.stop()
+    (told,) = doctor._registry()
+    assert told.verdict == "missing"
+    assert "does not answer" in told.text
+    change(registry="")
+    assert list(doctor._registry()) == []
 
 
 @pytest.mark.django_db

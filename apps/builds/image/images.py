@@ -43,7 +43,7 @@ def check(host: str) -> None:
 
 def version(host: str) -> tuple[str, str]:
     """The daemon's, as it says it, and that of its API: ("28.5.1", "1.51")."""
-    with _client(host) as client:
+    with asking(host) as client:
         said = client.version()
     return str(said.get("Version", "")), str(said.get("ApiVersion", ""))
 

@@ -25,7 +25,7 @@ def adopt(room: Room, directory: Path, *, outside: Sequence[str] = ()) -> Tree:
     except NotShared as error:
         tree, said = error.tree, error.message
     for pause in PAUSES:
-        room.write(f"{said} Trying again in {pause:g} s.")
+        room.write(f"{said.rstrip('.')}. Trying again in {pause:g} s.")
         _wait(room, pause)
         try:
             store.share(tree.digest)
@@ -39,7 +39,7 @@ def adopt(room: Room, directory: Path, *, outside: Sequence[str] = ()) -> Tree:
 def not_stored(who: str, why: str) -> UserError:
     """The failure of the catalogue, with what was said."""
     hint = "Deploy again; if it stays, have an operator look at the store's room and credentials."
-    return UserError("upload_failed", f"{who} did not take what was built: {why}", hint)
+    return UserError("upload_failed", f"{who} did not take what was built: {why.rstrip('.')}.", hint)
 
 
 def _wait(room: Room, seconds: float) -> None:

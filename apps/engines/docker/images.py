@@ -59,7 +59,7 @@ def present(
             transfer.pull(daemon.host, reference, login(reference), on_line=on_line, stopped=stopped)
             return _facts(api.inspect_image(reference))
         except (transfer.Failed, ImageNotFound) as error:
-            words = f"The image {reference} is not here and cannot be pulled: {error}"
+            words = f"The image {reference} is not here and cannot be pulled: {error}."
             raise UserError("image_pull_failed", words, HINT) from error
 
 

@@ -138,10 +138,10 @@ def _tried(
             for event in _events(host, start, stopped):
                 journey.take(event)
         except (Failed, APIError) as error:
-            words = str(getattr(error, "explanation", "") or error)
+            words = str(getattr(error, "explanation", "") or error).strip().rstrip(".")
             if pause is None or journey.tried_again or any(part in words.lower() for part in FINAL):
                 raise Failed(words) from error
-            on_line(f"{words} Trying again in {pause:g} s.")
+            on_line(f"{words}. Trying again in {pause:g} s.")
             _wait(pause, stopped)
         else:
             return journey

@@ -34,8 +34,9 @@ PUSH = (
         "upload_failed",
         "What was built cannot be stored",
         ("push",),
-        "The registry or the object store did not take it.",
-        "Deploy again; if it stays, have an operator look at the store's room and credentials.",
+        "The registry of images or the store of artifacts did not take it, although it was tried several times.",
+        "Deploy again; if it stays, have an operator look at the store's room and credentials (manage.py doctor says"
+        " whether a registry answers and lets the platform in).",
         signs(
             "denied: requested access to the resource is denied",
             "unauthorized: authentication required",
