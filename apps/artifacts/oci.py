@@ -50,7 +50,7 @@ class Registry:
 
     def login(self, reference: str) -> dict[str, str] | None:
         """What a daemon is given to fetch or store `reference` with; None: what Docker's own configuration says."""
-        ours = bool(self.username) and reference.partition("/")[0] == self.host
+        ours = bool(self.username) and reference.startswith(f"{self.prefix}/")
         return {"username": self.username, "password": self.password} if ours else None
 
     def check(self) -> None:

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
+from django.utils.crypto import salted_hmac
+
 from apps import artifacts, sources
 from apps.builds import fleet, usage
 from apps.builds.actions import is_cold, record_artifact
@@ -152,8 +154,10 @@ def _image(
 ) -> push.Manifest:
     """The same stages, by Docker."""
     wanted = spec.get("build", {})
+    # Nobody else's Dockerfile can begin with it by guessing.
+    word = salted_hmac("brainpod.images", str(build.pk), algorithm="sha256").hexdigest()[:12]
     job = image.Job(
-        room, plan, env, name=f"{build.revision.pod.name}-{build.app}", tag=f"{build.commit[:SHORT]}-{build.pk}",
+        room, plan, env, name=f"{build.revision.pod.name}-{build.app}", tag=f"{build.commit[:SHORT]}-{word}",
         dockerfile=wanted.get("dockerfile", ""), target=wanted.get("target", ""), use_cache=wanted.get("cache", True),
         railpack=railpack,
     )  # fmt: skip

@@ -89,6 +89,7 @@ def test_credentials_go_to_their_own_host_alone(registry: RegistryServer) -> Non
     ours = registry.known()
     assert ours.login(f"{registry.prefix}/a@sha256:0") == {"username": USER, "password": PASSWORD}
     assert ours.login("docker.io/library/python:3.13") is None
+    assert ours.login(f"{registry.host}/others/a:b") is None
     assert ours.login(f"{registry.host}.example.com/a:b") is None
 
 

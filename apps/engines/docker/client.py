@@ -71,7 +71,8 @@ class DockerEngine:
 
     def fetch(self, image: str, *, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
         try:
-            images.present(self.daemon, image, self.starter.login, on_line=on_line, stopped=cancelled)
+            login = self.starter.login
+            images.present(self.daemon, image, login, on_line=on_line, stopped=cancelled, patient=True)
         except Stopped:
             return
 

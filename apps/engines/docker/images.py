@@ -45,8 +45,12 @@ def present(
     *,
     on_line: Callable[[str], None] = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
+    patient: bool = False,
 ) -> Image:
-    """The image `reference`, pulled if it is not here. Raises UserError("image_pull_failed"), transfer.Stopped."""
+    """The image `reference`, pulled if it is not here, tried several times if `patient`.
+
+    Raises UserError("image_pull_failed"), transfer.Stopped.
+    """
     with daemon.asking() as api:
         try:
             return _facts(api.inspect_image(reference))
@@ -56,7 +60,8 @@ def present(
             words = f"The image {reference} is not in the engine's Docker daemon, and in no registry."
             raise UserError("image_pull_failed", words, ELSEWHERE)
         try:
-            transfer.pull(daemon.host, reference, login(reference), on_line=on_line, stopped=stopped)
+            who = login(reference)
+            transfer.pull(daemon.host, reference, who, on_line=on_line, stopped=stopped, patient=patient)
             return _facts(api.inspect_image(reference))
         except (transfer.Failed, ImageNotFound) as error:
             words = f"The image {reference} is not here and cannot be pulled: {error}."

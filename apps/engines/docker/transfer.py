@@ -14,7 +14,8 @@ from docker.errors import APIError
 
 from apps.engines.docker.daemon import AWAY
 
-QUIET = 300.0  # seconds in which the daemon says nothing at all, after which it is given up
+QUIET = 300.0  # seconds in which nothing at all is heard of it, after which it is given up
+SLACK = 60.0  # seconds after which the connection to the daemon is given up as well
 LOOK = 0.2  # seconds between two questions whether to stop
 SAY = 5.0  # seconds between two lines on how far it is
 PAUSES = (1.0, 4.0)  # seconds before each further try
@@ -22,7 +23,7 @@ MB = 1_000_000
 # What trying again does not change.
 FINAL = (
     "unauthorized", "denied", "no basic auth", "authentication required", "manifest unknown", "manifest for",
-    "name unknown", "not found", "no matching manifest", "invalid reference", "does not exist",
+    "name unknown", "not found", "nothing was heard", "no matching manifest", "invalid reference", "does not exist",
 )  # fmt: skip
 THERE = ("Layer already exists", "Already exists", "Mounted from")
 DONE = ("Pushed", "Pull complete")
@@ -110,9 +111,9 @@ def push(
 
 def pull(
     host: str, reference: str, login: Mapping[str, str] | None, *, on_line: Callable[[str], None],
-    stopped: Callable[[], bool],
+    stopped: Callable[[], bool], patient: bool = True,
 ) -> None:  # fmt: skip
-    """Pull `reference`, by tag or digest. Raises as `push`."""
+    """Pull `reference`, by tag or digest; once if not `patient`. Raises as `push`."""
     began = time.monotonic()
     name, _, digest = reference.partition("@")
     last = name.rpartition("/")[2]
@@ -124,15 +125,15 @@ def pull(
         return events
 
     on_line(f"Pulling {reference}")
-    journey = _tried(host, start, on_line, stopped)
+    journey = _tried(host, start, on_line, stopped, patient)
     on_line(f"Pulled in {time.monotonic() - began:.1f} s: {journey.words}.")
 
 
 def _tried(
     host: str, start: Callable[[Any], Iterator[dict[str, Any]]], on_line: Callable[[str], None],
-    stopped: Callable[[], bool],
+    stopped: Callable[[], bool], patient: bool = True,
 ) -> Journey:  # fmt: skip
-    for pause in (*PAUSES, None):
+    for pause in (*(PAUSES if patient else ()), None):
         journey = Journey(on_line)
         try:
             for event in _events(host, start, stopped):
@@ -166,7 +167,7 @@ def _events(
     def read() -> None:
         ended: Exception | None = ConnectionError("the daemon's answer broke off")
         try:
-            api = docker.APIClient(base_url=host, version="auto", timeout=QUIET)
+            api = docker.APIClient(base_url=host, version="auto", timeout=QUIET + SLACK)
             try:
                 for event in start(api):
                     said.put(event)
@@ -181,12 +182,16 @@ def _events(
             said.put(ended)
 
     threading.Thread(target=read, daemon=True, name="docker-transfer").start()
+    heard = time.monotonic()
     try:
         while not stopped():
             try:
                 event = said.get(timeout=LOOK)
             except queue.Empty:
+                if time.monotonic() - heard > QUIET:
+                    raise Failed(f"nothing was heard of it for {QUIET:.0f} s") from None
                 continue
+            heard = time.monotonic()
             if event is None:
                 return
             if isinstance(event, Exception):

@@ -20,6 +20,7 @@ from apps.builds.models import PushedImage
 from apps.builds.stages.room import Interrupted
 from apps.core.errors import UserError
 from apps.core.ids import new_id
+from apps.engines.base import RunSpec
 from apps.engines.docker import transfer
 from apps.engines.docker.client import DockerEngine
 from tests.builds.image.conftest import BUSY, ImageBuilder
@@ -143,3 +144,33 @@ def test_a_push_to_a_silent_registry_is_ended_at_once(
         with pytest.raises(Interrupted):
             built(builder, project)
         assert time.monotonic() - asked[0] < 30
+
+
+def test_a_silent_registry_is_given_up(
+    builder: ImageBuilder, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "QUIET", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        use(monkeypatch, Registry(f"127.0.0.1:{silent.getsockname()[1]}/brainpod", USER, PASSWORD))
+        with pytest.raises(UserError) as failure:
+            built(builder, project)
+    assert failure.value.code == "upload_failed"
+
+
+def test_a_launch_pulls_without_being_told_how_far_it_is(
+    builder: ImageBuilder,
+    registry: RegistryServer,
+    engine: DockerEngine,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after a reboot, when what served is started again."""
+    use(monkeypatch, registry.known())
+    manifest, word = built(builder, project)
+    images.remove(builder.daemon.host, builder.daemon.client().images.get(manifest.image).id)
+    lines: list[str] = []
+    spec = RunSpec(
+        id=f"run-{word}", pod="pod0test", command=("cat", "/word"), env={}, image=manifest.image, network=False
+    )
+    ended = engine.run_once(spec, on_line=lines.append, timeout=120, cancelled=lambda: False)
+    assert (ended.exit_code, lines) == (0, [word])
