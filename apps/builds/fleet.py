@@ -99,7 +99,10 @@ def _images_stay() -> bool:
 
 
 def _daemon() -> str:
-    """The ID of the daemon of this machine, asked now and then; empty where it makes no difference or is away."""
+    """The ID of the daemon of this machine, asked now and then; one that does not answer is taken for the one it was.
+
+    Empty where it makes no difference, or has not answered yet.
+    """
     if not _images_stay():
         return ""
     found, until = _known.get(settings.BRAINPOD.docker_address, ("", 0.0))
@@ -108,7 +111,6 @@ def _daemon() -> str:
             found = images.identity(settings.BRAINPOD.docker_address)
         except Unavailable as error:
             log.warning("daemon_unknown", error=str(error))
-            found = ""
         _known[settings.BRAINPOD.docker_address] = (found, time.monotonic() + IDENTIFIED.total_seconds())
     return found
 

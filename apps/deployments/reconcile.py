@@ -40,7 +40,7 @@ def reconcile() -> None:
     with duty("reconcile") as lease:
         if lease is None:
             return
-        for part in (fleet.note_runtime, _jobs, inspections.tend, _workloads, _leftovers, _edge, _deletions):
+        for part in (_jobs, inspections.tend, _workloads, _leftovers, _edge, _deletions, fleet.note_runtime):
             try:
                 part()
             except PlatformError as error:

@@ -17,7 +17,8 @@ from django.conf import settings
 from apps.core.errors import PlatformError, Unavailable
 
 _LABEL = "brainpod.installation"
-_SECONDS = 120
+_SECONDS = 120.0
+_AT_ONCE = 5.0  # heartbeats wait for the answer
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\S*?(Z|[+-]\d\d:\d\d)")
 
 
@@ -66,8 +67,8 @@ def remove(host: str, image: str) -> None:
 
 
 def identity(host: str) -> str:
-    """The ID of the daemon: two addresses with the same one lead to the same images."""
-    with asking(host) as client:
+    """The ID of the daemon: two addresses with the same one lead to the same images. Soon known, or Unavailable."""
+    with asking(host, seconds=_AT_ONCE) as client:
         return str(client.api.info().get("ID", ""))
 
 
@@ -117,10 +118,10 @@ def _installation() -> str:
 
 
 @contextmanager
-def asking(host: str) -> Iterator[docker.DockerClient]:
+def asking(host: str, *, seconds: float = _SECONDS) -> Iterator[docker.DockerClient]:
     """The daemon; Unavailable if it does not answer as it should."""
     try:
-        client = docker.DockerClient(base_url=host, timeout=_SECONDS)
+        client = docker.DockerClient(base_url=host, timeout=seconds)
         try:
             yield client
         finally:
