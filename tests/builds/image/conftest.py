@@ -22,9 +22,8 @@ from apps.builds.stages import detect
 from apps.builds.stages.room import Room
 from apps.engines.base import Limits
 from tests.builds.image import base_images
-from tests.stack.docker import BUSYBOX, DockerDaemon, docker_daemon
+from tests.stack.docker import BUSYBOX, DockerDaemon
 
-__all__ = ["docker_daemon"]
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
