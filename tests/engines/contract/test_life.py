@@ -12,6 +12,7 @@ import pytest
 from apps.engines.base import Engine, State
 from apps.engines.process.client import ProcessEngine
 from tests.engines.workloads import connect, echo_server, echoes, name, processes, running, texts, until, worker
+from tests.stack.docker_engine import PYTHON
 
 
 def test_a_second_launch_starts_nothing(engine: Engine) -> None:
@@ -23,6 +24,12 @@ def test_a_second_launch_starts_nothing(engine: Engine) -> None:
     assert engine.workloads()[spec.id].state == State.RUNNING
     assert texts(engine, first) == ["started"]
     engine.stop(first, 0.5)
+
+
+def test_an_image_that_is_there_is_fetched_in_silence(engine: Engine) -> None:
+    said: list[str] = []
+    engine.fetch(PYTHON, on_line=said.append, cancelled=lambda: False)
+    assert said == []
 
 
 def test_unknown_is_gone_and_stop_is_idempotent(engine: Engine) -> None:
