@@ -7,6 +7,7 @@ mounted or linked: what a build does to it stays that build's.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,7 @@ from apps.core.errors import UserError
 
 LARGEST_MB = 1024
 MODULES = "node_modules/"
-VARIABLE = "BRAINPOD_MODULE_CACHES"  # stages/commands.py links these names in node_modules to `elsewhere`
+VARIABLE = "BRAINPOD_MODULE_CACHES"  # stages/commands.py links these places in the app to `elsewhere`
 ELSEWHERE = ".modules"  # in the build's temporary directory
 
 
@@ -66,7 +67,7 @@ def restore(room: Room, plan: Plan, versions: Mapping[str, str]) -> dict[str, st
         one.place.mkdir(parents=True, exist_ok=True)
     for one in wanted:
         _give(one)
-    return {VARIABLE: " ".join(one.name.removeprefix(MODULES) for one in linked)} if linked else {}
+    return {VARIABLE: " ".join(one.inside.removeprefix(f"{ELSEWHERE}/") for one in linked)} if linked else {}
 
 
 def keep(room: Room, plan: Plan, versions: Mapping[str, str]) -> None:
@@ -96,15 +97,16 @@ def keep(room: Room, plan: Plan, versions: Mapping[str, str]) -> None:
 def _declared(room: Room, plan: Plan) -> Iterator[Kept]:
     """What the plan declares in the app's directory; beneath node_modules, while that is a layer, in another place."""
     base = room.app(plan.root)
+    layered = (base / plan.member / MODULES).is_symlink() or (plan.layer == "modules" and not plan.member)
     for name in plan.caches:
         if name.startswith(CACHE):
             continue
-        if name.startswith(MODULES) and plan.layer == "modules" and not plan.member:
-            # Without a sandbox the layer could be the stored tree itself, in which nothing may be put.
-            if engines.engine().check().sandbox:
-                yield Kept(name, room.directory("tmp"), f"{ELSEWHERE}/{name.removeprefix(MODULES)}")
-            continue
         inside = f"{plan.member}/{name}" if plan.member else name
+        if name.startswith(MODULES) and layered:
+            # Without a sandbox the layer could be the stored tree itself, in which nothing may be put.
+            if engines.engine().check().sandbox and not re.search(r"\s", inside):
+                yield Kept(name, room.directory("tmp"), f"{ELSEWHERE}/{inside}")
+            continue
         output = f"{plan.output}/"
         yield Kept(name, base, inside, f"{inside}/".startswith(output) or output.startswith(f"{inside}/"))
 

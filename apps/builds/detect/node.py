@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from apps.builds.detect import node_manager, node_static, node_workspace
+from apps.builds.detect import node_layer, node_manager, node_static, node_workspace
 from apps.builds.detect.detector import Detector, no_start, several
 from apps.builds.detect.node_manager import Manager
 from apps.builds.detect.node_workspace import BINARIES, Workspace
@@ -92,7 +92,7 @@ def plan(project: Project, overrides: Overrides, stack: str = "node") -> Plan:
         layer="modules",
         env={"NODE_ENV": "production", **node_static.ENV.get(framework, {})},
         caches=manager.caches,
-        lockfiles=(".",) if app.workspace else node_manager.keyed(app.root, manager.lock),
+        lockfiles=node_layer.keyed(app.root, manager.lock, app.workspace),
         notes=(*node_manager.notes(app.root, manager.lock), *_chosen(app)),
     )
 

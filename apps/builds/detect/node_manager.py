@@ -14,7 +14,6 @@ LOCKS = (
     ("npm", "package-lock.json"), ("npm", "npm-shrinkwrap.json"),
 )  # fmt: skip
 _QUIET = "--no-audit --no-fund --no-progress"
-_HOOKS = ("preinstall", "install", "postinstall", "prepare")
 _EXACT = re.compile(r"\d+\.\d+\.\d+(?:-[\w.]+)?")
 # Which version writes which lockfile.
 _PNPM = {"5": "7", "6": "8", "7": "9", "9": "9"}
@@ -97,17 +96,6 @@ def install(project: Project, manager: Manager, *, needed: bool) -> tuple[str, .
         "bun": "bun install --frozen-lockfile",
     }
     return (commands[manager.name],)
-
-
-def keyed(project: Project, lock: str) -> tuple[str, ...]:
-    """The files the layer depends on; everything where installing runs or links code of the repository."""
-    scripts = table(project.package.get("scripts"))
-    hooks = [name for name in _HOOKS if name in scripts and not re.match(r"\s*(npx )?husky\b", str(scripts[name]))]
-    linked = any(v.startswith(("file:", "link:", ".", "workspace:", "portal:")) for v in dependencies(project).values())
-    if hooks or linked or "workspaces" in project.package or project.has("pnpm-workspace.yaml", ".pnp.cjs"):
-        return (".",)
-    others = (".npmrc", ".yarnrc", ".yarnrc.yml", "bunfig.toml")
-    return tuple(name for name in (lock, "package.json", *others) if name and project.has(name))
 
 
 def notes(project: Project, lock: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from apps.builds.detect import node_manager
 from apps.builds.detect.plan import within
 from apps.builds.detect.project import Project, strings, table
 
-_MOST = 300  # members that are looked at
+MOST = 300  # members that are looked at
 _DEEPEST = 5  # directories below the root
 _NAME = re.compile(r"(@[\w.-]+/)?[\w.-]+")
 BINARIES = 'export PATH="$PWD/node_modules/.bin:$PATH"'
@@ -31,7 +31,7 @@ class Workspace:
     def members(self) -> dict[str, Project]:
         found: dict[str, Project] = {}
         for pattern in self.patterns:
-            if not pattern.startswith("!") and len(found) < _MOST:
+            if not pattern.startswith("!") and len(found) < MOST:
                 for place in _expand(self.root, pattern):
                     if self.lists(place):
                         found.setdefault(place, self.root.beneath(place))
@@ -151,7 +151,7 @@ def _expand(root: Project, pattern: str) -> Iterator[str]:
     deepest = _DEEPEST if "**" in pattern else pattern.count("/") + 1
     waiting = [start]
     looked = 0
-    while waiting and looked < _MOST * 10:
+    while waiting and looked < MOST * 10:
         place = waiting.pop()
         for name in _directories(root, place):
             inside = f"{place}/{name}".lstrip("/")
@@ -170,4 +170,4 @@ def _directories(root: Project, place: str) -> list[str]:
             found = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    return sorted((n for n in found if n != "node_modules" and not n.startswith(".")), reverse=False)[:_MOST]
+    return sorted((n for n in found if n != "node_modules" and not n.startswith(".")), reverse=False)[:MOST]

@@ -71,6 +71,12 @@ class Plan:
     notes: tuple[str, ...] = ()
 
     @property
+    def packages_beneath(self) -> tuple[str, ...]:
+        """The directories beneath `root` that installing may put a node_modules of their own into."""
+        places = [name.rpartition("/")[0] for name in self.lockfiles if name.endswith("/package.json")]
+        return tuple(dict.fromkeys(places)) if self.layer == "modules" else ()
+
+    @property
     def title(self) -> str:
         """One line for people: "Django, Python 3.11, pip"."""
         words = [self.framework or {"static": "static files"}.get(self.stack, self.stack)]

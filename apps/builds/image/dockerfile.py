@@ -23,7 +23,7 @@ _CA = f"--mount=type=secret,id={CERTIFICATES}"
 _ENTRY = f"grep -q '^[^:]*:[^:]*:{USER}:' /etc/passwd || echo 'app:x:{USER}:{USER}::/app:/bin/sh' >> /etc/passwd"
 # What npm and its like made becomes a layer of its own; links to packages of the workspace keep leading to the app.
 _MODULES = """if [ -d node_modules ] && [ ! -L node_modules ]; then
-  for link in node_modules/* node_modules/@*/*; do
+  for link in node_modules/* node_modules/@*/* node_modules/.pnpm/node_modules/*; do
     [ -L "$link" ] || continue
     target="$(readlink -f "$link")"
     case "$target" in "$PWD"/node_modules/*) ;; "$PWD"/*) ln -sfn "$target" "$link" ;; esac

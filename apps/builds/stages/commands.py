@@ -30,7 +30,7 @@ _PRELUDE = """if [ -n "$HTTPS_PROXY" ]; then
 fi
 # What tools keep beneath node_modules outlives the layer's overlay in another place (caching/intermediates.py).
 for name in $BRAINPOD_MODULE_CACHES; do
-  [ -e "node_modules/$name" ] || ln -s "$TMPDIR/.modules/$name" "node_modules/$name" 2>/dev/null
+  [ -e "$name" ] || ln -s "$TMPDIR/.modules/$name" "$name" 2>/dev/null
 done
 unset BRAINPOD_MODULE_CACHES
 exec sh -c "$1"
@@ -115,6 +115,7 @@ def own_variables() -> dict[str, str]:
         "BUN_INSTALL_CACHE_DIR": f"{CACHE}/bun",
         "TURBO_TELEMETRY_DISABLED": "1",
         "NX_DAEMON": "false",
+        "DENO_TLS_CA_STORE": "mozilla,system",  # by itself it knows none of the machine's certificates
         "GOMODCACHE": f"{CACHE}/go/mod",
         "GOCACHE": f"{CACHE}/go/build",
         "CARGO_HOME": f"{CACHE}/cargo",

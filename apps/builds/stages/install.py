@@ -6,17 +6,15 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from apps import engines
 from apps.builds import toolchains
 from apps.builds.caching import keys
 from apps.builds.caching.index import LAYERS
 from apps.builds.detect.plan import Plan
-from apps.builds.stages import commands, storing
+from apps.builds.stages import commands, modules, storing
 from apps.builds.stages.room import Room
 from apps.engines.base import Mount
-
-MODULES = "node_modules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +39,11 @@ def run(room: Room, plan: Plan, env: Mapping[str, str]) -> Layer | None:
         _fill(room, plan, env, tools)
         return None
     key = keys.layer(plan, room.app(plan.root), tools.versions, env, tools.prefixes)
+    if modules.several(plan) and not engines.engine().check().sandbox:
+        key = ""  # nothing inside leads from a package of the workspace to a layer
     layer = _restored(room, key, tools) or _install(room, plan, env, tools, key)
     if layer and plan.layer == "modules":
-        link_modules(room, plan)
+        modules.link(room, plan, layer.digest)
     return layer
 
 
@@ -59,7 +59,7 @@ def _restored(room: Room, key: str, tools: toolchains.Toolchain) -> Layer | None
 
 def _install(room: Room, plan: Plan, env: Mapping[str, str], tools: toolchains.Toolchain, key: str) -> Layer | None:
     _fill(room, plan, env, tools)
-    if plan.layer == "modules" and not _take_modules(room, plan):
+    if plan.layer == "modules" and not modules.take(room, plan, whole=bool(key)):
         return None
     tree = storing.adopt(room, room.dependencies, outside=tools.prefixes)
     room.caching.keep(LAYERS, key, tree)
@@ -74,35 +74,3 @@ def _fill(room: Room, plan: Plan, env: Mapping[str, str], tools: toolchains.Tool
     mounts = (Mount(str(room.dependencies), commands.DEPS, "write"), Mount(str(packages), commands.CACHE, "write"))
     for line in plan.install:
         commands.run(room, "install", line, root=plan.root, env={**plan.env, **env}, tools=tools, mounts=mounts)
-
-
-def _take_modules(room: Room, plan: Plan) -> bool:
-    """Move what was installed into the layer; False if nothing was."""
-    modules = room.app(plan.root) / MODULES
-    if modules.is_symlink() or not modules.is_dir():
-        return False
-    taken = room.dependencies / MODULES
-    modules.rename(taken)
-    for link in _top_links(taken):
-        target = str(link.readlink())
-        if target.startswith("../"):  # a workspace's package: it stays in the app
-            inside = os.path.normpath(link.parent.relative_to(taken.parent) / target)
-            link.unlink()
-            link.symlink_to(f"/app/{inside.lstrip('/')}")
-    return True
-
-
-def _top_links(modules: Path) -> list[Path]:
-    entries = [*modules.glob("*"), *modules.glob("@*/*")]
-    own = os.path.realpath(modules)
-    return [e for e in entries if e.is_symlink() and not os.path.realpath(e).startswith(f"{own}/")]
-
-
-def link_modules(room: Room, plan: Plan) -> None:
-    """The app sees the layer where it expects its modules; modules in the repository make room."""
-    modules = room.app(plan.root) / MODULES
-    if modules.is_symlink():
-        modules.unlink()
-    elif modules.exists():
-        modules.rename(room.workspace / "replaced")
-    modules.symlink_to(f"{commands.DEPS}/{MODULES}")

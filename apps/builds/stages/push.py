@@ -14,8 +14,8 @@ from apps.artifacts.base import Tree
 from apps.builds import toolchains
 from apps.builds.bundle import Manifest
 from apps.builds.detect.plan import Plan
-from apps.builds.stages import commands, storing
-from apps.builds.stages.install import Layer, link_modules
+from apps.builds.stages import commands, modules, storing
+from apps.builds.stages.install import Layer
 from apps.builds.stages.room import Room
 from apps.core.errors import Detail, Invalid, UserError
 from apps.core.paths import beneath
@@ -48,7 +48,7 @@ def run(room: Room, plan: Plan, layer: Layer | None) -> Manifest:
     if plan.member:
         _drop(beneath(app, plan.member))
     if layer and plan.layer == "modules":
-        link_modules(room, plan)
+        modules.link(room, plan, layer.digest)
     if plan.kind == "static":
         return _static(room, plan, app)
     tools = toolchains.find(plan, room.tools)
@@ -80,9 +80,9 @@ def publish(room: Room, output: Path, name: str) -> Manifest:
     if not output.is_dir() or not any(output.iterdir()):
         hint = "Set the output directory of the app to where its build puts the files."
         raise UserError("no_output_directory", f"The build left nothing in {name}.", hint)
-    modules = output / "node_modules"
-    if modules.is_symlink():
-        modules.unlink()
+    linked = output / modules.MODULES
+    if linked.is_symlink():
+        linked.unlink()
     _check_served(output)
     tree = _adopted(room, output)
     room.write(f"Stored {tree.digest[:19]}: {tree.files} files, {tree.size / 1e6:.1f} MB.")

@@ -26,7 +26,10 @@ LEFT_OUT = (
     "/usr/share/info",
     "/usr/lib/node_modules",
 )
-LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64", "usr/bin/python": "python3"}
+LINKS = {
+    "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64", "usr/bin/python": "python3",
+    "usr/bin/cc": "gcc",
+}  # fmt: skip
 
 
 def debian(daemon: DockerDaemon) -> str:
@@ -47,6 +50,29 @@ def go(daemon: DockerDaemon) -> str:
     for name in ("pkg/include", "src/runtime/cgo", *(f"src/{package}" for package in packages)):
         paths += [path for path in (root / name).iterdir() if path.is_file() and not path.name.endswith("_test.go")]
     return _import(daemon, "go", SHELL, [p for p in paths if p.exists()], f"ENV PATH={root}/bin:/usr/bin:/bin")
+
+
+def rust(daemon: DockerDaemon) -> str:
+    """An image with a shell, a C compiler to link with, and Rust."""
+    program = shutil.which("rustc")
+    if program is None:
+        _without("Rust is not installed")
+    root = Path(_said(program, "--print", "sysroot").strip())
+    paths = [path for name in ("bin", "lib") for path in (root / name).rglob("*")]
+    return _import(daemon, "rust", (*SHELL, "gcc", "libc6-dev"), paths, f"ENV PATH={root}/bin:/usr/bin:/bin")
+
+
+def java(daemon: DockerDaemon) -> str:
+    """An image with a shell, Debian's JDK and Maven."""
+    compiler = shutil.which("javac")
+    if compiler is None or not shutil.which("mvn"):
+        _without("no JDK, or no Maven")
+    home = Path(compiler).resolve().parent.parent
+    package = _said("dpkg-query", "-S", str(home / "bin/javac")).partition(":")[0]
+    places = [*Path("/etc").glob("java*"), Path("/etc/maven"), Path("/etc/ssl/certs/java")]
+    paths = [path for place in places for path in place.rglob("*")]
+    change = f"ENV JAVA_HOME={home} PATH={home}/bin:/usr/share/maven/bin:/usr/bin:/bin"
+    return _import(daemon, "java", (*SHELL, package, "maven"), paths, change)
 
 
 def _import(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from apps.core.errors import UserError
+from tests.builds.image import base_images
 from tests.builds.image.conftest import ImageBuilder, configure
+from tests.builds.test_detect_stacks import EXAMPLES
 
 Make = Callable[[dict[str, str]], Path]
 
@@ -85,6 +88,44 @@ def test_go(builder: ImageBuilder, base: str, with_go: str, project: Make, monke
     manifest = builder.build(project({"go.mod": "module shop\n\ngo 1.21\n", "main.go": program}), kind="worker")
     assert builder.run(manifest) == "hello from go"
     assert builder.run(manifest, "sh", "-c", "command -v go || echo none") == "none"
+
+
+@pytest.mark.heavy
+def test_rust(builder: ImageBuilder, base: str, project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = base_images.rust(builder.daemon)
+    configure(monkeypatch, base_images=f"rust={image},debian={base}")
+    root = project({"src/main.rs": 'fn main() { println!("{}", itoa::Buffer::new().format(60000)) }\n'})
+    for name in ("Cargo.toml", "Cargo.lock"):
+        shutil.copy(EXAMPLES / "runs-rust" / name, root)
+    manifest = builder.build(root, kind="worker")
+    assert builder.run(manifest) == "60000"
+    assert builder.run(manifest, "sh", "-c", "command -v cargo || echo none") == "none"
+
+
+@pytest.mark.heavy
+def test_java(builder: ImageBuilder, project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = base_images.java(builder.daemon)
+    configure(monkeypatch, base_images=f"java={image},maven={image}")
+    program = (
+        "package com.acme;\npublic class Main {\n  public static void main(String[] args) {\n"
+        '    System.out.println(com.eclipsesource.json.Json.object().add("said", "java"));\n  }\n}\n'
+    )
+    root = project({"src/main/java/com/acme/Main.java": program})
+    shutil.copy(EXAMPLES / "runs-java-maven/pom.xml", root)
+    manifest = builder.build(root, kind="worker")
+    assert builder.run(manifest) == '{"said":"java"}'
+
+
+def test_a_workspace_is_installed_once(stacks: ImageBuilder, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(EXAMPLES / "runs-npm-workspace", root)
+    ask = ("node", "-p", "require('words')")
+    assert stacks.run(stacks.build(root), *ask) == "built 2 minutes"
+    script = root / "packages/words/make.js"
+    script.write_text(script.read_text().replace("built ", "rebuilt "))
+    again = stacks.build(root)
+    assert "$ npm ci" not in stacks.log
+    assert stacks.run(again, *ask) == "rebuilt 2 minutes"
 
 
 def test_a_build_step_that_fails_is_explained(stacks: ImageBuilder, project: Make) -> None:

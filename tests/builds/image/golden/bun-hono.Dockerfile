@@ -7,7 +7,7 @@ RUN --mount=type=secret,id=brainpod-tools,required=true --mount=type=secret,id=b
 
 FROM base AS deps
 COPY ["bun.lockb", "package.json", "./"]
-RUN --mount=type=secret,id=brainpod,required=true --mount=type=secret,id=brainpod-ca --mount=type=cache,id=bp-scope-bun,target=/layers/cache/bun,sharing=locked ["sh", "/run/secrets/brainpod", "bun install --frozen-lockfile", "--", "if [ -d node_modules ] && [ ! -L node_modules ]; then\n  for link in node_modules/* node_modules/@*/*; do\n    [ -L \"$link\" ] || continue\n    target=\"$(readlink -f \"$link\")\"\n    case \"$target\" in \"$PWD\"/node_modules/*) ;; \"$PWD\"/*) ln -sfn \"$target\" \"$link\" ;; esac\n  done\n  rm -rf /layers/deps/node_modules && mv node_modules /layers/deps/ && ln -s /layers/deps/node_modules node_modules\nfi"]
+RUN --mount=type=secret,id=brainpod,required=true --mount=type=secret,id=brainpod-ca --mount=type=cache,id=bp-scope-bun,target=/layers/cache/bun,sharing=locked ["sh", "/run/secrets/brainpod", "bun install --frozen-lockfile", "--", "if [ -d node_modules ] && [ ! -L node_modules ]; then\n  for link in node_modules/* node_modules/@*/* node_modules/.pnpm/node_modules/*; do\n    [ -L \"$link\" ] || continue\n    target=\"$(readlink -f \"$link\")\"\n    case \"$target\" in \"$PWD\"/node_modules/*) ;; \"$PWD\"/*) ln -sfn \"$target\" \"$link\" ;; esac\n  done\n  rm -rf /layers/deps/node_modules && mv node_modules /layers/deps/ && ln -s /layers/deps/node_modules node_modules\nfi"]
 
 FROM deps AS build
 COPY . ./

@@ -1,3 +1,5 @@
 module example.com/api
 
 go 1.18
+
+require github.com/pkg/errors v0.9.1

@@ -1,9 +1,11 @@
 package main
 
 import (
-	"example.com/shared"
 	"net"
 	"os"
+
+	"example.com/shared"
+	"github.com/pkg/errors"
 )
 
 func main() {
@@ -14,7 +16,8 @@ func main() {
 	for {
 		connection, _ := listener.Accept()
 		connection.Read(make([]byte, 1024))
-		connection.Write([]byte("HTTP/1.0 200 OK\r\n\r\n" + shared.Name()))
+		said := errors.WithMessage(errors.New(shared.Name()), "wrapped")
+		connection.Write([]byte("HTTP/1.0 200 OK\r\n\r\n" + said.Error()))
 		connection.Close()
 	}
 }

@@ -1,1 +1,1 @@
-require('fs').writeFileSync('made.js', 'module.exports = "built "')
+require('fs').writeFileSync('made.js', `module.exports = 'built ' + require('ms')(90000, {long: true})`)
