@@ -175,5 +175,6 @@ def tree(files: Mapping[str, str], *, like: Path | None = None) -> Iterator[Path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes())
         for name, text in files.items():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (directory / name).write_text(text)
         yield directory

@@ -56,6 +56,82 @@ func main() {
 	}))
 }
 """
+CARGO = """[package]
+name = "web"
+version = "0.1.0"
+edition = "2021"
+
+[dependencies]
+itoa = "1.0.15"
+"""
+CARGO_LOCK = """version = 3
+
+[[package]]
+name = "itoa"
+version = "1.0.18"
+source = "registry+https://github.com/rust-lang/crates.io-index"
+checksum = "8f42a60cbdf9a97f5d2305f08a87dc4e09308d1276d28c869c684d7777685682"
+
+[[package]]
+name = "web"
+version = "0.1.0"
+dependencies = ["itoa"]
+"""
+RUST = """use std::io::{Read, Write};
+
+fn main() {
+    let listener = std::net::TcpListener::bind(format!("0.0.0.0:{}", std::env::var("PORT").unwrap())).unwrap();
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+        let said = ["HTTP/1.0 200 OK\\r\\n\\r\\n{word} ", itoa::Buffer::new().format(1)].concat();
+        let _ = stream.write_all(said.as_bytes());
+    }
+}
+"""
+POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>com.example</groupId>
+  <artifactId>web</artifactId>
+  <version>1</version>
+  <properties>
+    <maven.compiler.source>11</maven.compiler.source>
+    <maven.compiler.target>11</maven.compiler.target>
+    <project.build.sourceEncoding>UTF-8</project.build.sourceEncoding>
+  </properties>
+  <dependencies>
+    <dependency>
+      <groupId>com.eclipsesource.minimal-json</groupId>
+      <artifactId>minimal-json</artifactId>
+      <version>0.9.5</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+JAVA = """import com.eclipsesource.json.Json;
+import com.sun.net.httpserver.HttpServer;
+import java.net.InetSocketAddress;
+
+public class Main {
+    public static void main(String[] args) throws Exception {
+        HttpServer server =
+            HttpServer.create(new InetSocketAddress("0.0.0.0", Integer.parseInt(System.getenv("PORT"))), 0);
+        server.createContext("/", exchange -> {
+            byte[] text = Json.value("{word}").toString().getBytes();
+            exchange.sendResponseHeaders(200, text.length);
+            exchange.getResponseBody().write(text);
+            exchange.close();
+        });
+        server.start();
+    }
+}
+"""
+COPY = "dependency:copy-dependencies"
+MAVEN = (
+    "mvn", "-B", "-q", "-ntp", "-Dmaven.repo.local=$CACHE/maven", "-DskipTests", "package", COPY,
+    "-DincludeScope=runtime", "-DoutputDirectory=target/dependency",
+)  # fmt: skip
+CARGO_BUILD = ("cargo", "build", "--quiet", "--release", "--locked")
 NODE = {"name": "web", "dependencies": {"express": "5.1.0"}, "scripts": {"start": "node main.js"}}
 INSTALL = (str(UV), "pip", "install", "--quiet", "--cache-dir", "$CACHE/uv", "--python", "$CACHE/venv/bin/python")
 STACKS = (
@@ -72,6 +148,11 @@ STACKS = (
         "go", "go", {"go.mod": "module example.com/web\n\ngo 1.21\n"}, ("main.go", GO),
         (("go", "build", "-o", "web", "."),), (("go", "build", "-o", "web", "."),),
     ),
+    Stack(
+        "rust", "cargo", {"Cargo.toml": CARGO, "Cargo.lock": CARGO_LOCK}, ("src/main.rs", RUST),
+        (CARGO_BUILD,), (CARGO_BUILD,),
+    ),
+    Stack("java", "mvn", {"pom.xml": POM}, ("src/main/java/Main.java", JAVA), (MAVEN,), (MAVEN,)),
 )  # fmt: skip
 
 
@@ -133,7 +214,10 @@ def _by_hand(ground: Ground, stack: Stack) -> tuple[float, float]:
 def _run(
     repository: Path, into: Path, cache: Path, commands: tuple[tuple[str, ...], ...], links: Mapping[str, Path] = {}
 ) -> float:
-    env = {**os.environ, "GOCACHE": f"{cache}/go-build", "GOMODCACHE": f"{cache}/go-mod"}
+    env = {
+        **os.environ, "GOCACHE": f"{cache}/go-build", "GOMODCACHE": f"{cache}/go-mod",
+        "CARGO_HOME": f"{cache}/cargo", "CARGO_TARGET_DIR": f"{cache}/cargo-target",
+    }  # fmt: skip
     began = time.monotonic()
     subprocess.run(["git", "clone", "--quiet", "--depth=1", "--", f"file://{repository}", str(into)], check=True)
     for name, target in links.items():
