@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from apps.builds.detect.plan import Overrides, Plan
 from apps.builds.stages import build, clone, detect, install, push
 from apps.builds.stages.install import Layer
 from apps.builds.stages.room import Room
+from apps.core.errors import UserError
 from apps.engines.base import Limits
 from apps.engines.process.client import ProcessEngine
 from apps.sources.git import GitSource
@@ -80,6 +82,14 @@ class Builder:
 
     def stored(self, digest: str) -> Path:
         return self.store.path(digest)
+
+
+def unreachable(error: UserError) -> bool:
+    """Whether the network is to blame, not what was asked of a registry."""
+    away = re.search(
+        r"registry did not .*(in time|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONN|dns error|tunnel)", error.message
+    )
+    return error.code == "network_timeout" or away is not None
 
 
 @pytest.fixture

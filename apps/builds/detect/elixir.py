@@ -12,6 +12,7 @@ from apps.builds.detect.project import Project
 
 _UNLOCKED = "There is no mix.lock: commit it to get the same versions every time."
 _TOOLS = "mix local.hex --force --if-missing && mix local.rebar --force --if-missing"
+_DEPENDENCY = re.compile(r"\{\s*:\w+\s*,|apps_path:")  # or applications beneath, which may have some
 
 
 def _plan(project: Project, overrides: Overrides) -> Plan:
@@ -22,6 +23,7 @@ def _plan(project: Project, overrides: Overrides) -> Plan:
     kind, start = started(project, overrides, lambda _: _start(text, release, phoenix))
     deploys = re.search(r"""["']?assets\.deploy["']?\s*:""", text)
     node = node_assets.tools(assets)
+    needs = project.has("mix.lock") or bool(_DEPENDENCY.search(re.sub(r"#[^\n]*", "", text)))
     return Plan(
         stack="elixir",
         framework="phoenix" if phoenix else "",
@@ -29,9 +31,9 @@ def _plan(project: Project, overrides: Overrides) -> Plan:
         manager="mix",
         versions=_version(project, text),
         tools=("elixir", *node),
-        install=(_TOOLS, "mix deps.get --only prod"),
+        install=(_TOOLS, "mix deps.get --only prod") if needs else (),
         build=(
-            "mix deps.compile",
+            *(("mix deps.compile",) if needs else ()),
             *node_assets.install(assets, "assets" if assets is not project else "", build=not deploys),
             "mix compile",
             *(("mix assets.deploy",) if deploys else ()),
@@ -41,7 +43,7 @@ def _plan(project: Project, overrides: Overrides) -> Plan:
         output="priv/static" if kind == "static" else "",
         env={"MIX_ENV": "prod", "LANG": "C.UTF-8"} | ({"PHX_SERVER": "true"} if phoenix else {}),
         caches=caches("mix", *node_assets.cached(assets)),
-        notes=() if project.has("mix.lock") else (_UNLOCKED,),
+        notes=() if project.has("mix.lock") or not needs else (_UNLOCKED,),
     )
 
 

@@ -34,7 +34,7 @@ def dependencies(project: Project) -> Gems:
     asked = re.findall(r"""^\s*gem\s*\(?['"]([\w.-]+)['"]""", text, re.MULTILINE)
     locked = re.findall(r"^    ([\w.-]+) \(", lock, re.MULTILINE)
     local = re.search(r"^\s*(gemspec\b|eval_gemfile|path\s+['\"])|\bpath:\s*['\"]|:path\s*=>", text, re.MULTILINE)
-    files = ("Gemfile.lock", "Gemfile", ".ruby-version", ".tool-versions")
+    files = ("Gemfile.lock", "Gemfile", ".ruby-version", ".tool-versions", *project.files("vendor/cache/*.gem"))
     note = "There is no Gemfile.lock: run `bundle lock` and commit it to get the same versions every time."
     return Gems(
         frozenset((*asked, *locked)),

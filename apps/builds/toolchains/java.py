@@ -9,6 +9,7 @@ from pathlib import Path
 
 from apps.builds.toolchains.base import Part, missing
 
+_DEFAULT = 17  # what a default-jdk has at least; a later one compiles for earlier ones
 _PLACES = (Path("/usr/lib/jvm"), Path("/opt/java"), Path("/opt/jdk"))
 
 
@@ -18,8 +19,8 @@ def find(wanted: str, origin: str) -> Part:
     there = [(major, home, version) for home in _homes() if (version := _version(home)) and (major := _major(version))]
     fitting = [found for found in there if found[0] >= least]
     if not fitting:
-        what = f"A JDK for Java {wanted} ({origin})" if wanted else "A JDK"
-        package = f"openjdk-{wanted}-jdk-headless" if wanted else "default-jdk-headless"
+        what = f"A JDK for Java {wanted} or later ({origin})" if wanted else "A JDK"
+        package = "default-jdk-headless" if least <= _DEFAULT else f"openjdk-{wanted}-jdk-headless"
         raise missing(what, f"install {package} (Debian: apt install {package}; or adoptium.net)")
     major, home, version = fitting[0] if fitting[0] == there[0] else min(fitting)
     more = [f"/etc/java-{major}-openjdk", *({"/etc/java"} if Path("/etc/java").is_dir() else ())]

@@ -48,6 +48,50 @@ def test_a_workspace_is_installed_once(builder: Builder, tmp_path: Path, tools: 
     assert answer(second) == "rebuilt 2 minutes 1m", "each package has the version of `ms` that it asks for"
 
 
+MS = {
+    "2.0.0": "sha512-Tpp60P6IUJDTuOq/5Z8cdskzJujfwqfOTkrwIwj7IRISpnkJnT6SyJ4PCPnGMoFjC9ddhal5KVIYtAt97ix05A==",
+    "2.1.3": "sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA==",
+}
+SITE = {"name": "site", "version": "1.0.0", "dependencies": {"astro": "*", "ms": "2.0.0"}}
+ROOT = {"name": "all", "workspaces": ["apps/*", "packages/*"], "dependencies": {"ms": "2.1.3"}}
+LOCK = {
+    "name": "all", "lockfileVersion": 3, "requires": True,
+    "packages": {
+        "": ROOT,
+        "apps/site": SITE,
+        "apps/site/node_modules/ms": {"version": "2.0.0", "integrity": MS["2.0.0"]},
+        "node_modules/astro": {"resolved": "packages/astro", "link": True},
+        "node_modules/ms": {"version": "2.1.3", "integrity": MS["2.1.3"]},
+        "node_modules/site": {"resolved": "apps/site", "link": True},
+        "packages/astro": {"version": "5.0.0"},
+    },
+}  # fmt: skip
+
+
+@needs_node
+def test_what_tools_keep_in_the_modules_of_a_package(builder: Builder, project: Make) -> None:
+    if not engines.engine().check().sandbox:
+        pytest.skip("no sandbox on this machine")
+    root = project(
+        {
+            "package.json": json.dumps(ROOT),
+            "package-lock.json": json.dumps(LOCK),
+            "apps/site/package.json": json.dumps(SITE),
+            "packages/astro/package.json": json.dumps({"name": "astro", "version": "5.0.0"}),
+        }
+    )
+    count = "mkdir -p dist; d=node_modules/.astro; mkdir -p $d; echo x >> $d/runs; wc -l < $d/runs > dist/index.html"
+    for runs in ("1", "2"):
+        (root / "apps/site/page.md").write_text(runs)
+        manifest = build(builder, root, root_dir="apps/site", build=count)
+        assert manifest.kind == "static"
+        assert (builder.stored(manifest.app) / "index.html").read_text().strip() == runs
+        assert builder.layer
+        assert builder.layer.reused == (runs == "2")
+        assert (builder.stored(builder.layer.digest) / "apps/site/node_modules/ms").is_dir()
+        assert not (builder.stored(builder.layer.digest) / "apps/site/node_modules/.astro").exists()
+
+
 WORKSPACE = {
     "package.json": json.dumps({"workspaces": ["packages/*"], "scripts": {"start": "node ."}}),
     "package-lock.json": "{}",

@@ -162,6 +162,23 @@ REGISTRIES = (
 # Looked for last: a build that fails for another reason may well have had a hiccup of the network before.
 NETWORK = (
     Entry(
+        "tool_not_fetched",
+        "A tool that the build fetches itself is out of reach",
+        INSTALL_ON,
+        "The wrapper of Gradle or Maven, or Mix's Hex, comes from a server of its own, and that did not give it.",
+        "Let the machine that builds reach it, or name a mirror: distributionUrl in gradle-wrapper.properties or"
+        " maven-wrapper.properties, HEX_BUILDS_URL for Hex. Or install Gradle or Maven on that machine and commit no"
+        " wrapper.",
+        signs(
+            "at org.gradle.wrapper.Install",
+            "at org.apache.maven.wrapper.",
+            "Could not install Hex because Mix could not download",
+            "Could not install Rebar because Mix could not download",
+            "Could not install rebar3 because Mix could not download",
+        ),
+        stacks=("Java", "Elixir"),
+    ),
+    Entry(
         "network_timeout",
         "The network or a registry did not answer",
         COMMANDS,
@@ -201,4 +218,4 @@ NETWORK = (
 )
 
 # pip says after it that there is no such package.
-GAVE_UP = (replace(NETWORK[0], signs=signs("Retrying (Retry(total=0,")),)
+GAVE_UP = (replace(NETWORK[-1], signs=signs("Retrying (Retry(total=0,")),)

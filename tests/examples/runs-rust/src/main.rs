@@ -6,6 +6,7 @@ fn main() {
     for stream in listener.incoming() {
         let mut stream = stream.unwrap();
         let _ = stream.read(&mut [0; 1024]);
-        let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nrust");
+        let answer = ["HTTP/1.0 200 OK\r\n\r\nrust ", itoa::Buffer::new().format(60000)].concat();
+        let _ = stream.write_all(answer.as_bytes());
     }
 }

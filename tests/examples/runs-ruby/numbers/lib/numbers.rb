@@ -1,0 +1,1 @@
+module Numbers; ONE = 1; end

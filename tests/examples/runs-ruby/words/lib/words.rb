@@ -1,0 +1,1 @@
+module Words; NAME = "ruby"; end
