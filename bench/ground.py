@@ -95,12 +95,12 @@ class Ground:
     def back(self, pod: Pod, revision: Revision) -> Deployment:
         return actions.deploy_revision(pod=pod, revision=revision, by=None)
 
-    def ready(self, deployment: Deployment) -> Deployment:
-        """Wait for its end, which has to be a good one."""
-        deadline = time.monotonic() + PATIENCE
+    def ready(self, deployment: Deployment, patience: float = PATIENCE) -> Deployment:
+        """Wait for its end, at most `patience` seconds; it has to be a good one."""
+        deadline = time.monotonic() + patience
         while deployment.is_open:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{deployment} is {deployment.state} after {PATIENCE:.0f} s")
+                raise TimeoutError(f"{deployment} is {deployment.state} after {patience:.0f} s")
             time.sleep(0.02)
             deployment.refresh_from_db()
         if deployment.state != "ready":
