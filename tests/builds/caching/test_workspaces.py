@@ -18,7 +18,7 @@ from tests.builds.test_detect_stacks import EXAMPLES, answer, build
 
 Make = Callable[[dict[str, str]], Path]
 needs_node = pytest.mark.skipif(not (shutil.which("node") and shutil.which("npm")), reason="Node.js is not installed")
-MANAGERS = ("npm", "pnpm", "yarn-1", "yarn-berry", "bun")
+MANAGERS = ("npm", "pnpm", "yarn-berry", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("yarn-1", "bun")))
 
 
 @pytest.fixture(scope="module")
