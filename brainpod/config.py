@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KNOWN_KEYS = frozenset({"", "secret", "changeme", "django-insecure", "insecure"})
 HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+METRICS_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{24,200}")  # what a bearer token may be made of
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 # As Docker reads it: without a dot, a port or "localhost" the first part would be a name on Docker Hub.
 REGISTRY = re.compile(
@@ -94,6 +95,7 @@ class Config:
     cache_days: int = 15  # idle days after which build caches and fetched toolchains go
     cache_mb: int = 10240  # the most that the build caches of one team keep
     cache_url: str = ""  # s3://bucket/prefix?endpoint=… or file:///directory: where machines share them; empty: nowhere
+    metrics_token: str = ""  # what Prometheus sends to read /metrics; empty: there is no such address
     revisions_kept: int = 20  # sealed revisions whose artifacts are kept for rollback, beside the live one
     clone_mb: int = 2048  # largest checkout
     clone_files: int = 200_000  # most files in a checkout
@@ -216,6 +218,10 @@ def _check(config: Config) -> None:
     _check_addresses(config)
     _check_fleet(config)
     _check_images(config)
+    if config.metrics_token and not METRICS_TOKEN.fullmatch(config.metrics_token):
+        raise ImproperlyConfigured(
+            "BRAINPOD_METRICS_TOKEN must be 24 or more letters, digits and . _ ~ + / - = without spaces."
+        )
     if config.production:
         _check_production(config)
 

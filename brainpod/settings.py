@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.connections",
     "apps.logs",
+    "apps.metrics",
     "apps.pods",
     "apps.deliveries",
     "apps.infrastructure",

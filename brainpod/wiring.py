@@ -12,11 +12,12 @@ from apps.artifacts.local import LocalArtifacts
 from apps.artifacts.oci import Registry
 from apps.artifacts.shared import SharedArtifacts
 from apps.core.masking import Mask
-from apps.deployments import runtime_logs
+from apps.deployments import measured, runtime_logs
 from apps.edge.nginx import NginxEdge
 from apps.engines.base import Engine, Handle
 from apps.engines.process.client import ProcessEngine
 from apps.infrastructure.embedded import binaries, openbao
+from apps.metrics.instances import Instances
 from apps.secretstore.vault import Vault
 from apps.sources.git import GitSource
 
@@ -105,3 +106,7 @@ def runtime_masks() -> Callable[[str], Mask]:
 
 def runtime_handles() -> Callable[[str], Handle | None]:
     return runtime_logs.runtime_handle
+
+
+def measured_instances() -> Instances:
+    return measured.instances

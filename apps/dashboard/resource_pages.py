@@ -19,7 +19,7 @@ from apps.logs.history import initial
 from apps.pods import kinds
 from apps.pods.models import Pod, Resource, Snapshot
 
-TABS = ("overview", "configuration", "deployments")
+TABS = ("overview", "metrics", "configuration", "deployments")
 
 
 def kind_of(name: str) -> kinds.Kind[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from apps.dashboard.views import account, connections, frame, home, session, teams, usage
+from apps.dashboard.views import account, connections, frame, home, prometheus, session, teams, usage
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("gallery/", frame.gallery, name="gallery"),
     path("healthz", frame.healthz, name="healthz"),
     path("readyz", frame.readyz, name="readyz"),
+    path("metrics", prometheus.prometheus, name="prometheus"),
     path("operators/login/", frame.operators_login, name="operators-login"),
     path("sign-in/", session.sign_in, name="sign-in"),
     path("sign-in/<str:token>/", session.sign_in_link, name="sign-in-link"),

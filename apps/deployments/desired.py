@@ -43,6 +43,7 @@ def edge_state() -> EdgeState:
                 directory=directories.get((live, rule["app"]), ""),
                 strip=bool(rule.get("strip")),
                 key=f"{pod_id}:{route}:{rule['path']}",
+                app=f"{pod_id}/{rule['app']}",
             )
             for rule in spec.get("rules", [])
         )

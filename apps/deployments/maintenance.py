@@ -17,17 +17,19 @@ from apps.builds.models import Artifact, Build
 from apps.deployments.duties import duty
 from apps.deployments.models import Workload
 from apps.logs import retention
+from apps.metrics import retention as metrics
 from apps.pods.models import Pod, Revision
 
 HOUR = 3600.0
 
 
 def maintain() -> None:
-    """Old log lines, sessions, artifacts and images of revisions past the kept ones, idle caches."""
+    """Old log lines, figures, sessions, artifacts and images of revisions past the kept ones, idle caches."""
     with duty("maintain") as lease:
         if lease is None:
             return
         retention.apply()
+        metrics.apply(Pod.objects.values("pk"))
         Session.objects.filter(expire_date__lt=timezone.now()).delete()
         _artifacts()
 

@@ -21,6 +21,7 @@ from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
 from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, Deployment, Workload
 from apps.logs.retention import delete_stream
+from apps.metrics import store as metrics
 from apps.pods.environment import secret_paths
 from apps.pods.models import Pod
 
@@ -64,6 +65,7 @@ def _remove(pod: Pod) -> None:
     streams = [w.stream for w in workloads] + [d.stream for d in pod.deployments.all()]
     for stream in streams:
         delete_stream(stream)
+    metrics.forget([pod.pk])
     shutil.rmtree(settings.BRAINPOD.state / "pods" / pod.pk, ignore_errors=True)
     for cache in (tending.root() / str(pod.team_id)).glob(f"{pod.pk}-*"):
         tending.aside(cache)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 Answer = Literal["live", "not_deployed", "deploying", "failed", "disabled", "maintenance"]
@@ -22,6 +23,7 @@ class Rule:
     strip: bool = False
     spa: bool = True  # static: an unknown path without a file extension gets /index.html
     key: str = ""  # identifies this rule across generations (route id and rule name)
+    app: str = ""  # whose requests these are, "pod/app": stands in the access log; empty: nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +67,13 @@ class Edge(Protocol):
 
     def generation(self) -> int:
         """What the serving nginx says it serves."""
+        ...
+
+    def access_logs(self) -> tuple[Path, ...]:
+        """The files that may have lines of requests, the older one first; apps/edge/access_log.py reads a line."""
+        ...
+
+    def rotate_access_log(self, most: int) -> bool:
+        """Put the access log aside if it has more than `most` bytes, in place of the one put aside before; whether
+        that was done. What is in neither file afterwards is gone."""
         ...

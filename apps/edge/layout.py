@@ -60,6 +60,10 @@ class Layout:
         return self.home / "logs" / "access.log"
 
     @property
+    def old_access_log(self) -> Path:
+        return self.home / "logs" / "access.log.1"
+
+    @property
     def listen(self) -> str:
         return f"[{self.bind}]:{self.port}" if ":" in self.bind else f"{self.bind}:{self.port}"
 
@@ -91,6 +95,9 @@ class Layout:
         modes = {"": 0o711, "conf": 0o700, "pages": 0o755, "logs": 0o700, "tmp": 0o711}
         for name, mode in modes.items():
             _directory(self.home / name, mode)
+        if self.user and os.geteuid() == 0:  # they open the logs anew by their names when one was put aside
+            os.chown(self.home / "logs", -1, grp.getgrnam(self.user.split()[1]).gr_gid)
+            (self.home / "logs").chmod(0o710)
         for path in (self.run, self.links):
             _directory(path, 0o711)
 

@@ -16,6 +16,7 @@ from apps.edge import applied, control, links, pages, start
 from apps.edge.base import Applied, EdgeState
 from apps.edge.layout import Layout, open_files, worker_user
 from apps.edge.render import generation_of, render
+from apps.edge.rotation import rotate
 from apps.edge.validation import check
 
 
@@ -112,6 +113,12 @@ class NginxEdge:
 
     def generation(self) -> int:
         return control.generation(self.layout)
+
+    def access_logs(self) -> tuple[Path, ...]:
+        return (self.layout.old_access_log, self.layout.access_log)
+
+    def rotate_access_log(self, most: int) -> bool:
+        return rotate(self.layout, most)
 
     def _restructure(self, state: EdgeState, before: EdgeState, current: str) -> Applied:
         """Write beside, test, rename, reload, probe; on failure put back what was there."""

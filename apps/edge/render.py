@@ -58,6 +58,7 @@ def _process(layout: Layout) -> Iterator[str]:
 def _http(layout: Layout) -> Iterator[str]:
     yield "server_names_hash_bucket_size 512; server_names_hash_max_size 65536;"
     yield "map_hash_bucket_size 512; map_hash_max_size 65536;"
+    yield "uninitialized_variable_warn off;"  # $served: only the locations of apps have it
     yield from TYPES
     yield from MAPS
     yield from LOG

@@ -56,6 +56,16 @@ MAPS = (
     '    "~^[A-Za-z0-9._-]{8,128}$" $http_x_request_id;',
     "    default $request_id;",
     "}",
+    # Whose request it was: what the location says, or the app at the root for one refused before it had a location.
+    "map $served $app {",
+    '    "" $app_0;',
+    "    default $served;",
+    "}",
+    # How long a connection that is kept open lasted says nothing about how fast its app answered.
+    "map $sent_http_content_type $stream {",
+    '    "~*^text/event-stream" 1;',
+    "    default 0;",
+    "}",
     "map $http_upgrade $websocket {",
     '    "~*^websocket$" websocket;',
     '    default "";',
@@ -75,10 +85,11 @@ MAPS = (
     "}",
 )
 
-# Without the query string: tokens travel in it.
+# Without the query string: tokens travel in it. apps/edge/access_log.py reads it.
 LOG = (
     'log_format requests escape=json \'{"at":$msec,"id":"$request_number","host":"$host",\'',
     '    \'"method":"$request_method","path":"$logged_path","status":$status,"bytes":$bytes_sent,\'',
     '    \'"seconds":$request_time,"client":"$remote_addr","upstream":"$upstream_addr",\'',
-    '    \'"upstream_status":"$upstream_status","upstream_seconds":"$upstream_response_time"}\';',
+    '    \'"upstream_status":"$upstream_status","upstream_seconds":"$upstream_response_time",\'',
+    '    \'"received":$request_length,"stream":$stream,"app":"$app"}\';',
 )

@@ -13,6 +13,7 @@ from apps.edge.base import EdgeState, Rule, Site
 from apps.edge.layout import Layout
 
 Kind = tuple[object, ...]
+NOBODY = "-"  # in the access log: no app's request
 
 
 def _rules(site: Site) -> list[Rule]:
@@ -31,12 +32,14 @@ def kinds(state: EdgeState) -> dict[Kind, list[Site]]:
 
 
 def maps(state: EdgeState) -> Iterator[str]:
-    rows: dict[int, list[str]] = {}
+    """From a host to the directory of links of its n-th rule, `$rule_n`, and to the app behind it, `$app_n`."""
+    rows: dict[str, list[str]] = {"app_0": []}
     for site in sorted(state.sites, key=lambda site: site.host):
         for index, rule in enumerate(_rules(site)):
-            rows.setdefault(index, []).append(f"    {site.host} {links.name(site, rule)};")
-    for index, lines in sorted(rows.items()):
-        yield f"map $host $rule_{index} {{"
+            rows.setdefault(f"rule_{index}", []).append(f"    {site.host} {links.name(site, rule)};")
+            rows.setdefault(f"app_{index}", []).extend([f"    {site.host} {rule.app};"] if rule.app else [])
+    for name, lines in sorted(rows.items()):
+        yield f"map $host ${name} {{"
         yield from lines
         yield "}"
 
@@ -73,7 +76,7 @@ def servers(state: EdgeState, layout: Layout) -> Iterator[str]:
             for index, rule in enumerate(_rules(site)):
                 yield from (f"    {line}" for line in _locations(index, rule, site.timeout, layout))
             if all(rule.path != "/" for rule in site.rules):
-                yield "    location / { return 404; }"
+                yield f'    location / {{ set $served "{NOBODY}"; return 404; }}'
                 yield f"    error_page 404 {pages.address('404')};"
         else:
             yield from (f"    {line}" for line in answer(site.answer))
@@ -84,7 +87,7 @@ def servers(state: EdgeState, layout: Layout) -> Iterator[str]:
 def answer(name: str) -> Iterator[str]:
     """One of the edge's own answers to every request (418 stands for "the page", whatever its status)."""
     yield f"error_page 418 ={pages.PAGES[name].status} {pages.address(name)};"
-    yield "location / { return 418; }"
+    yield f'location / {{ set $served "{NOBODY}"; return 418; }}'
 
 
 def own_pages(layout: Layout) -> Iterator[str]:
@@ -99,11 +102,11 @@ def own_pages(layout: Layout) -> Iterator[str]:
 
 def _locations(index: int, rule: Rule, timeout: int, layout: Layout) -> Iterator[str]:
     body = _files(index, rule, layout) if rule.directory else _proxy(index, rule, timeout, layout)
-    inside = [f"    {line}" for line in body]
+    inside = [f"    {line}" for line in (f"set $served $app_{index};", *body)]
     if rule.path != "/":
         yield f"location = {rule.path[:-1]} {{"
         # Relative links of a page need the slash; an app decides that for itself.
-        yield from (f"    return 301 {rule.path}$is_args$args;",) if rule.directory else inside
+        yield from (inside[0], f"    return 301 {rule.path}$is_args$args;") if rule.directory else inside
         yield "}"
     yield f"location {rule.path} {{"
     yield from inside

@@ -15,6 +15,7 @@ HOST = re.compile(rf"(?=.{{1,253}}\Z){LABEL}(\.{LABEL})*")
 PATH = re.compile(r"/([A-Za-z0-9._~-]+/)*")
 FILE = re.compile(r"/[A-Za-z0-9._/@+,=~:-]+")
 KEY = re.compile(r"[A-Za-z0-9._:/-]{0,200}")
+APP = re.compile(r"[a-z0-9-]{1,40}/[a-z0-9-]{1,63}")
 PORT = re.compile(r"[1-9][0-9]{0,4}")
 LONGEST_SOCKET = 107  # bytes: what the kernel has room for
 MOST_UPSTREAMS = 64
@@ -70,6 +71,8 @@ def _rule(rule: Rule) -> Iterator[tuple[str, str]]:
         yield "path", "must begin and end with a slash and have plain segments, at most 201 characters."
     if not KEY.fullmatch(rule.key):
         yield "key", "must be at most 200 letters, digits and . _ : / -."
+    if rule.app and not APP.fullmatch(rule.app):
+        yield "app", f"{rule.app!r} is not a pod's id, a slash and an app's name."
     if rule.directory and not _file(rule.directory):
         yield "directory", f"{rule.directory!r} is not a plain absolute path."
     if len(rule.upstreams) > MOST_UPSTREAMS or len(set(rule.upstreams)) != len(rule.upstreams):

@@ -110,13 +110,17 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "git-access-new": Row(lambda world: {"kind": "token"}),
     "build-plan": Row(lambda world: {"name": "web"}),
     "build-plan-remedy": Row(lambda world: {"name": "web"}),
+    "app-metrics": Row(lambda world: {"name": "web"}),
     "watch-paths": Row(lambda world: {"name": "web"}),
     "account-session": Row(lambda world: {"pk": 10**9}),
     "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
     "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
 }
 
-OWN_GATE: dict[str, str] = {"hook": "the signature over the body, by the key of the pod's webhook"}
+OWN_GATE: dict[str, str] = {
+    "hook": "the signature over the body, by the key of the pod's webhook",
+    "prometheus": "the bearer token of BRAINPOD_METRICS_TOKEN; without one set up there is no such page",
+}
 """Routes that are let in by something else than a session, and what: these may be exempt from CSRF."""
 
 ADMIN_WORDS = {"object_id": "1", "id": "1", "app_label": "accounts", "content_type_id": "1", "url": "nowhere/"}

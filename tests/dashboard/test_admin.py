@@ -26,6 +26,7 @@ from apps.core.ids import new_id
 from apps.deployments.models import Deployment, Duty, Workload
 from apps.hooks.models import Receipt, Tip, Webhook
 from apps.logs.models import LogChunk, LogStream
+from apps.metrics.models import Bucket, Reading
 from apps.pods.models import Pod
 from tests.people import join, make_team, make_user
 
@@ -75,6 +76,8 @@ def plant() -> None:
     Receipt.objects.create(pod=pod, provider="GitHub", outcome="nothing", verdict="Nothing to do.")
     Duty.objects.create(name=f"teardown:{pod.pk}")
     LogStream.objects.create(name=deployment.stream)
+    Bucket.objects.create(pod=pod.pk, app="web", step=15, start=15)
+    Reading.objects.create(source=f"host {pod.pk}")
     now = timezone.now()
     LogChunk.objects.create(
         stream=deployment.stream, first_seq=1, last_seq=1, first_at=now, last_at=now, size=9, data=PLANTED.encode()

@@ -14,6 +14,7 @@ from apps.accounts import gate
 from apps.accounts.roles import Role
 from apps.builds.caching import opening
 from apps.core.errors import Conflict, Detail, Invalid
+from apps.dashboard import metrics_page
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.build_plans import build_plan
 from apps.dashboard.deployment_pages import page_of_deployments
@@ -82,13 +83,15 @@ def resource(request: Request, pod: Pod, name: str) -> HttpResponse:
         return _change(request, pod, name)
     found, around = resource_of(pod, name)
     tab = request.GET.get("tab", "")
-    tab = tab if tab in TABS else "overview"
+    tab = tab if tab in TABS and (found.kind == "App" or tab != "metrics") else "overview"
     context = frame(pod, request.access) | resource_context(pod, found, around, request.GET.dict()) | {"part": tab}
     if tab == "configuration":
         context |= edit_context(pod, found, edit_form(pod, found, around))
         context |= {"build_plan": build_plan(pod, found, around) if name in around else None}
     if tab == "deployments":
         context |= page_of_deployments(pod, request.GET, app=name)
+    if tab == "metrics":
+        context |= metrics_page.context(pod, found, request.GET.get("range", ""))
     return render(request, "resources/resource.html", context, fragment=f"resources/_{tab}.html")
 
 

@@ -73,7 +73,7 @@ def usage(pids: list[int]) -> Usage:
     for pid in pids:
         found = fields(pid)
         if found:
-            seconds += (int(found[11]) + int(found[12])) / TICK
+            seconds += sum(map(int, found[11:15])) / TICK  # its own, and that of its children that have ended
             pages += int(found[21])
             count += 1
     return Usage(cpu_seconds=round(seconds, 2), memory_mb=pages * PAGE // 1_048_576, processes=count)

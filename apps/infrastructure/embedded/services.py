@@ -26,6 +26,7 @@ from apps.infrastructure.embedded.plan import Service, Step, Tier
 SECRET_NAMES = frozenset(
     {
         "DATABASE_URL",
+        "BRAINPOD_METRICS_TOKEN",
         "BRAINPOD_REGISTRY_PASSWORD",
         "BRAINPOD_SECRET_KEY",
         "BRAINPOD_VALKEY_URL",
@@ -39,6 +40,7 @@ PRELOADED = (
     "apps.accounts.links",
     "apps.deployments.tasks",
     "apps.logs.collector",
+    "apps.metrics.collector",
     "brainpod.urls",
     "brainpod.wiring",
     "django.core.wsgi",
@@ -265,7 +267,7 @@ def _beat(config: Any, env: Mapping[str, str]) -> Service:
 
 
 def _logs(env: Mapping[str, str]) -> Service:
-    """What apps write, collected into their streams."""
+    """What apps write, collected into their streams; and what they use and answer, measured."""
     command = [sys.executable, "-m", "django", "collect_logs"]
     return Service("logs", lambda: command, lambda: True, env, grace=10, forked=True)
 

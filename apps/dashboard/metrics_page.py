@@ -1,0 +1,101 @@
+"""What the metrics of an app show: charts of a range, its figures in words, the deployments in it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+
+from apps.core.errors import NotFound
+from apps.metrics import reader
+from apps.metrics.charts import RANGES, Range, Span, series, summary
+from apps.pods.models import Pod, Resource
+
+SILENT = 120.0  # seconds without a measurement that are worth a word
+MOST_MARKS = 100
+WORDS = {"ready": "went live", "degraded": "went live degraded", "failed": "failed", "cancelled": "was cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A deployment in a chart: when its traffic moved, or when it ended without that."""
+
+    at: float
+    id: str
+    version: int | None
+    state: str
+    words: str
+    summary: str
+    address: str
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.at, UTC)
+
+
+def context(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
+    """`asked`: the name of a range, empty for the shortest. Raises NotFound for another."""
+    chosen = _range(asked or "1h")
+    span = Span.of(chosen, time.time())
+    points = reader.points(pod.pk, app.name, chosen, span)
+    age = reader.age()
+    kind = app.spec.get("type", "web")
+    return {
+        "ranges": RANGES.values(),
+        "range": chosen,
+        "summary": summary(points),
+        "marks": _marks(pod, span),
+        "any": reader.has_any(pod.pk, app.name),
+        "silent": age if age is None or age > SILENT else False,
+        "answers": kind != "worker",
+        "runs": kind != "static",
+    }
+
+
+def data(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
+    """What the page's script draws."""
+    chosen = _range(asked)
+    span = Span.of(chosen, time.time())
+    return {
+        "range": chosen.name,
+        "step": chosen.width,
+        "first": span.first,
+        "end": span.end,
+        **series(reader.points(pod.pk, app.name, chosen, span)),
+        "marks": [asdict(mark) for mark in _marks(pod, span)],
+    }
+
+
+def _range(name: str) -> Range:
+    if name not in RANGES:
+        raise NotFound(f"such range: there are {', '.join(RANGES)}")
+    return RANGES[name]
+
+
+def _marks(pod: Pod, span: Span) -> list[Mark]:
+    """The deployments that went live or ended in the span, the newest first."""
+    first = datetime.fromtimestamp(span.first, UTC)
+    rows = (
+        pod.deployments.filter(Q(switched_at__isnull=False) | Q(finished_at__isnull=False))
+        .annotate(moved_at=Coalesce("switched_at", "finished_at"))
+        .filter(moved_at__gte=first)
+        .select_related("revision")
+        .order_by("-moved_at")[:MOST_MARKS]
+    )
+    return [
+        Mark(
+            at=row.moved_at.timestamp(),
+            id=row.pk,
+            version=row.revision.version,
+            state=row.state,
+            words=WORDS.get(row.state, "went live"),
+            summary=row.revision.summary,
+            address=reverse("deployment", args=[pod.name, row.pk]),
+        )
+        for row in rows
+    ]

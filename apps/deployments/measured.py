@@ -1,0 +1,12 @@
+"""Which instances are measured: everything that is to run, whether traffic goes to it or not."""
+
+from __future__ import annotations
+
+from apps.deployments.models import Workload
+from apps.metrics.instances import Instance
+
+
+def instances() -> dict[str, Instance]:
+    """By the workload's id."""
+    rows = Workload.objects.exclude(state="stopped").values_list("id", "pod_id", "app", "handle")
+    return {workload: Instance(pod, app, handle) for workload, pod, app, handle in rows if handle}

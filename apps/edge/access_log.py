@@ -1,0 +1,50 @@
+"""One line of the access log as a value. Pure; the form of a line is `LOG` in apps/edge/tables.py."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+
+SWITCHED = 101  # a websocket: what is timed is how long somebody stayed
+MOST_BYTES = 1 << 50
+MOST_SECONDS = 10_000_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A request of the app `app` of the pod with the id `pod`, ended at `at` (seconds of the epoch).
+
+    `ms`: from its first byte to the last of the answer; None where that says nothing about the app: a websocket, a
+    stream of events. `received` and `sent` are bytes with headers.
+    """
+
+    pod: str
+    app: str
+    at: float
+    status: int
+    ms: int | None
+    received: int
+    sent: int
+
+
+def parse(line: bytes) -> Served | None:
+    """What the line says; None for one that is broken, older than this form, or about no app's request.
+
+    Clients choose parts of a line: their bytes may be no UTF-8, and nothing they send may be taken for a figure.
+    """
+    try:
+        said = json.loads(line.decode("utf-8", "replace"))
+        pod, slash, app = said["app"].partition("/")
+        at, status = float(said["at"]), int(said["status"])
+        seconds, received, sent = float(said["seconds"]), int(said["received"]), int(said["bytes"])
+        stream = bool(said["stream"]) or status == SWITCHED
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+    if not (pod and slash and app and len(pod) <= 40 and len(app) <= 63):
+        return None
+    if not (math.isfinite(at) and at > 0 and 100 <= status <= 599 and 0 <= seconds < MOST_SECONDS):
+        return None
+    if not (0 <= received < MOST_BYTES and 0 <= sent < MOST_BYTES):
+        return None
+    return Served(pod, app, at, status, None if stream else round(seconds * 1000), received, sent)

@@ -1,0 +1,22 @@
+"""How long buckets are kept: the finer, the shorter; and only of pods that are there."""
+
+from __future__ import annotations
+
+import time
+
+from django.db.models import Q, QuerySet
+
+from apps.metrics.models import Bucket
+from apps.metrics.steps import KEPT
+
+AHEAD = 86400  # seconds: what is further in the future was written while the clock was wrong
+
+
+def apply(pods: QuerySet) -> int:
+    """Drop what is too old, and what belongs to none of `pods` (their ids); how many buckets went."""
+    now = int(time.time())
+    old = Q(step__gt=0, start__gt=now + AHEAD)
+    for step, seconds in KEPT.items():
+        old |= Q(step=step, start__lt=now - seconds - step)
+    gone = Bucket.objects.filter(old).delete()[0]
+    return gone + Bucket.objects.exclude(pod="").exclude(pod__in=pods).delete()[0]

@@ -1,0 +1,104 @@
+"""The database's side: what was counted is added together with how far was read, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.metrics.models import Bucket, Reading
+from apps.metrics.steps import EVER, Key
+from apps.metrics.sums import NUMBERS, Sums
+
+COLUMNS = (*NUMBERS, "latencies")
+
+
+class Overtaken(Exception):
+    """Somebody else has written since this was read: what was counted here may be counted already."""
+
+
+def reading(source: str) -> Reading:
+    """How far `source` was read; from the beginning if never."""
+    return Reading.objects.get_or_create(source=source)[0]
+
+
+def write(row: Reading, state: dict[str, Any], buckets: Mapping[Key, Sums]) -> None:
+    """Add `buckets` to what is stored, and note `state` in `row`. Raises Overtaken, with nothing written."""
+    with transaction.atomic():
+        mine = Reading.objects.filter(pk=row.pk, version=row.version)
+        # First of all: on PostgreSQL the second writer waits here, and then finds that it lost.
+        if not mine.update(version=row.version + 1, state=state, written_at=timezone.now()):
+            raise Overtaken(row.pk)
+        _add(buckets)
+    row.version += 1
+    row.state = state
+
+
+def _add(buckets: Mapping[Key, Sums]) -> None:
+    if not buckets:
+        return
+    stored = Bucket.objects.filter(
+        pod__in={key.pod for key in buckets},
+        step__in={key.step for key in buckets},
+        start__in={key.start for key in buckets},
+    )
+    rows = []
+    merged = {key: sums for key, sums in _keyed(stored) if key in buckets}
+    for key, sums in buckets.items():
+        whole = merged.get(key) or Sums()
+        whole.add(sums)
+        rows.append(_row(key, whole))
+    Bucket.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["pod", "app", "step", "start"], update_fields=COLUMNS
+    )
+
+
+def _row(key: Key, sums: Sums) -> Bucket:
+    numbers = {name: getattr(sums, name) for name in NUMBERS}
+    latencies = {str(number): count for number, count in sorted(sums.latencies.items())}
+    return Bucket(pod=key.pod, app=key.app, step=key.step, start=key.start, latencies=latencies, **numbers)
+
+
+def _keyed(rows: Any) -> Iterator[tuple[Key, Sums]]:
+    for pod, app, step, start, *numbers, latencies in rows.values_list("pod", "app", "step", "start", *COLUMNS):
+        counted = dict(zip(NUMBERS, numbers, strict=True))
+        histogram = {int(number): count for number, count in latencies.items()}
+        yield Key(pod, app, step, start), Sums(**counted, latencies=histogram)
+
+
+def between(pod: str, app: str, step: int, first: int, end: int) -> dict[int, Sums]:
+    """The buckets of `app` that start from `first` to before `end`, by their start."""
+    rows = Bucket.objects.filter(pod=pod, app=app, step=step, start__gte=first, start__lt=end)
+    return {key.start: sums for key, sums in _keyed(rows)}
+
+
+def totals() -> dict[tuple[str, str], Sums]:
+    """Everything since each app was first seen, by pod and app."""
+    return {(key.pod, key.app): sums for key, sums in _keyed(Bucket.objects.filter(step=EVER).exclude(pod=""))}
+
+
+def since(step: int, first: int) -> dict[tuple[str, str], list[Sums]]:
+    """The buckets of all apps that start from `first` on, the newest last, by pod and app."""
+    found: dict[tuple[str, str], list[Sums]] = {}
+    rows = Bucket.objects.filter(step=step, start__gte=first).exclude(pod="").order_by("start")
+    for key, sums in _keyed(rows):
+        found.setdefault((key.pod, key.app), []).append(sums)
+    return found
+
+
+def forget(pods: Iterable[str]) -> None:
+    Bucket.objects.filter(pod__in=list(pods)).delete()
+
+
+def starts(step: int, first: int, end: int) -> list[int]:
+    """The starts of the buckets in which the platform measured."""
+    rows = Bucket.objects.filter(pod="", app="", step=step, start__gte=first, start__lt=end)
+    return list(rows.values_list("start", flat=True))
+
+
+def newest() -> float | None:
+    """When was last written, in seconds of the epoch."""
+    at = Reading.objects.order_by("-written_at").values_list("written_at", flat=True).first()
+    return at.timestamp() if at else None
