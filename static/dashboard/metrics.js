@@ -37,7 +37,14 @@ const CHARTS = {
   restarts: { words: plain, lines: [["restarts", "restarts", "red"]], bars: true },
 };
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--tblr-${name}`).trim() || "gray";
+/** A colour of the page as a canvas knows it: some of them are made of others. */
+function colour(name) {
+  probe.style.color = `var(--tblr-${name})`;
+  return getComputedStyle(probe).color;
+}
+const probe = document.createElement("span");
+probe.hidden = true;
+document.body.append(probe);
 
 function axis(more) {
   return {
@@ -78,7 +85,7 @@ class Chart {
       height: HEIGHT,
       cursor: { sync: { key: "metrics" }, drag: { x: false, y: false } },
       scales: { x: { time: true, range: () => [this.data.first, this.data.end] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
-      axes: [axis({ values: moments, space: 64 }), axis({ values: (_, splits) => splits.map((value) => words(value)), size: 64 })],
+      axes: [axis({ values: moments, space: 64, size: 28 }), axis({ values: (_, splits) => splits.map((value) => words(value)), size: 64 })],
       series: [
         { label: "Time", value: (_, at) => (at == null ? "–" : exact.format(new Date(at * 1000))) },
         ...lines.map(([, label, name, dash]) => ({

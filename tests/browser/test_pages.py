@@ -89,6 +89,7 @@ def addresses(pod: MadePod, failed: str) -> dict[str, str]:
         "kinds": f"{own}resources/new/",
         "app-new": f"{own}resources/new/App/",
         "app": f"{own}resources/web/",
+        "app-metrics": f"{own}resources/web/?tab=metrics",
         "app-configuration": f"{own}resources/web/?tab=configuration",
         "app-watch-paths": f"{own}resources/web/watch-paths/",
         "app-deployments": f"{own}resources/web/?tab=deployments",
@@ -126,6 +127,8 @@ def test_every_page_is_sound(window: Window, pod: MadePod, story: tuple[str, str
         window.page.goto(address)
         if window.page.locator("log-viewer").count():
             expect(window.page.locator(".log-status")).to_have_text("LIVE")
+        if window.page.locator("#charts").count():
+            expect(window.page.locator("#charts[data-read]")).to_have_count(1)
         wrong += look_at(window.page, name, pictures)
         assert "very-secret-value" not in window.page.content()
     assert not wrong, "\n".join(wrong)
@@ -194,6 +197,30 @@ def test_a_failed_deployment_says_what_failed(window: Window, pod: MadePod, stor
     expect(failure.locator(".stage-failed")).to_contain_text("Build")
     expect(failure.locator(".last-lines")).to_contain_text("build line 5")
     expect(failure.get_by_role("button", name="Redeploy").or_(failure.get_by_text("Deploy again"))).to_be_visible()
+
+
+def test_metrics_come_by_themselves_and_are_read_with_the_keyboard(window: Window, pod: MadePod) -> None:
+    page = window.page
+    for _ in range(3):
+        pod.ask("/")
+    page.goto(f"{pod.address}resources/web/?tab=metrics")
+    expect(page.locator(".chart canvas").first).to_be_visible(timeout=120_000)
+    expect(page.locator(".figure", has_text="Requests").locator("dd")).not_to_have_text("0", timeout=120_000)
+    plot = page.locator(".chart-plot").first
+    plot.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(plot.locator(".u-legend .u-value").first).not_to_have_text("–")
+    page.keyboard.press("Escape")
+    expect(plot.locator(".u-legend .u-value").first).to_have_text("–")
+    mark = plot.locator("a.chart-mark").last
+    expect(mark).to_have_attribute("aria-label", re.compile("v1 went live"))
+    mark.focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"{pod.address}deployments/{pod.deployment}/"))
+    page.goto(f"{pod.address}resources/web/?tab=metrics")
+    page.get_by_role("navigation", name="How far back").get_by_role("link", name="7 d").click()
+    expect(page.locator("#charts")).to_have_attribute("data-source", re.compile("range=7d"))
+    expect(page.locator(".chart canvas").first).to_be_visible()
 
 
 def test_the_keyboard_is_enough(window: Window, pod: MadePod, story: tuple[str, str]) -> None:

@@ -143,6 +143,17 @@ def ended(visitor, page):
     return state
 
 
+def measured(visitor, page, requests):
+    """What the charts of `page` draw, once it has that many requests of the last hour."""
+    deadline = time.monotonic() + 180
+    while True:
+        found = visitor.get(page).json()
+        if sum(count or 0 for count in found["succeeded"]) * found["step"] / 60 >= requests:
+            return found
+        assert time.monotonic() < deadline, f"not counted: {found}"
+        time.sleep(0.5)
+
+
 @pytest.fixture
 def visitor(platform):
     made = Visitor(platform)
@@ -198,6 +209,10 @@ def test_push_to_live_and_back(platform, visitor, tmp_path):
     print(f"rollback served after {time.monotonic() - began:.2f} s")
     assert ended(visitor, page) == "ready"
     assert "The stored artifact serves" in visitor.page.text, "a rollback builds nothing"
+    figures = measured(visitor, "/pods/shop/resources/web/metrics.json", load.answered)
+    assert {mark["words"] for mark in figures["marks"]} == {"went live", "failed"}
+    assert any(cores is not None for cores in figures["cpu"])
+    assert any(figures["memory"])
 
 
 def test_a_disk_has_one_writer_and_outlives_what_writes_to_it(platform, visitor, tmp_path):

@@ -23,7 +23,10 @@ LAYOUT = Layout(
     dashboard_sockets="/srv/pod/run/sockets.sock",
     static_root=Path("/srv/pod/static"),
 )
-API = (Rule("/", directory="/srv/site", spa=False), Rule("/api/", upstreams=("unix:/run/api.sock",), strip=True))
+API = (
+    Rule("/", directory="/srv/site", spa=False, app="pod1/site"),
+    Rule("/api/", upstreams=("unix:/run/api.sock",), strip=True, app="pod1/api"),
+)
 STATES = {
     "empty": EdgeState(),
     "plain": EdgeState(tuple(app(f"{name}.test", f"unix:/run/{name}.sock") for name in ("b", "a", "c"))),
@@ -38,7 +41,7 @@ STATES = {
         (
             Site("a.test", rules=API),
             app("b.test", "unix:/run/0.sock", "unix:/run/1.sock", timeout=300, body_mb=1),
-            app("c.test", "10.0.0.1:80"),
+            app("c.test", "10.0.0.1:80", app="pod2/web"),
             app("d.test"),
             Site("e.test", rules=(Rule("/", directory="/srv/spa"),)),
         )

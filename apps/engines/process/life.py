@@ -63,8 +63,14 @@ class Life:
             return processes.descendants(self.child) if self.inside_runs else []
         if self.sandboxed:
             return [self.pid] if self.runs else []
-        own = [self.pid, *processes.descendants(self.pid)] if self.runs else []
-        return sorted({*own, *(pid for pid in processes.marked(marker) if processes.birth(pid))})
+        return sorted({*self.tree(), *(pid for pid in processes.marked(marker) if processes.birth(pid))})
+
+    def tree(self) -> list[int]:
+        """As `pids`, but without those that left their parents, which only happens without a sandbox: to find them
+        takes a look at every process of the machine."""
+        if self.child or self.sandboxed:
+            return self.pids("")
+        return [self.pid, *processes.descendants(self.pid)] if self.runs else []
 
     def kill(self, marker: str) -> None:
         """End everything at once. The first process of a sandbox takes the rest along."""

@@ -365,7 +365,8 @@ class Workload:
         return probe.words(pid, self.spec.port, proxy_port(self.spec.port))
 
     def usage(self) -> Usage | None:
-        pids = self._life.pids(self._marker)
+        """Asked for every few seconds: without a sandbox, of those that can be found cheaply."""
+        pids = self._life.tree()
         return processes.usage(pids) if pids else None
 
     # Keeping
