@@ -2,6 +2,7 @@
 // The figures beside them come as HTML; they are asked for anew whenever the charts were.
 
 const HEIGHT = 170;
+const APART = 5000; // ms between two readings
 const dates = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const hours = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const exact = new Intl.DateTimeFormat(undefined, {
@@ -56,6 +57,15 @@ function axis(more) {
   };
 }
 
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+
+/** The points with a gap on both sides: a line would not show them. */
+function alone(plot, series) {
+  const values = plot.data[series];
+  const found = [...values.keys()].filter((at) => values[at] != null && values[at - 1] == null && values[at + 1] == null);
+  return found.length ? found : null;
+}
+
 /** Hours, and the day where one begins; days only where the marks are days apart. */
 function moments(plot, splits, _, __, step) {
   return splits.map((at) => {
@@ -63,6 +73,10 @@ function moments(plot, splits, _, __, step) {
     const midnight = date.getHours() === 0 && date.getMinutes() === 0;
     return step >= 86_400 || midnight ? dates.format(date) : hours.format(date);
   });
+}
+
+function say(words) {
+  document.getElementById("charts_status").textContent = words;
 }
 
 class Chart {
@@ -85,7 +99,7 @@ class Chart {
       height: HEIGHT,
       cursor: { sync: { key: "metrics" }, drag: { x: false, y: false } },
       scales: { x: { time: true, range: () => [this.data.first, this.data.end] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
-      axes: [axis({ values: moments, space: 64, size: 28 }), axis({ values: (_, splits) => splits.map((value) => words(value)), size: 64 })],
+      axes: [axis({ values: moments, space: 64, size: 28 }), axis({ values: (_, splits) => splits.map((value) => words(value)), size: 64, incrs: bars ? WHOLE : undefined })],
       series: [
         { label: "Time", value: (_, at) => (at == null ? "–" : exact.format(new Date(at * 1000))) },
         ...lines.map(([, label, name, dash]) => ({
@@ -95,6 +109,7 @@ class Chart {
           width: bars ? 0 : 1.5,
           stroke: () => colour(name),
           fill: bars ? () => colour(name) : undefined,
+          points: { show: false, size: 4, fill: () => colour(name), filter: bars ? undefined : alone },
           value: (_, value) => (value == null ? "–" : words(value)),
         })),
       ],
@@ -160,6 +175,13 @@ class Chart {
     const at = this.plot.cursor.idx ?? (by > 0 ? -1 : last + 1);
     const next = Math.min(last, Math.max(0, at + by));
     this.plot.setCursor(by ? { left: this.plot.valToPos(this.data.times[next], "x"), top: HEIGHT / 2 } : { left: -10, top: -10 });
+    if (by) say(this.words(next));
+  }
+
+  /** A point in words, for those who hear the page. */
+  words(at) {
+    const values = this.kind.lines.map(([name, label]) => `${label} ${this.data[name][at] == null ? "not measured" : this.kind.words(this.data[name][at])}`);
+    return [exact.format(new Date(this.data.times[at] * 1000)), ...values].join(", ");
   }
 }
 
@@ -167,16 +189,23 @@ class Charts {
   constructor(root) {
     this.source = root.dataset.source;
     this.charts = [...root.querySelectorAll("[data-chart]")].map((figure, at) => new Chart(figure, at === 0));
-    this.status = document.getElementById("charts_status");
     this.read();
     document.addEventListener("visibilitychange", () => document.hidden || Date.now() < this.due || this.read());
-    document.body.addEventListener("pod-changed", () => this.read());
+    document.body.addEventListener("pod-changed", () => this.soon());
     new MutationObserver(() => this.charts.forEach(({ plot }) => plot?.redraw(false))).observe(document.documentElement, {
       attributeFilter: ["data-bs-theme"],
     });
   }
 
+  /** A deployment changes its pod many times in a row. */
+  soon() {
+    if (document.hidden) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.read(), Math.max(0, this.last + APART - Date.now()));
+  }
+
   async read() {
+    this.last = Date.now();
     clearTimeout(this.timer);
     let seconds = 15;
     this.due = Date.now() + seconds * 1000;
@@ -187,11 +216,13 @@ class Charts {
       for (const chart of this.charts) chart.show(data);
       seconds = Math.min(300, Math.max(15, data.step / 4));
       document.getElementById("charts").dataset.read = String(data.end);
-      if (this.status.textContent) this.status.textContent = "";
+      if (this.silent) say("");
+      this.silent = false;
       if (this.again) document.body.dispatchEvent(new CustomEvent("metrics-read"));
       this.again = true;
     } catch {
-      this.status.textContent = "The charts could not be read anew; it is tried again.";
+      if (!this.silent) say("The charts could not be read anew; it is tried again.");
+      this.silent = true;
     }
     this.due = Date.now() + seconds * 1000;
     clearTimeout(this.timer);
