@@ -31,12 +31,15 @@ REGISTRY = re.compile(
 BASE_IMAGE = re.compile(r"(\*|[a-z]+(-build)?)=[\w.:/@{}-]+")
 SCHEMES = {
     "docker_host": ("unix", "tcp", "ssh"),
+    "nomad_addr": ("https", "http"),
+    "nodes_url": ("https", "http"),
     "database_url": ("postgres", "postgresql", "sqlite"),
     "valkey_url": ("redis", "rediss", "unix"),
     "vault_addr": ("https", "http"),
     "artifacts_url": ("s3", "file"),
     "cache_url": ("s3", "file"),
 }
+CHOICES = {"nomad_driver": ("docker", "exec", "raw_exec"), "nomad_discovery": ("nomad", "consul")}
 RANGES = {
     "port": (1, 65535),
     "public_port": (0, 65535),
@@ -78,9 +81,22 @@ class Config:
     secure: bool = False  # https in front: secure cookies, https addresses
     trusted_proxies: str = ""  # networks whose X-Forwarded-For nginx believes, comma-separated
     sandbox: str = "auto"  # auto | required | off
-    engine: str = "process"  # process | docker
+    engine: str = "process"  # process | docker | nomad
     docker_host: str = ""  # unix:///…, tcp://…; empty: /var/run/docker.sock where there is one
     docker_networks: str = ""  # networks of the Docker daemon that every app joins, comma-separated
+    nomad_addr: str = ""  # https://…:4646; empty: http://127.0.0.1:4646
+    nomad_token: str = ""  # of a policy as in docs/nomad.md, where the cluster has ACLs
+    nomad_namespace: str = "default"
+    nomad_region: str = ""  # Nomad's own; empty: that of the agent asked
+    nomad_datacenters: str = ""  # region=datacenter,… where a region of pods is called otherwise in Nomad
+    nomad_node_pool: str = ""
+    nomad_driver: str = "docker"  # docker | exec | raw_exec
+    nomad_discovery: str = "nomad"  # nomad | consul: where services are registered
+    nomad_user: str = ""  # who tasks of exec and raw_exec run as; empty: the driver's own choice
+    nomad_ca: str = ""  # files of PEM: the cluster's CA, and this platform's certificate and key
+    nomad_cert: str = ""
+    nomad_key: str = ""
+    nodes_url: str = ""  # where nodes of a cluster reach the dashboard's host; empty: its public address
     lease_seconds: int = 30  # how long a worker that went silent keeps what it was working on
     workers: int = 2  # deployments at once
     region: str = "local"  # where this host stands: new pods get it, and builders build for it
@@ -133,6 +149,11 @@ class Config:
         return f"{scheme}://{host}" + ("" if port == usual else f":{port}")
 
     @property
+    def nodes_address(self) -> str:
+        """Where nodes of a cluster reach this platform, without a slash at the end."""
+        return self.nodes_url.rstrip("/") or self.public_address
+
+    @property
     def log_form(self) -> str:
         """ "json" or "console"."""
         return ("json" if self.production else "console") if self.log_format == "auto" else self.log_format
@@ -148,6 +169,12 @@ class Config:
     def railpack(self) -> str:
         """The program on this machine; empty where it is not installed."""
         return os.environ.get("BRAINPOD_RAILPACK_BINARY") or shutil.which("railpack") or ""
+
+    @property
+    def nomad_regions(self) -> dict[str, str]:
+        """Datacenters by region, as far as the setting names them."""
+        pairs = [entry.strip().partition("=") for entry in self.nomad_datacenters.split(",") if entry.strip()]
+        return {region.strip(): datacenter.strip() for region, _, datacenter in pairs}
 
     @property
     def run(self) -> Path:
@@ -207,8 +234,8 @@ def _convert(name: str, text: str, kind: str) -> Any:
 def _check(config: Config) -> None:
     if config.sandbox not in ("auto", "required", "off"):
         raise ImproperlyConfigured("BRAINPOD_SANDBOX must be auto, required or off.")
-    if config.engine not in ("process", "docker"):
-        raise ImproperlyConfigured("BRAINPOD_ENGINE must be process or docker.")
+    if config.engine not in ("process", "docker", "nomad"):
+        raise ImproperlyConfigured("BRAINPOD_ENGINE must be process, docker or nomad.")
     if config.log_format not in ("auto", "console", "json"):
         raise ImproperlyConfigured("BRAINPOD_LOG_FORMAT must be auto, console or json.")
     if len(str(config.run)) > 60:
@@ -222,6 +249,7 @@ def _check(config: Config) -> None:
         raise ImproperlyConfigured(
             "BRAINPOD_METRICS_TOKEN must be 24 or more letters, digits and . _ ~ + / - = without spaces."
         )
+    _check_nomad(config)
     if config.production:
         _check_production(config)
 
@@ -286,6 +314,21 @@ def _check_images(config: Config) -> None:
         )
     if bool(config.registry_user) != bool(config.registry_password):
         raise ImproperlyConfigured("BRAINPOD_REGISTRY_USER and BRAINPOD_REGISTRY_PASSWORD are given together or not.")
+
+
+def _check_nomad(config: Config) -> None:
+    for name, choices in CHOICES.items():
+        if getattr(config, name) not in choices:
+            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()} must be {' or '.join(choices)}.")
+    for region, datacenter in config.nomad_regions.items():
+        if not LABEL.fullmatch(region) or not datacenter:
+            raise ImproperlyConfigured("BRAINPOD_NOMAD_DATACENTERS must be like frankfurt=dc1,oslo=dc2.")
+    if bool(config.nomad_cert) != bool(config.nomad_key):
+        raise ImproperlyConfigured("BRAINPOD_NOMAD_CERT and BRAINPOD_NOMAD_KEY go together.")
+    for name in ("nomad_ca", "nomad_cert", "nomad_key"):
+        path = getattr(config, name)
+        if path and not Path(path).is_file():
+            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()}: there is no file {path}.")
 
 
 def _check_production(config: Config) -> None:

@@ -10,6 +10,7 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.dashboard.urls")),  # before the admin: it has its own door to the operators' pages
     path("operators/", admin.site.urls),
+    path("nodes/", include("apps.infrastructure.nodes.urls")),
 ]
 if find_spec("apps.hooks.urls"):
     urlpatterns.insert(0, path("hooks/", include("apps.hooks.urls")))

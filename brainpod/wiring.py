@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 
@@ -15,8 +16,10 @@ from apps.core.masking import Mask
 from apps.deployments import measured, runtime_logs
 from apps.edge.nginx import NginxEdge
 from apps.engines.base import Engine, Handle
+from apps.engines.nomad.cluster import LOCAL, Cluster
 from apps.engines.process.client import ProcessEngine
 from apps.infrastructure.embedded import binaries, openbao
+from apps.infrastructure.nodes import addresses
 from apps.metrics.instances import Instances
 from apps.secretstore.vault import Vault
 from apps.sources.git import GitSource
@@ -35,7 +38,34 @@ def engine() -> Engine:
             shared=config.joined_networks,
             login=found.login if found else lambda _: None,
         )
+    if config.engine == "nomad":
+        from apps.engines.nomad import client  # here: the other engines need none of it
+
+        return client.NomadEngine(_cluster(config), config.state, addresses.address)
     return ProcessEngine(config.run / "engine.sock")
+
+
+def build_engine() -> Engine | None:
+    """What runs the commands of builds where the engine is a cluster: its nodes do not see this host's directories."""
+    config = settings.BRAINPOD
+    return ProcessEngine(config.run / "engine.sock") if config.engine == "nomad" else None
+
+
+def _cluster(config: Any) -> Cluster:
+    return Cluster(
+        config.nomad_addr or LOCAL,
+        token=config.nomad_token,
+        namespace=config.nomad_namespace,
+        region=config.nomad_region,
+        datacenters=config.nomad_regions,
+        node_pool=config.nomad_node_pool,
+        driver=config.nomad_driver,
+        discovery=config.nomad_discovery,
+        user=config.nomad_user,
+        ca=config.nomad_ca,
+        certificate=config.nomad_cert,
+        key=config.nomad_key,
+    )
 
 
 def edge() -> NginxEdge:

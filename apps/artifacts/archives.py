@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import stat
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 import zstandard
 
@@ -24,18 +25,28 @@ class BadArchive(ValueError):
 def pack(root: Path, out: IO[bytes]) -> None:
     """Regular files, directories and links beneath `root`; times are kept, owners are not."""
     with zstandard.ZstdCompressor(level=_LEVEL, threads=1).stream_writer(out, closefd=False) as compressed:
-        with tarfile.open(fileobj=compressed, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-            for path in _walk(root):
-                info = archive.gettarinfo(path, path.relative_to(root).as_posix())
-                info.uid = info.gid = 0
-                info.uname = info.gname = ""
-                if info.islnk():  # a second name of a file already in: each is a file of its own
-                    info.type, info.size = tarfile.REGTYPE, path.lstat().st_size
-                if info.isreg():
-                    with path.open("rb") as file:
-                        archive.addfile(info, file)
-                elif info.isdir() or info.issym():
-                    archive.addfile(info)
+        _archive(root, compressed)
+
+
+def pack_gzip(root: Path, out: IO[bytes]) -> None:
+    """The same for those who have no more than tar and gzip."""
+    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1, mtime=0) as compressed:
+        _archive(root, compressed)
+
+
+def _archive(root: Path, out: Any) -> None:
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        for path in _walk(root):
+            info = archive.gettarinfo(path, path.relative_to(root).as_posix())
+            info.uid = info.gid = 0
+            info.uname = info.gname = ""
+            if info.islnk():  # a second name of a file already in: each is a file of its own
+                info.type, info.size = tarfile.REGTYPE, path.lstat().st_size
+            if info.isreg():
+                with path.open("rb") as file:
+                    archive.addfile(info, file)
+            elif info.isdir() or info.issym():
+                archive.addfile(info)
 
 
 def unpack(source: IO[bytes], into: Path, *, most_bytes: int, most_files: int) -> None:

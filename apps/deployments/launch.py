@@ -70,6 +70,7 @@ def run_spec(release: Release, app: str, *, id: str, command: tuple[str, ...]) -
         path=path,
         files=_files(release, spec),
         limits=Limits(cpu=size.cpu, memory=size.memory),
+        region=release.revision.pod.region,
     )
 
 

@@ -76,6 +76,7 @@ def _workloads() -> None:
     for pk, workload in rows.items():
         status = seen.get(pk, Status(State.GONE))
         if status.state is not State.GONE:
+            _moved(workload, status.address)
             _note(workload, status)
         elif workload.serving and not workload.yielded_to_id:
             _start_again(workload)
@@ -84,6 +85,14 @@ def _workloads() -> None:
         if not Workload.objects.filter(pk=stranger).exclude(state="stopped").exists():
             log.warning("orphan_stopped", workload=stranger)
             engines.engine().stop({"id": stranger}, 5.0)
+
+
+def _moved(workload: Workload, address: str) -> None:
+    """The engine has it elsewhere now: traffic follows at the end of this pass."""
+    if address and workload.handle.get("address") not in (None, address):
+        log.info("workload_moved", workload=workload.pk, address=address)
+        Workload.objects.filter(pk=workload.pk).update(handle={**workload.handle, "address": address})
+        changed(workload.pod_id)
 
 
 def _seen(answered: Iterable[str]) -> None:

@@ -30,13 +30,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`reason` is a sentence for people: "restarted 3 of 10 in this window, next try in 20 s"."""
+    """`reason` is a sentence for people: "restarted 3 of 10 in this window, next try in 20 s".
+
+    `address`: where it is reached now, from an engine that may have moved it since `launch` said where.
+    """
 
     state: State
     restarts: int = 0
     exit_code: int | None = None
     reason: str = ""
     since: datetime | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class RunSpec:
     network: bool = True  # egress to public addresses through the engine's proxy; never to this host
     files: Mapping[str, bytes] = field(default_factory=dict)  # Config files, read-only, by absolute path inside
     image: str = ""  # what it runs in, by digest or id; an empty `command` is then the image's own
+    region: str = ""  # where it is to run, for an engine that has machines in several places
 
 
 @dataclass(frozen=True, slots=True)

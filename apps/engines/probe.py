@@ -6,6 +6,8 @@ import ipaddress
 from pathlib import Path
 
 LISTEN = "0A"
+OPEN = ("01", "08")  # established; closed by the other side only
+RESOLVER = "127.0.0.11"  # Docker's own, in every container
 HOST_ORDER = 4  # bytes: /proc prints addresses in words of this machine's order
 
 
@@ -44,3 +46,21 @@ def describe(found: list[tuple[str, int]], port: int) -> str | None:
         return f"listens on nothing yet; it should listen on $PORT {port}"
     places = ", ".join(f"[{address}]:{at}" if ":" in address else f"{address}:{at}" for address, at in found)
     return f"listens on {places}, not on $PORT {port}"
+
+
+def reachable(table: str, port: int) -> str | None:
+    """None when something in a network of its own listens on `port` for others, else what was found."""
+    found = [pair for pair in listening(table) if pair[0] != RESOLVER]
+    loopback = ("127.", "::1", "::ffff:127.")
+    if any(at == port and not address.startswith(loopback) for address, at in found):
+        return None
+    if any(at == port for _, at in found):
+        return f"listens on 127.0.0.1:{port} only, which nothing outside its container reaches; not on 0.0.0.0:{port}"
+    return describe(found, port)
+
+
+def connections(table: str, port: int) -> int:
+    """How many are open to `port`."""
+    wanted = f"{port:04X}"
+    rows = [line.split() for line in table.splitlines()]
+    return sum(1 for row in rows if len(row) > 3 and row[3] in OPEN and row[1].rpartition(":")[2] == wanted)

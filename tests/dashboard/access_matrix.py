@@ -120,6 +120,7 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
 OWN_GATE: dict[str, str] = {
     "hook": "the signature over the body, by the key of the pod's webhook",
     "prometheus": "the bearer token of BRAINPOD_METRICS_TOKEN; without one set up there is no such page",
+    "node-tree": "the signature in the address, by the platform's own key",
 }
 """Routes that are let in by something else than a session, and what: these may be exempt from CSRF."""
 

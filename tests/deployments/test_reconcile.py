@@ -2,13 +2,14 @@
 
 import datetime
 import time
+from dataclasses import replace
 
 import pytest
 from django.utils import timezone
 
 from apps import engines
 from apps.core.errors import Unavailable
-from apps.deployments import reconcile
+from apps.deployments import desired, reconcile
 from apps.deployments.models import Workload
 from apps.engines.base import LaunchSpec, State
 from tests.stack.engine import EngineAgent
@@ -61,6 +62,25 @@ def test_what_the_engine_answers_for_is_seen_again(engine, live):
     reconcile._workloads()
     row.refresh_from_db()
     assert row.observed_at == seen, "not written again before it is old"
+    engine.stop(row.handle, 1.0)
+
+
+def test_traffic_follows_what_the_engine_moved(engine, live, monkeypatch):
+    row = workload(engine, live)
+    row.handle = {**row.handle, "address": "10.0.0.6:21000"}
+    row.save()
+    seen = engine.workloads
+    moved = {"address": "10.0.0.7:22000"}
+    monkeypatch.setattr(engine, "workloads", lambda: {k: replace(v, **moved) for k, v in seen().items()})
+    reconcile._workloads()
+    row.refresh_from_db()
+    assert row.address == "10.0.0.7:22000"
+    assert row.handle["id"] == row.pk
+    assert desired._upstreams()[row.pod_id, "web"] == ["10.0.0.7:22000"]
+    moved["address"] = ""
+    reconcile._workloads()
+    row.refresh_from_db()
+    assert row.address == "10.0.0.7:22000", "an engine that does not say moves nothing"
     engine.stop(row.handle, 1.0)
 
 

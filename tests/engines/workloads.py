@@ -80,13 +80,13 @@ def connect(handle: Handle) -> socket.socket:
 
 def echoes(handle: Handle, data: bytes = b"hello") -> bool:
     """Whether what listens there sends `data` back."""
-    with connect(handle) as sock:
-        try:
+    try:
+        with connect(handle) as sock:
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
             got = b"".join(iter(lambda: sock.recv(65536), b""))
-        except OSError:
-            return False
+    except OSError:
+        return False
     return got == data
 
 

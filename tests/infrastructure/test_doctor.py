@@ -123,6 +123,19 @@ def test_the_registry_is_asked_whether_it_answers_and_lets_us_in(change: Change,
 
 
 @pytest.mark.django_db
+def test_nomad_is_told_as_missing_beside_the_sandbox_that_builds(
+    change: Change, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    change(engine="nomad", nomad_addr=f"http://127.0.0.1:{files.free_port()}", state=tmp_path)
+    monkeypatch.setattr(doctor, "engine", wiring.engine)
+    finding = found("engine")
+    assert finding.verdict == "missing"
+    assert finding.text.startswith("nomad: Nomad at http://127.0.0.1:")
+    assert "BRAINPOD_NOMAD_ADDR" in finding.text
+    assert found("sandbox")
+
+
+@pytest.mark.django_db
 def test_stores_outside_need_no_program_here(change: Change) -> None:
     change(valkey_url="redis://127.0.0.1:1", vault_addr="http://127.0.0.1:1")
     assert not {"valkey-server", "bao"} & {finding.subject for finding in doctor.examine()}

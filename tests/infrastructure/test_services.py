@@ -23,6 +23,7 @@ SECRETS = {
     "BRAINPOD_VAULT_ROLE_ID": "r",
     "BRAINPOD_VAULT_SECRET_ID": "t",
     "BRAINPOD_VALKEY_URL": "redis://:secret@h",
+    "BRAINPOD_NOMAD_TOKEN": "nomad-secret",
 }
 OURS = {"pages", "sockets", "worker", "beat", "logs"}
 
@@ -50,6 +51,13 @@ def test_with_docker_the_engine_is_its_watcher(settings: Any) -> None:
     command = planned()["engine"].command()
     assert "apps.engines.docker.watcher" in command
     assert command[-3:] == ["--host=unix:///nowhere", "--join-network=database", "--join-network=cache"]
+
+
+def test_with_nomad_the_engine_is_the_agent_that_builds(settings: Any) -> None:
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engine="nomad", nomad_token="nomad-secret")
+    command = planned()["engine"].command()
+    assert "apps.engines.process.agent" in command
+    assert "nomad-secret" not in " ".join(command)
 
 
 def test_secrets_reach_our_own_processes_only() -> None:

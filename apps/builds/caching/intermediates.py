@@ -104,7 +104,7 @@ def _declared(room: Room, plan: Plan) -> Iterator[Kept]:
         inside = f"{plan.member}/{name}" if plan.member else name
         if name.startswith(MODULES) and layered:
             # Without a sandbox the layer could be the stored tree itself, in which nothing may be put.
-            if engines.engine().check().sandbox and not re.search(r"\s", inside):
+            if engines.builder().check().sandbox and not re.search(r"\s", inside):
                 yield Kept(name, room.directory("tmp"), f"{ELSEWHERE}/{inside}")
             continue
         output = f"{plan.output}/"

@@ -83,7 +83,7 @@ def run(
         limits=room.limits,
     )
     bounds = Bounds(tuple(mount.source for mount in spec.mounts if mount.mode == "write"))
-    finished = engines.engine().run_once(
+    finished = engines.builder().run_once(
         spec, on_line=on_line, timeout=room.seconds, cancelled=lambda: bounds.passed() or room.cancelled()
     )
     if finished.killed == "cancelled":

@@ -39,7 +39,7 @@ def run(room: Room, plan: Plan, env: Mapping[str, str]) -> Layer | None:
         _fill(room, plan, env, tools)
         return None
     key = keys.layer(plan, room.app(plan.root), tools.versions, env, tools.prefixes)
-    if modules.several(plan) and not engines.engine().check().sandbox:
+    if modules.several(plan) and not engines.builder().check().sandbox:
         key = ""  # nothing inside leads from a package of the workspace to a layer
     layer = _restored(room, key, tools) or _install(room, plan, env, tools, key)
     if layer and plan.layer == "modules":

@@ -10,6 +10,7 @@ from typing import Any
 from docker.errors import APIError
 
 from apps.core.errors import PlatformError
+from apps.engines import probe
 from apps.engines.base import Capabilities, Finished, Handle, LaunchSpec, LogLine, RunSpec, State, Status, Usage
 from apps.engines.docker import creation, images, inside, logs
 from apps.engines.docker.egress import Egress
@@ -147,14 +148,14 @@ class DockerEngine:
             return None
         if found is None or port is None or not found["State"]["Running"]:
             return self.status(handle).reason or "does not run"
-        return inside.listens(inside.tables(self.daemon, found), int(port))
+        return probe.reachable(inside.tables(self.daemon, found), int(port))
 
     def connections(self, handle: Handle) -> int | None:
         found = self._find(handle["id"])
         if found is None or not found["State"]["Running"]:
             return 0
         port = found["Config"]["Labels"].get(PORT)
-        return inside.connections(inside.tables(self.daemon, found), int(port)) if port else 0
+        return probe.connections(inside.tables(self.daemon, found), int(port)) if port else 0
 
     def stats(self, handle: Handle) -> Usage | None:
         found = self._find(handle["id"])

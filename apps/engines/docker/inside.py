@@ -9,15 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from apps.engines import probe
 from apps.engines.base import Usage
 from apps.engines.docker.daemon import Daemon
 from apps.engines.docker.frames import Demux
 
 MOST_OUTPUT = 1_048_576  # bytes; the rest is dropped
 TIMED_OUT = 124
-OPEN = ("01", "08")  # established; closed by the other side only
-RESOLVER = "127.0.0.11"  # Docker's own, in every container
 MB = 1_048_576
 
 
@@ -88,23 +85,6 @@ def tables(daemon: Daemon, container: dict[str, Any]) -> str:
             pass
     code, text = run(daemon, container["Id"], ("cat", "/proc/net/tcp", "/proc/net/tcp6"), 10.0)
     return text if code in (0, 1) else ""
-
-
-def listens(table: str, port: int) -> str | None:
-    """None when something listens on `port` where traffic arrives, else what was found. Loopback is not reached."""
-    found = [pair for pair in probe.listening(table) if pair[0] != RESOLVER]
-    loopback = ("127.", "::1", "::ffff:127.")
-    if any(at == port and not address.startswith(loopback) for address, at in found):
-        return None
-    if any(at == port for _, at in found):
-        return f"listens on 127.0.0.1:{port} only, which nothing outside its container reaches; not on 0.0.0.0:{port}"
-    return probe.describe(found, port)
-
-
-def connections(table: str, port: int) -> int:
-    wanted = f"{port:04X}"
-    rows = [line.split() for line in table.splitlines()]
-    return sum(1 for row in rows if len(row) > 3 and row[3] in OPEN and row[1].rpartition(":")[2] == wanted)
 
 
 def usage(daemon: Daemon, container: str) -> Usage | None:

@@ -18,7 +18,7 @@ from django.db import DatabaseError, connections
 from apps.artifacts import registry
 from apps.core.errors import PlatformError, UserError
 from apps.core.places import SYSTEM, first_closed
-from apps.engines import engine
+from apps.engines import builder, engine
 from apps.infrastructure.embedded import binaries
 from apps.infrastructure.embedded.supervisor import supervisor_pid
 
@@ -43,7 +43,8 @@ def examine() -> list[Finding]:
         _state(config.state),
         *_programs(config),
         *([_railpack()] if config.engine == "docker" or config.railpack else []),
-        *([_docker()] if config.engine == "docker" else [_sandbox(config, running is not None)]),
+        *([_engine(config.engine)] if config.engine != "process" else []),
+        *([_sandbox(config, running is not None)] if config.engine != "docker" else []),
         *_registry(),
         _port(config, running),
         _room(config.state),
@@ -121,13 +122,13 @@ def _railpack() -> Finding:
     return Finding("railpack", "note", f"not used: {found.text}") if found.verdict == "missing" else found
 
 
-def _docker() -> Finding:
+def _engine(name: str) -> Finding:
     """Which engine runs apps, and whether it answers; the process engine is told of by its sandbox."""
     try:
         has = engine().check()
     except PlatformError as error:
-        return Finding("engine", "missing", f"docker: {error.message} {error.hint}")
-    return Finding("engine", "note" if has.notes else "ok", "; ".join(("docker", has.version, *has.notes)))
+        return Finding("engine", "missing", f"{name}: {error.message} {error.hint}")
+    return Finding("engine", "note" if has.notes else "ok", "; ".join((name, has.version, *has.notes)))
 
 
 def _registry() -> Iterator[Finding]:
@@ -152,7 +153,7 @@ def _sandbox(config: Any, running: bool) -> Finding:
         )
     if running:
         try:
-            has = engine().check()
+            has = builder().check()
             return Finding(
                 "sandbox", "ok" if has.sandbox else required, "; ".join(has.notes) or "builds and apps are isolated"
             )

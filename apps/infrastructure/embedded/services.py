@@ -18,7 +18,7 @@ from django.conf import settings
 from apps.core.errors import PlatformError
 from apps.edge import edge
 from apps.edge.nginx import NginxEdge
-from apps.engines import engine
+from apps.engines import builder, engine
 from apps.infrastructure.embedded import binaries, files, openbao, steps, valkey
 from apps.infrastructure.embedded.plan import Service, Step, Tier
 
@@ -32,6 +32,7 @@ SECRET_NAMES = frozenset(
         "BRAINPOD_VALKEY_URL",
         "BRAINPOD_VAULT_ROLE_ID",
         "BRAINPOD_VAULT_SECRET_ID",
+        "BRAINPOD_NOMAD_TOKEN",
     }
 )
 # What the platform's processes share: modules only, nothing made of settings or files. Not Daphne, which makes an event
@@ -143,7 +144,8 @@ def _openbao(state: Path, env: Mapping[str, str]) -> Service:
 def _engine(config: Any, env: Mapping[str, str]) -> Service:
     """The agent; TERM ends what it runs in order, KILL leaves it running for the next agent to adopt.
 
-    With Docker the watcher, without which what ended is not started again; no signal to it ends an app.
+    With Docker the watcher, without which what ended is not started again; no signal to it ends an app. With Nomad the
+    agent too: it builds.
     """
 
     def command() -> list[str]:
@@ -157,7 +159,7 @@ def _engine(config: Any, env: Mapping[str, str]) -> Service:
 
     def ready() -> bool:
         try:
-            has = engine().check()
+            has = (engine() if config.engine != "nomad" else builder()).check()
         except PlatformError:
             return False
         if config.sandbox == "required" and not has.sandbox:

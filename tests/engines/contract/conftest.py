@@ -10,7 +10,8 @@ from apps.engines.base import Engine
 from apps.engines.docker.client import DockerEngine
 from apps.engines.process.client import ProcessEngine
 
-ENGINES = ["engine_agent", "plain_engine", "docker_engine"]
+NOMAD = pytest.param("nomad_engine", marks=pytest.mark.nomad)
+ENGINES = ["engine_agent", "plain_engine", "docker_engine", NOMAD]
 
 
 @pytest.fixture(params=ENGINES)
@@ -40,6 +41,12 @@ def _excuse(request: pytest.FixtureRequest) -> None:
 def on_docker(request: pytest.FixtureRequest) -> bool:
     """Whether this run of a test is the Docker engine's: lines have times for numbers there, addresses are ports."""
     return "docker_engine" in request.node.callspec.params.values()
+
+
+@pytest.fixture
+def only_text(request: pytest.FixtureRequest) -> bool:
+    """Whether variables of this engine travel as JSON, which has no bytes that are no text."""
+    return bool({"docker_engine", "nomad_engine"} & set(request.node.callspec.params.values()))
 
 
 @pytest.fixture

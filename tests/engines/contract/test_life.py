@@ -132,6 +132,7 @@ def test_probe_names_the_wrong_port(sandboxed: Engine) -> None:
 
 def test_one_workload_killed_is_that_workload_only(engine: Engine) -> None:
     other = engine.launch(worker("sleep 600"))
+    running(engine, other)
     handle = engine.launch(worker(f"echo up; kill -{int(signal.SIGKILL)} $$"))
     until(lambda: engine.status(handle).state == State.RESTARTING, "the exit")
     assert engine.status(handle).exit_code == 137
