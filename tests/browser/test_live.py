@@ -104,7 +104,7 @@ def test_the_plan_comes_by_itself_and_changes_with_the_settings(
     assert page.evaluate("window.stayed") is True
     wrong = look_at(page, "draft-plan", pictures)
     card.get_by_role("link", name="Change the setting for Start").click()
-    page.get_by_label("Start command").fill("python -u other.py")
+    page.get_by_label("Start command", exact=True).fill("python -u other.py")
     page.get_by_role("button", name="Save to the draft").click()
     page.goto(f"/pods/{name}/resources/web/?tab=configuration")
     card = page.locator("#build_plan_web")
