@@ -29,7 +29,7 @@ EXAMPLE = ROOT / "examples" / "hello"
 
 
 class Ground:
-    """The platform starts with the first thing that needs it; `stop` ends it."""
+    """The platform starts with the first thing that needs it, and again with the first after `stop`."""
 
     def __init__(self, platform: Platform, *, rounds: int, pods: int, seconds: float, redeploys: int) -> None:
         self.platform, self.rounds, self.pods = platform, rounds, pods
@@ -43,8 +43,8 @@ class Ground:
         if self._team is None:
             self.platform.start()
             self._team, _ = Team.objects.get_or_create(slug="home", defaults={"name": "home"})
-            user = User.objects.create(email="bench@example.com", name="Bench")
-            Membership.objects.create(team=self._team, user=user, role=Role.OWNER)
+            user, _ = User.objects.get_or_create(email="bench@example.com", defaults={"name": "Bench"})
+            Membership.objects.get_or_create(team=self._team, user=user, defaults={"role": Role.OWNER})
         return self._team
 
     def cookie(self) -> str:
@@ -57,6 +57,7 @@ class Ground:
 
     def stop(self) -> None:
         self.platform.stop()
+        self._team = None
 
     # Code
 
