@@ -25,8 +25,8 @@ doctor: environment ## what this machine has of what the platform needs
 reset: ## forget everything: pods, accounts, secrets, disks (asks first)
 	@$(PYTHON) dev/reset.py $(ARGS)
 
-test: dev-environment ## the whole test suite, with what it needs
-	@$(RUN) -m pytest $(ARGS)
+test: dev-environment ## the whole test suite, on SQLite and PostgreSQL, with what it needs
+	@$(RUN) dev/suite.py $(ARGS)
 
 test-postgres: dev-environment ## what touches the database, on PostgreSQL, but for the browser's part
 	@$(RUN) -m tests.stack.postgres $(RUN) -m pytest --reuse-db --database -m "not browser" $(ARGS)

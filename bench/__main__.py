@@ -6,12 +6,17 @@ import argparse
 import importlib
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import django
 
+from apps.infrastructure.embedded import files
 from bench.names import NAMES
 from tests.stack.docker import running_daemon
+from tests.stack.pebble import Pebble
 from tests.stack.platform import Platform
 
 
@@ -22,7 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pods", type=int, default=50, help="how many apps run for idle and page_list")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long a load or a measurement of rest lasts")
     parser.add_argument("--redeploys", type=int, default=20, help="how many switches redeploy_drop counts failures in")
-    parser.add_argument("--engine", choices=("process", "docker"), default="process", help=argparse.SUPPRESS)
+    parser.add_argument("--on", choices=("process", "docker", "pebble"), default="process", help=argparse.SUPPRESS)
     parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results.md"))
     given = parser.parse_args()
     if unknown := set(given.names) - set(NAMES):
@@ -33,10 +38,22 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """The platform's settings are this process's own: benchmarks use the actions and rows that its pages use."""
     given = arguments()
-    if given.engine == "process":
+    if given.on == "process":
         return run(given, Platform())
+    if given.on == "pebble":
+        with certifying() as platform:
+            return run(given, platform)
     with running_daemon() as daemon:
         return run(given, Platform(BRAINPOD_ENGINE="docker", BRAINPOD_DOCKER_HOST=daemon.host))
+
+
+@contextmanager
+def certifying() -> Iterator[Platform]:
+    """A platform that answers on TLS, beside an ACME server that asks it and that it requests certificates from."""
+    platform = Platform(BRAINPOD_ACME="on", BRAINPOD_TLS_PORT=str(files.free_port()))
+    with tempfile.TemporaryDirectory(prefix="bp-a-") as root, Pebble(Path(root), platform.port).serving() as pebble:
+        platform.env |= {"BRAINPOD_ACME_URL": pebble.directory, "BRAINPOD_ACME_CA": str(pebble.ca)}
+        yield platform
 
 
 def run(given: argparse.Namespace, platform: Platform) -> int:

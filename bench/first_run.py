@@ -64,6 +64,7 @@ def _up(clone: Path, port: int) -> Iterator[None]:
     """`make up` in the clone as a newcomer types it, ended by Ctrl-C."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     env |= {"HOME": str(clone.parent / "home"), "PATH": "/usr/local/bin:/usr/bin:/bin", "BRAINPOD_PORT": str(port)}
+    env |= {"BRAINPOD_TLS_PORT": "0"}
     python = str(Path(sys.executable).resolve())
     with (clone.parent / "up.log").open("ab") as log:
         process = subprocess.Popen(

@@ -1,15 +1,10 @@
-"""`live_docker`: from a commit to its content for an app with a Dockerfile, on the Docker engine.
-
-The platform of the other benchmarks runs processes; this one is measured on another, with a daemon of its own.
-"""
+"""`live_docker`: from a commit to its content for an app with a Dockerfile, on the Docker engine."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from itertools import count
@@ -21,43 +16,20 @@ from apps.builds.image import cli
 from apps.core.ids import new_id
 from apps.deployments.models import Deployment
 from apps.infrastructure.embedded import files
-from bench import probe
+from bench import elsewhere, probe
 from bench.ground import Ground, stages
 from bench.row import Row, take_turns
-from tests.stack.docker import BUSYBOX
-from tests.stack.platform import ROOT
 
 TARGET = 1.3
-PATIENCE = 1200
-DOCKERFILE = f"""FROM {BUSYBOX}
-COPY index.html /www/index.html
-USER 1000
-CMD ["sh", "-c", "exec httpd -f -p $PORT -h /www"]
-"""
 
 
 def measure(ground: Ground) -> Row:
-    if settings.BRAINPOD.engine == "docker":
-        return _measured(ground)
-    ground.stop()  # two platforms at once would share two cores
-    command = [sys.executable, "-m", "bench", "live_docker", "--engine", "docker", "--rounds", str(ground.rounds)]
-    with tempfile.NamedTemporaryFile(suffix=".md") as results:
-        done = subprocess.run(
-            [*command, "--results", results.name], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=PATIENCE, check=False,
-        )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(
-            next((line for line in done.stderr.splitlines() if "could not be" in line), done.stderr[-2000:])
-        )
-    told = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
-    del told["ratio"]
-    return Row(**told)
+    return _measured(ground) if elsewhere.here() else elsewhere.on_docker(ground, "live_docker")
 
 
 def _measured(ground: Ground) -> Row:
     numbers = count()
-    ground.commit("live-docker", _files("word-first"))
+    ground.commit("live-docker", elsewhere.files("word-first"))
     pod = ground.pod("live-docker", "live-docker")
     ground.ready(ground.first(pod))
     ground.served(pod, "word-first")
@@ -65,7 +37,7 @@ def _measured(ground: Ground) -> Row:
 
     def product() -> float:
         word = f"word-{next(numbers)}"
-        commit = ground.commit("live-docker", _files(word))
+        commit = ground.commit("live-docker", elsewhere.files(word))
         began = time.monotonic()
         deployments.append(ground.push(pod, commit))
         ground.served(pod, word)
@@ -75,7 +47,7 @@ def _measured(ground: Ground) -> Row:
 
     def limit() -> float:
         word = f"word-{next(numbers)}"
-        ground.commit("live-docker", _files(word))
+        ground.commit("live-docker", elsewhere.files(word))
         return _by_hand(ground.repository("live-docker"), word)
 
     pair = take_turns(ground.rounds, product, limit)
@@ -84,10 +56,6 @@ def _measured(ground: Ground) -> Row:
         "live_docker", "s", seconds, f"≤ {TARGET}×", seconds <= TARGET * by_hand, by_hand,
         "by hand: clone, docker build, docker run", pair.samples(), stages(deployments, pair.product),
     )  # fmt: skip
-
-
-def _files(word: str) -> dict[str, str]:
-    return {"Dockerfile": DOCKERFILE, "index.html": word}
 
 
 def _by_hand(repository: Path, word: str) -> float:

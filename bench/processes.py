@@ -9,17 +9,22 @@ from pathlib import Path
 
 from tests.stack.platform import SERVICES, Platform
 
+CORES = os.cpu_count() or 1
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`cpu` in seconds since it began, `memory` in MB (its proportional share). `apps`: inside an app's sandbox."""
+    """`cpu` in seconds since it began, `memory` in MB (its proportional share). `apps`: inside an app's sandbox.
+
+    `reaped`: seconds of CPU of its children that have ended.
+    """
 
     pid: int
     service: str
     cpu: float
     memory: float
+    reaped: float
 
 
 def of(platform: Platform) -> list[Process]:
@@ -32,7 +37,7 @@ def of(platform: Platform) -> list[Process]:
         with suppress(OSError, ProcessLookupError):
             service = _service(pid, parents, roots, ours)
             if service:
-                found.append(Process(pid, service, _cpu(pid), _memory(pid)))
+                found.append(Process(pid, service, _cpu(pid), _memory(pid), _reaped(pid)))
     return found
 
 
@@ -64,6 +69,11 @@ def _stat(pid: int) -> list[str]:
 def _cpu(pid: int) -> float:
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _reaped(pid: int) -> float:
+    fields = _stat(pid)
+    return (int(fields[13]) + int(fields[14])) / _TICKS
 
 
 def _memory(pid: int) -> float:

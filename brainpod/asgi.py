@@ -18,7 +18,9 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
 from apps.dashboard.routing import websocket_urlpatterns as of_the_dashboard  # noqa: E402
+from apps.deployments.waker import PATH, Waker  # noqa: E402
 from apps.logs.routing import websocket_urlpatterns as of_the_logs  # noqa: E402
+from apps.terminals.routing import websocket_urlpatterns as of_the_terminals  # noqa: E402
 
 
 class NumberedConnections(BaseMiddleware):
@@ -31,11 +33,22 @@ class NumberedConnections(BaseMiddleware):
         return await super().__call__(scope, receive, send)
 
 
+_waker = Waker()
+
+
+async def _http(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """nginx sends nothing but sockets here, and its own question for a sleeping app."""
+    door = _waker if scope["path"] == PATH else _pages
+    await door(scope, receive, send)
+
+
 application = ProtocolTypeRouter(
     {
-        "http": _pages,
+        "http": _http,
         "websocket": NumberedConnections(
-            AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter([*of_the_logs, *of_the_dashboard])))
+            AllowedHostsOriginValidator(
+                AuthMiddlewareStack(URLRouter([*of_the_logs, *of_the_terminals, *of_the_dashboard]))
+            )
         ),
     }
 )

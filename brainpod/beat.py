@@ -6,5 +6,11 @@ from typing import Any
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "deployments.reconcile", "schedule": 5.0, "options": {"expires": 10}},
+    "regulate": {"task": "deployments.regulate", "schedule": 15.0, "options": {"expires": 15}},
+    "certificates": {"task": "deployments.certificates", "schedule": 15.0, "options": {"expires": 30}},
+    "jobs": {"task": "deployments.jobs", "schedule": 5.0, "options": {"expires": 10}},
+    "domains": {"task": "deployments.check_domains", "schedule": 30.0, "options": {"expires": 30}},
     "maintain": {"task": "deployments.maintain", "schedule": 3600.0, "options": {"expires": 600}},
+    "disks": {"task": "deployments.measure_disks", "schedule": 300.0, "options": {"expires": 300}},
+    "terminals": {"task": "terminals.sweep", "schedule": 30.0, "options": {"expires": 60}},
 }

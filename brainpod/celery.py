@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Sequence
 from mmap import mmap
@@ -15,6 +16,7 @@ from celery.signals import (
     celeryd_init,
     setup_logging,
     task_prerun,
+    worker_before_create_process,
     worker_init,
     worker_process_init,
     worker_ready,
@@ -66,6 +68,11 @@ SUBJECTS = {  # what a task's first argument is
     "deployments.run": "deployment",
     "deployments.tear_down": "pod",
     "deployments.inspect": "inspection",
+    "deployments.look_up": "lookup",
+    "deployments.settle": "pod",
+    "deployments.run_job": "job_run",
+    "deployments.check_domain": "domain",
+    "deployments.certify": "certificate",
 }
 
 
@@ -91,14 +98,24 @@ _leaving: mmap | None = None
 def _worker_init(**_: Any) -> None:
     """Before there are others: what tells them that the worker ends."""
     global _leaving
-    _leaving = mmap(-1, 1)
+    _leaving = mmap(-1, 16)  # apps.builds.fleet.SHARED
+
+
+@worker_before_create_process.connect
+def _before_fork(**_: Any) -> None:
+    """No collector of a new process looks at what it shares with the others: that would unshare it."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_init.connect
 def _process_ready(**_: Any) -> None:
-    """Each process of the pool announces the builder that all of them are."""
+    """Each process of the pool announces the builder that all of them are, and looks for what dead ones left."""
+    from apps.builds.orphans import Sweeper  # here: Django is not set up when this module is loaded
+
+    Sweeper()
     if settings.BRAINPOD.builds and _leaving is not None:
-        from apps.builds.fleet import Heartbeat  # here: Django is not set up when this module is loaded
+        from apps.builds.fleet import Heartbeat
 
         Heartbeat(_leaving, dedicated="celery" not in app.amqp.queues.consume_from)
 

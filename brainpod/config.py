@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import secrets
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -15,53 +16,16 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from apps.core import plans
+from apps.core.addresses import endpoint
 from apps.core.places import default_state
+from apps.edge.outside import Outside
+from brainpod import settings_checks
 
 ROOT = Path(__file__).resolve().parent.parent
-KNOWN_KEYS = frozenset({"", "secret", "changeme", "django-insecure", "insecure"})
-HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
-LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-METRICS_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{24,200}")  # what a bearer token may be made of
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+LETS_ENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
+BETWEEN_PORTS = 443 - 80
 DOCKER_SOCKET = Path("/var/run/docker.sock")
-# As Docker reads it: without a dot, a port or "localhost" the first part would be a name on Docker Hub.
-REGISTRY = re.compile(
-    r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9.-]+(?=:))(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
-)
-BASE_IMAGE = re.compile(r"(\*|[a-z]+(-build)?)=[\w.:/@{}-]+")
-SCHEMES = {
-    "docker_host": ("unix", "tcp", "ssh"),
-    "nomad_addr": ("https", "http"),
-    "nodes_url": ("https", "http"),
-    "database_url": ("postgres", "postgresql", "sqlite"),
-    "valkey_url": ("redis", "rediss", "unix"),
-    "vault_addr": ("https", "http"),
-    "artifacts_url": ("s3", "file"),
-    "cache_url": ("s3", "file"),
-}
-CHOICES = {"nomad_driver": ("docker", "exec", "raw_exec"), "nomad_discovery": ("nomad", "consul")}
-RANGES = {
-    "port": (1, 65535),
-    "public_port": (0, 65535),
-    "lease_seconds": (1, 3600),
-    "workers": (1, 1000),
-    "web_workers": (1, 1000),
-    "log_days": (1, 36500),
-    "log_mb": (1, 1_000_000),
-    "cache_days": (1, 36500),
-    "cache_mb": (1, 1_000_000_000),
-    "revisions_kept": (0, 100_000),
-    "clone_mb": (1, 1_000_000),
-    "clone_files": (1, 100_000_000),
-    "clone_seconds": (1, 86400),
-    "build_seconds": (1, 86400),
-    "build_memory": (16, 10_000_000),
-    "build_disk_mb": (1, 1_000_000_000),
-    "build_files": (1, 1_000_000_000),
-    "build_output_mb": (1, 1_000_000),
-    "build_cpu": (0.01, 1024),
-    "drain_seconds": (0, 3600),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +41,30 @@ class Config:
     dashboard_host: str = "localhost"  # the dashboard's own host name, which no route can have
     bind: str = "127.0.0.1"  # the address nginx listens on
     port: int = 8080  # the port nginx listens on
+    tls_port: int = -1  # the port nginx answers TLS on; 0: none; -1: 363 above `port`: 8443 beside 8080, 443 beside 80
     public_port: int = 0  # the port written into addresses, when something in front maps it; 0: `port`
     secure: bool = False  # https in front: secure cookies, https addresses
+    addresses: str = ""  # IP addresses that lead to this platform alone, comma-separated: see docs/domains.md
+    dns_resolvers: str = ""  # who is asked about custom domains, comma-separated: address or address:port
+    acme: str = "auto"  # auto | on | off: request certificates; auto: unless the base domain is localhost
+    acme_url: str = ""  # the ACME directory; empty: Let's Encrypt, whose terms are agreed to with that
+    acme_staging: bool = False  # Let's Encrypt's server for trials: no limits, and browsers trust nothing of it
+    acme_email: str = ""  # where the authority writes to
+    acme_ca: str = ""  # a file of CA certificates that the ACME directory's address is checked with
+    cloudflare_url: str = "https://api.cloudflare.com/client/v4"  # Cloudflare's API
     trusted_proxies: str = ""  # networks whose X-Forwarded-For nginx believes, comma-separated
+    nginx: str = "managed"  # managed: the platform runs nginx; external: somebody else does, and includes ours
+    nginx_directory: str = ""  # external: the directory for our configuration, which that nginx includes
+    nginx_reload: str = "nginx -s reload"  # external: makes it read its configuration; split as by a shell, run without
+    nginx_test: str = "nginx -t"  # external: tests its configuration; empty: that is not asked for
+    nginx_pid: str = "/run/nginx.pid"  # external: the file with the number of its master process
+    nginx_user: str = ""  # external: whom its workers run as; empty: nobody
     sandbox: str = "auto"  # auto | required | off
-    engine: str = "process"  # process | docker | nomad
+    engine: str = "process"  # process | docker | nomad: what pods run on that do not choose
+    engines: str = ""  # those that pods may choose, comma-separated; the one above is always among them
     docker_host: str = ""  # unix:///…, tcp://…; empty: /var/run/docker.sock where there is one
     docker_networks: str = ""  # networks of the Docker daemon that every app joins, comma-separated
+    docker_runtime: str = "auto"  # auto | runc | runsc: what containers run in; auto: gVisor where the daemon has it
     nomad_addr: str = ""  # https://…:4646; empty: http://127.0.0.1:4646
     nomad_token: str = ""  # of a policy as in docs/nomad.md, where the cluster has ACLs
     nomad_namespace: str = "default"
@@ -93,12 +74,14 @@ class Config:
     nomad_driver: str = "docker"  # docker | exec | raw_exec
     nomad_discovery: str = "nomad"  # nomad | consul: where services are registered
     nomad_user: str = ""  # who tasks of exec and raw_exec run as; empty: the driver's own choice
+    nomad_open_files: int = 65536  # most a container may have open: no more than the nodes' Docker may give
     nomad_ca: str = ""  # files of PEM: the cluster's CA, and this platform's certificate and key
     nomad_cert: str = ""
     nomad_key: str = ""
     nodes_url: str = ""  # where nodes of a cluster reach the dashboard's host; empty: its public address
     lease_seconds: int = 30  # how long a worker that went silent keeps what it was working on
     workers: int = 2  # deployments at once
+    jobs: int = 4  # runs of scheduled jobs at once
     region: str = "local"  # where this host stands: new pods get it, and builders build for it
     builds: bool = True  # the workers of this host build too; no: only those started by manage.py builder do
     builder: str = ""  # this host's name among the builders; empty: its host name
@@ -108,8 +91,12 @@ class Config:
     log_format: str = "auto"  # console | json; auto: json in production
     log_days: int = 14  # how long log lines are kept
     log_mb: int = 50  # how much of one stream is kept, compressed
+    edge_cache_mb: int = 512  # the most that answers kept by the edge take, of routes that want it
+    request_days: int = 7  # how long the request log of routes is kept
+    request_rows: int = 500_000  # and how many requests of one pod, at about 40 bytes each
     cache_days: int = 15  # idle days after which build caches and fetched toolchains go
     cache_mb: int = 10240  # the most that the build caches of one team keep
+    spare_mb: int = 200  # free on the state directory's disk, below which nothing new is built
     cache_url: str = ""  # s3://bucket/prefix?endpoint=… or file:///directory: where machines share them; empty: nowhere
     metrics_token: str = ""  # what Prometheus sends to read /metrics; empty: there is no such address
     revisions_kept: int = 20  # sealed revisions whose artifacts are kept for rollback, beside the live one
@@ -118,6 +105,7 @@ class Config:
     clone_seconds: int = 300
     build_seconds: int = 1800  # install and build, each
     build_memory: int = 4096  # MB
+    build_memory_most: int = 16384  # MB that an app may ask for
     build_disk_mb: int = 20480  # what one command may have in the directories it writes to
     build_files: int = 1_000_000  # and how many files
     build_output_mb: int = 100  # what one command may print
@@ -129,6 +117,8 @@ class Config:
     registry_password: str = field(default="", repr=False)
     registry_ca: str = ""  # a file of CA certificates that the platform trusts when it asks the registry itself
     drain_seconds: float = 30.0  # the most that requests under way in replaced instances are waited for
+    terminal_idle_seconds: int = 900  # without a key pressed, after which a terminal ends
+    terminal_seconds: int = 28800  # the longest a terminal lasts
     allowed_networks: str = ""  # private networks that clones and egress may reach, comma-separated
     database_url: str = ""  # postgres://… ; empty: SQLite in the state directory
     valkey_url: str = ""  # redis://… ; empty: the embedded Valkey's socket
@@ -139,14 +129,57 @@ class Config:
     failpoints: bool = False  # tests only: see apps/core/failpoints.py
 
     @property
+    def offered(self) -> tuple[str, ...]:
+        """The engines that pods may run on; the default first."""
+        named = (name.strip() for name in self.engines.split(","))
+        return tuple(dict.fromkeys((self.engine, *filter(None, named))))
+
+    @property
+    def outside(self) -> Outside | None:
+        """The nginx that somebody else runs. Raises ValueError for a command that cannot be split."""
+        if self.nginx != "external":
+            return None
+        reload, test = (tuple(shlex.split(text)) for text in (self.nginx_reload, self.nginx_test))
+        return Outside(Path(self.nginx_directory), reload, test, Path(self.nginx_pid), self.nginx_user)
+
+    @property
+    def needs_agent(self) -> bool:
+        """Whether the agent of the process engine runs here: it runs apps, or builds for nodes that cannot."""
+        return bool({"process", "nomad"} & set(self.offered))
+
+    @property
     def public_address(self) -> str:
         """The dashboard's address without a slash at the end."""
         return self.url(self.dashboard_host)
 
     def url(self, host: str) -> str:
-        port = self.public_port or self.port
+        port = self.public_port or (self.secure and self.https_port) or self.port
         scheme, usual = ("https", 443) if self.secure else ("http", 80)
         return f"{scheme}://{host}" + ("" if port == usual else f":{port}")
+
+    @property
+    def other_address(self) -> str:
+        """The dashboard's address by https, where `public_address` is by http and both are nginx's own ports."""
+        if self.secure or self.public_port or not self.https_port:
+            return ""
+        return f"https://{self.dashboard_host}" + ("" if self.https_port == 443 else f":{self.https_port}")
+
+    @property
+    def acme_on(self) -> bool:
+        """Whether certificates are requested."""
+        local = self.domain == "localhost" or self.domain.endswith(".localhost")
+        return self.acme == "on" or (self.acme == "auto" and not local)
+
+    @property
+    def acme_directory(self) -> str:
+        return self.acme_url or (LETS_ENCRYPT_STAGING if self.acme_staging else LETS_ENCRYPT)
+
+    @property
+    def https_port(self) -> int:
+        """What nginx answers TLS on; 0: nothing."""
+        if self.tls_port >= 0:
+            return self.tls_port
+        return self.port + BETWEEN_PORTS if self.port + BETWEEN_PORTS <= 65535 else 0
 
     @property
     def nodes_address(self) -> str:
@@ -195,6 +228,15 @@ class Config:
         return tuple(name.strip() for name in self.docker_networks.split(",") if name.strip())
 
     @property
+    def public_addresses(self) -> frozenset[str]:
+        return frozenset(str(ipaddress.ip_address(a.strip())) for a in self.addresses.split(",") if a.strip())
+
+    @property
+    def resolvers(self) -> tuple[tuple[str, int], ...]:
+        """Addresses and ports; none: the system's own."""
+        return tuple(endpoint(text, 53) for text in self.dns_resolvers.split(",") if text.strip())
+
+    @property
     def networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
         return tuple(ipaddress.ip_network(n.strip()) for n in self.allowed_networks.split(",") if n.strip())
 
@@ -207,7 +249,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Config:
         if name in environ:
             given[one.name] = _convert(name, environ[name], str(one.type))
     config = Config(**given)
-    _check(config)
+    settings_checks.check(config)
     return config
 
 
@@ -229,115 +271,6 @@ def _convert(name: str, text: str, kind: str) -> Any:
     except (KeyError, ValueError):
         words = {"bool": "yes or no", "int": "a whole number", "float": "a number"}[kind]
         raise ImproperlyConfigured(f"{name} must be {words}, not {text!r}.") from None
-
-
-def _check(config: Config) -> None:
-    if config.sandbox not in ("auto", "required", "off"):
-        raise ImproperlyConfigured("BRAINPOD_SANDBOX must be auto, required or off.")
-    if config.engine not in ("process", "docker", "nomad"):
-        raise ImproperlyConfigured("BRAINPOD_ENGINE must be process, docker or nomad.")
-    if config.log_format not in ("auto", "console", "json"):
-        raise ImproperlyConfigured("BRAINPOD_LOG_FORMAT must be auto, console or json.")
-    if len(str(config.run)) > 60:
-        raise ImproperlyConfigured("BRAINPOD_STATE is too long: sockets beneath it may have at most 107 characters.")
-    _check_numbers(config)
-    _check_networks(config)
-    _check_addresses(config)
-    _check_fleet(config)
-    _check_images(config)
-    if config.metrics_token and not METRICS_TOKEN.fullmatch(config.metrics_token):
-        raise ImproperlyConfigured(
-            "BRAINPOD_METRICS_TOKEN must be 24 or more letters, digits and . _ ~ + / - = without spaces."
-        )
-    _check_nomad(config)
-    if config.production:
-        _check_production(config)
-
-
-def _check_numbers(config: Config) -> None:
-    for name, (lowest, highest) in RANGES.items():
-        value = getattr(config, name)
-        if not lowest <= value <= highest:  # also false for nan
-            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()} must be from {lowest} to {highest}, not {value}.")
-
-
-def _check_networks(config: Config) -> None:
-    for name in ("allowed_networks", "trusted_proxies"):
-        for text in filter(None, (part.strip() for part in getattr(config, name).split(","))):
-            try:
-                ipaddress.ip_network(text)
-            except ValueError as error:
-                raise ImproperlyConfigured(f"BRAINPOD_{name.upper()}: {error}.") from None
-    try:
-        ipaddress.ip_address(config.bind)
-    except ValueError:
-        raise ImproperlyConfigured(f"BRAINPOD_BIND must be an address such as 0.0.0.0, not {config.bind!r}.") from None
-
-
-def _check_fleet(config: Config) -> None:
-    try:
-        plans.parse(config.plans)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"BRAINPOD_PLANS {error}.") from None
-    for name in ("region", "builder"):
-        value = getattr(config, name)
-        if not LABEL.fullmatch(value) and (name == "region" or value):
-            words = "small letters, digits and hyphens, at most 40"
-            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()} must be {words}, not {value!r}.")
-
-
-def _check_addresses(config: Config) -> None:
-    for name in ("domain", "dashboard_host"):
-        if not HOST.fullmatch(getattr(config, name)):
-            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()} must be a host name in small letters, without a port.")
-    for name, schemes in SCHEMES.items():
-        value = getattr(config, name)
-        if value and value.partition("://")[0] not in schemes:
-            setting = "DATABASE_URL" if name == "database_url" else f"BRAINPOD_{name.upper()}"
-            raise ImproperlyConfigured(f"{setting} must begin with {' or '.join(f'{s}://' for s in schemes)}.")
-    if config.vault_addr and not (config.vault_role_id and config.vault_secret_id):
-        raise ImproperlyConfigured("BRAINPOD_VAULT_ADDR needs BRAINPOD_VAULT_ROLE_ID and BRAINPOD_VAULT_SECRET_ID.")
-
-
-def _check_images(config: Config) -> None:
-    for entry in filter(None, (part.strip() for part in config.base_images.split(","))):
-        if not BASE_IMAGE.fullmatch(entry):
-            raise ImproperlyConfigured(
-                f"BRAINPOD_BASE_IMAGES: {entry!r} is not like python=registry.example/python:{{version}}-slim."
-            )
-    for name in ("build_ca", "registry_ca"):
-        if (path := getattr(config, name)) and not Path(path).is_file():
-            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()}: there is no file {path}.")
-    if config.registry and not REGISTRY.fullmatch(config.registry):
-        raise ImproperlyConfigured(
-            f"BRAINPOD_REGISTRY must be like registry.example.org/brainpod, in small letters, not {config.registry!r}."
-        )
-    if bool(config.registry_user) != bool(config.registry_password):
-        raise ImproperlyConfigured("BRAINPOD_REGISTRY_USER and BRAINPOD_REGISTRY_PASSWORD are given together or not.")
-
-
-def _check_nomad(config: Config) -> None:
-    for name, choices in CHOICES.items():
-        if getattr(config, name) not in choices:
-            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()} must be {' or '.join(choices)}.")
-    for region, datacenter in config.nomad_regions.items():
-        if not LABEL.fullmatch(region) or not datacenter:
-            raise ImproperlyConfigured("BRAINPOD_NOMAD_DATACENTERS must be like frankfurt=dc1,oslo=dc2.")
-    if bool(config.nomad_cert) != bool(config.nomad_key):
-        raise ImproperlyConfigured("BRAINPOD_NOMAD_CERT and BRAINPOD_NOMAD_KEY go together.")
-    for name in ("nomad_ca", "nomad_cert", "nomad_key"):
-        path = getattr(config, name)
-        if path and not Path(path).is_file():
-            raise ImproperlyConfigured(f"BRAINPOD_{name.upper()}: there is no file {path}.")
-
-
-def _check_production(config: Config) -> None:
-    if config.secret_key in KNOWN_KEYS or len(config.secret_key) < 32:
-        raise ImproperlyConfigured("BRAINPOD_SECRET_KEY must be set to at least 32 random characters in production.")
-    if config.sandbox != "required":
-        raise ImproperlyConfigured("BRAINPOD_SANDBOX must be required in production.")
-    if config.failpoints or config.debug:
-        raise ImproperlyConfigured("BRAINPOD_FAILPOINTS and BRAINPOD_DEBUG are refused in production.")
 
 
 def secret_key(config: Config) -> str:

@@ -37,8 +37,11 @@ INSTALLED_APPS = [
     "apps.pods",
     "apps.deliveries",
     "apps.infrastructure",
+    "apps.cdn",
+    "apps.certificates",
     "apps.builds",
     "apps.deployments",
+    "apps.terminals",
     "apps.hooks",
     "apps.dashboard",
 ]
@@ -116,7 +119,7 @@ SESSION_COOKIE_NAME = "brainpod_session"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BRAINPOD.secure
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = False
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BRAINPOD.secure else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # nginx says it itself; nobody else gets here
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
@@ -141,6 +144,7 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_POOL = "brainpod.pool:TaskPool"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 

@@ -26,29 +26,46 @@ from apps.sources.git import GitSource
 
 
 def engine() -> Engine:
+    """The default of this installation."""
+    made = {"process": process_engine, "docker": docker_engine, "nomad": nomad_engine}
+    return made[settings.BRAINPOD.engine]()
+
+
+def offered_engines() -> Callable[[], tuple[str, ...]]:
+    return lambda: settings.BRAINPOD.offered
+
+
+def process_engine() -> ProcessEngine:
+    return ProcessEngine(settings.BRAINPOD.run / "engine.sock")
+
+
+def docker_engine() -> Engine:
+    from apps.engines.docker.client import DockerEngine  # here: docker-py costs 9 MB in each process
+
     config = settings.BRAINPOD
-    if config.engine == "docker":
-        from apps.engines.docker.client import DockerEngine  # here: docker-py costs 9 MB in each process
+    found = registry()
+    return DockerEngine(
+        config.docker_host,
+        config.state,
+        allowed=config.networks,
+        shared=config.joined_networks,
+        runtime=config.docker_runtime,
+        login=found.login if found else lambda _: None,
+    )
 
-        found = registry()
-        return DockerEngine(
-            config.docker_host,
-            config.state,
-            allowed=config.networks,
-            shared=config.joined_networks,
-            login=found.login if found else lambda _: None,
-        )
-    if config.engine == "nomad":
-        from apps.engines.nomad import client  # here: the other engines need none of it
 
-        return client.NomadEngine(_cluster(config), config.state, addresses.address)
-    return ProcessEngine(config.run / "engine.sock")
+def nomad_engine() -> Engine:
+    from apps.engines.nomad import client  # here: the other engines need none of it
+
+    config = settings.BRAINPOD
+    return client.NomadEngine(_cluster(config), config.state, addresses.address)
 
 
 def build_engine() -> Engine | None:
-    """What runs the commands of builds where the engine is a cluster: its nodes do not see this host's directories."""
+    """What runs the commands of builds where the default engine cannot: neither a cluster's nodes nor the images of
+    Docker see this host's directories. None: the default does."""
     config = settings.BRAINPOD
-    return ProcessEngine(config.run / "engine.sock") if config.engine == "nomad" else None
+    return process_engine() if config.engine != "process" and config.needs_agent else None
 
 
 def _cluster(config: Any) -> Cluster:
@@ -62,6 +79,7 @@ def _cluster(config: Any) -> Cluster:
         driver=config.nomad_driver,
         discovery=config.nomad_discovery,
         user=config.nomad_user,
+        open_files=config.nomad_open_files,
         ca=config.nomad_ca,
         certificate=config.nomad_cert,
         key=config.nomad_key,
@@ -80,7 +98,11 @@ def edge() -> NginxEdge:
         dashboard_pages=[f"unix:{config.run / 'pages.sock'}"],
         dashboard_sockets=f"unix:{config.run / 'sockets.sock'}",
         static_root=settings.STATIC_ROOT,
+        tls_port=config.https_port,
+        names=(config.domain, f"*.{config.domain}", "localhost", "127.0.0.1", "::1"),
+        cache_mb=config.edge_cache_mb,
         trusted_proxies=tuple(n.strip() for n in config.trusted_proxies.split(",") if n.strip()),
+        outside=config.outside,
     )
 
 

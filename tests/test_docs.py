@@ -20,7 +20,7 @@ RECORDS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 FOLDERS = ("apps", "bench", "brainpod", "dev", "docs", "examples", "static", "templates", "tests")
 PATH = re.compile(rf"(?<![\w./<-])(?:{'|'.join(FOLDERS)})/[\w./-]*[\w/]")
 # Of the tests' own state, and of the tests' settings: not people's.
-NOT_SETTINGS = {"BRAINPOD_SOAK", "BRAINPOD_NAME_BINARY"}
+NOT_SETTINGS = {"BRAINPOD_SOAK", "BRAINPOD_NAME_BINARY", "BRAINPOD_JOB", "BRAINPOD_JOB_RUN"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 

@@ -39,13 +39,18 @@ COMPUTED = {
     ("apps/deployments/health.py", "said.entry.code"),  # the catalogue's, by an app's last lines
     ("apps/deployments/health.py", "error.code"),  # handed on, with what the app said
     ("apps/sources/failures.py", "code"),  # its table
+    ("apps/certificates/failures.py", "entry.code"),  # its own table, literal there
+    ("apps/certificates/issuing.py", "error.code"),  # handed on: to the row
     ("apps/deployments/health.py", "seen.code"),  # assigned where a probe is judged
     ("apps/deployments/pipeline.py", "code"),  # handed on: an error's, to the deployment's row
     ("apps/deployments/pipeline.py", "error.code"),
     ("apps/deployments/pipeline.py", "failure.code"),
     ("apps/deployments/inspections.py", "error.code"),  # handed on: to the row
     ("apps/deployments/inspections.py", "failure.code"),
+    ("apps/deployments/lookups.py", "error.code"),  # likewise
+    ("apps/deployments/lookups.py", "failure.code"),
     ("apps/dashboard/build_plans.py", "row.error_code"),  # that row's
+    ("apps/connections/oauth/protocol.py", "code"),  # OAuth's own code, and no error's
     ("apps/engines/process/client.py", "code"),  # handed on: the agent's own
     ("apps/dashboard/middleware.py", "error.code"),  # handed on: to the error page and the log
 }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.models import Invitation, Membership, SignIn, SignInLink, Team, User
 from apps.accounts.operator_forms import (
@@ -18,6 +20,7 @@ from apps.accounts.operator_forms import (
     NewPersonForm,
     PersonForm,
     TeamForm,
+    hold,
     other_operators,
     teams_left_without_owner,
 )
@@ -74,11 +77,18 @@ class PersonAdmin(TakesMembershipsAlong, UserAdmin):
     def get_deleted_objects(self, objs: Iterable[User], request: HttpRequest) -> Any:
         """Who is the last owner of a team, or the last operator, is as good as protected by a foreign key."""
         users = list(objs)
+        if request.method == "POST":
+            hold(users)
         shown, counts, denied, protected = super().get_deleted_objects(users, request)
         protected = [*protected, *(f"the last owner of {team}" for team in teams_left_without_owner(users))]
         if any(user.is_staff and user.is_superuser for user in users) and not other_operators(users):
             protected.append("the last operator")
         return shown, counts, denied, protected
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Deleting several people at once is one transaction, as deleting one is: what was looked at stays so."""
+        with transaction.atomic() if request.method == "POST" else nullcontext():
+            return super().changelist_view(request, extra_context)
 
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
         """Nobody is kept from locking an account at once; which teams that leaves without an owner is said."""

@@ -33,6 +33,16 @@ def other_operators(users: Iterable[User]) -> bool:
     return operators.exclude(pk__in=[user.pk for user in users]).exists()
 
 
+def hold(users: Iterable[User]) -> None:
+    """Until the transaction ends: nobody else changes who the operators are, and who owns the teams of `users`.
+
+    Two operators must not each take what the other one leaves.
+    """
+    list(User.objects.select_for_update().filter(is_staff=True, is_superuser=True).order_by("pk"))
+    owned = Membership.objects.filter(user__in=[user.pk for user in users], role=Role.OWNER)
+    list(Team.objects.select_for_update().filter(pk__in=owned.values("team")).order_by("pk"))
+
+
 class _Labelled(forms.BaseForm):
     def clean_email(self) -> str:
         try:
@@ -61,6 +71,8 @@ class PersonForm(_Labelled, UserChangeForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         stays = all(data.get(name) for name in ("is_active", "is_staff", "is_superuser"))
+        if not stays:
+            hold([self.instance])
         before = User.objects.filter(pk=self.instance.pk, is_active=True, is_staff=True, is_superuser=True)
         if not stays and before.exists() and not other_operators([self.instance]):
             raise forms.ValidationError("This is the only operator: make somebody else an operator first.")
@@ -90,7 +102,7 @@ class MembershipFormSet(forms.BaseInlineFormSet):
         rows = [form.instance for form in self.forms if form.instance.pk]
         teams = Team.objects.filter(memberships__in=[row.pk for row in rows])
         # Locked before it is looked at again: two operators must not each take the owner the other one leaves.
-        locked = list(Team.objects.select_for_update().filter(pk__in=teams.values("pk")))
+        locked = list(Team.objects.select_for_update().filter(pk__in=teams.values("pk")).order_by("pk"))
         stored = Membership.objects.select_related("user").in_bulk([row.pk for row in rows])
         after = [row for form in self.forms if (row := self._after(form, stored)) is not None]
         for team in locked:

@@ -42,10 +42,15 @@ class Counter:
 
 def address_of(request: HttpRequest) -> str:
     """The client's address, empty if unknown. Who connects from this host is nginx, which wrote X-Real-IP itself."""
-    peer = _address(request.META.get("REMOTE_ADDR", ""))
-    if peer is None or peer.is_loopback:
-        peer = _address(request.headers.get("X-Real-IP", "")) or peer
-    return str(peer or "")
+    return address_in(request.META.get("REMOTE_ADDR", ""), request.headers.get("X-Real-IP", ""))
+
+
+def address_in(peer: str | None, told: str) -> str:
+    """The same of what connected (`peer`) and of the header X-Real-IP (`told`)."""
+    found = _address(peer or "")
+    if found is None or found.is_loopback:
+        found = _address(told) or found
+    return str(found or "")
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -42,9 +42,13 @@ class Artifacts(Protocol):
         ...
 
     def scratch(self, name: str) -> Path:
-        """A new empty directory on the store's file system, from which `adopt` is a rename."""
+        """A new empty directory on the store's file system, from which `adopt` is a rename; this process's own."""
         ...
 
     def discard_scratch(self, name: str) -> None:
         """Remove every directory that `scratch(name)` made and nobody removed."""
+        ...
+
+    def sweep_scratch(self) -> int:
+        """Remove the directories of processes that have ended, and nothing of one that lives; how many."""
         ...

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from apps.artifacts.base import Tree
 from apps.artifacts.trees import seal
+from apps.core import claims
 from apps.core.errors import PlatformError
 
 _BATCH = 20  # trees removed between two pauses
 _PAUSE = 0.2
+_UNCLAIMED = 2 * 86400  # seconds; what versions before this one left, whose processes claimed nothing
 
 
 class LocalArtifacts:
@@ -70,21 +71,27 @@ class LocalArtifacts:
         old = [
             e for e in os.scandir(self.root) if e.name not in kept and e.stat(follow_symlinks=False).st_mtime < limit
         ]
-        unfinished = [e for e in os.scandir(self._scratch) if e.stat(follow_symlinks=False).st_mtime < limit]
-        for number, entry in enumerate([*old, *unfinished], start=1):
+        for number, entry in enumerate(old, start=1):
             freed += self._remove(Path(entry.path))
             if number % _BATCH == 0:
                 time.sleep(_PAUSE)
         return freed
 
     def scratch(self, name: str) -> Path:
-        made = Path(tempfile.mkdtemp(prefix=self._prefix(name), dir=self._scratch))
+        made = claims.claim(self._scratch, self._prefix(name))
         made.chmod(0o711)
         return made
 
     def discard_scratch(self, name: str) -> None:
         for left in self._scratch.glob(f"{self._prefix(name)}*"):
-            shutil.rmtree(left, ignore_errors=True)
+            claims.end(left)
+
+    def sweep_scratch(self) -> int:
+        limit = time.time() - _UNCLAIMED
+        old = [e for e in os.scandir(self._scratch) if not claims.is_claim(e.name) and _changed(e) < limit]
+        for entry in old:
+            shutil.rmtree(entry.path, ignore_errors=True)
+        return len(old) + len(claims.sweep(self._scratch))
 
     @staticmethod
     def _prefix(name: str) -> str:
@@ -106,12 +113,17 @@ class LocalArtifacts:
 
     def _remove(self, directory: Path) -> int:
         """Renamed aside first, so that a tree is there whole or not at all; the bytes freed."""
-        grave = Path(tempfile.mkdtemp(prefix=".gone-", dir=self._scratch))
-        try:
-            directory.rename(grave / "tree")
-        except FileNotFoundError:
-            grave.rmdir()
-            return 0  # another remover was first
-        freed = sum(os.lstat(os.path.join(base, name)).st_size for base, _, names in os.walk(grave) for name in names)
-        shutil.rmtree(grave, ignore_errors=True)
-        return freed
+        with claims.claimed(self._scratch, ".gone-") as grave:
+            try:
+                directory.rename(grave / "tree")
+            except FileNotFoundError:
+                return 0  # another remover was first
+            files = (os.path.join(base, name) for base, _, names in os.walk(grave) for name in names)
+            return sum(os.lstat(path).st_size for path in files)
+
+
+def _changed(entry: os.DirEntry[str]) -> float:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return float("inf")  # removed meanwhile

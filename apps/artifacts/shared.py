@@ -7,7 +7,6 @@ the digest. A tree is one object, `trees/<hex>.tar.zst`.
 from __future__ import annotations
 
 import datetime
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from apps.artifacts.base import Tree
 from apps.artifacts.local import LocalArtifacts
 from apps.artifacts.objects import Objects, ObjectsAway
 from apps.artifacts.trees import seal
+from apps.core import claims
 from apps.core.errors import Invalid, PlatformError
 
 log = structlog.get_logger(__name__)
@@ -111,4 +111,4 @@ class SharedArtifacts(LocalArtifacts):
             words = f"What the store has as the artifact {digest[:19]} is something else: {error}"
             raise PlatformError("artifact_damaged", words, "Deploy again without the cache.") from error
         finally:
-            shutil.rmtree(room, ignore_errors=True)
+            claims.end(room)

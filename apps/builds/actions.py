@@ -48,6 +48,8 @@ def inputs(snapshot: Snapshot, app: str) -> str:
         chosen = {e["name"]: e["value"] for e in config.get("variables", [])} | dict(config.get("secrets", {}))
         configs[name] = {k: v for k, v in chosen.items() if static or k.startswith(BUILT_IN_PREFIXES)}
     whole = {"source": source, "build": build, "static": static, "env": env, "configs": configs}
+    if spec.get("type") == "job":
+        whole["idle"] = True  # it has no start command, whatever the repository says
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
@@ -55,9 +57,10 @@ def find(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
     """A build with an artifact that serves `app` of `revision`, sealed or draft; None: it has to be built.
 
     A pinned commit is served by the newest build of the pod with equal inputs. Without one the app follows its branch:
-    it keeps what its parent was built from until somebody deploys the latest.
+    it keeps what its parent was built from until somebody deploys the latest. What the revision's engine cannot run
+    does not serve: a pod that moves to another kind of engine is built again, from the same commit (`kept_commit`).
     """
-    stored = Build.objects.filter(artifact__kind__in=_runnable()).select_related("artifact")
+    stored = Build.objects.filter(artifact__kind__in=_runnable(revision)).select_related("artifact")
     own = stored.filter(revision=revision, app=app).first()
     if own:
         return own
@@ -65,14 +68,25 @@ def find(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
     if is_cold(snapshot[app]):
         same = same.filter(cold=True)  # a redeploy with the cache off is to be built from nothing, once
     commit = snapshot[app].spec["source"].get("commit", "")
-    if commit:
-        return same.filter(revision__pod_id=revision.pod_id, commit=commit).order_by("-id").first()
-    return same.filter(revision=revision.parent_id).first() if revision.parent_id else None
+    if not commit and revision.parent_id:
+        if found := same.filter(revision=revision.parent_id).first():
+            return found
+        commit = kept_commit(revision, app, snapshot)
+    return same.filter(revision__pod_id=revision.pod_id, commit=commit).order_by("-id").first() if commit else None
 
 
-def _runnable() -> frozenset[str]:
-    """The kinds of artifacts that serve here: what was built for another engine is built again."""
-    return engines.engine().artifacts | {"static"}
+def kept_commit(revision: Revision, app: str, snapshot: Snapshot) -> str:
+    """The commit of the parent's artifact where that is for another kind of engine; else empty."""
+    if not revision.parent_id or is_cold(snapshot[app]):
+        return ""
+    built = Build.objects.filter(revision=revision.parent_id, app=app, inputs=inputs(snapshot, app))
+    other = built.filter(artifact__isnull=False).exclude(artifact__kind__in=_runnable(revision))
+    return other.values_list("commit", flat=True).first() or ""
+
+
+def _runnable(revision: Revision) -> frozenset[str]:
+    """The kinds of artifacts that serve on the engine of `revision`."""
+    return engines.named(revision.engine).artifacts | {"static"}
 
 
 def stored_apps(revision: Revision) -> frozenset[str]:
@@ -89,7 +103,7 @@ def carry_builds(*, revision: Revision) -> None:
         if not has_source(resource):
             continue
         found = find(revision, name, snapshot)
-        commit = resource.spec["source"].get("commit", "")
+        commit = resource.spec["source"].get("commit", "") or kept_commit(revision, name, snapshot)
         build, _ = Build.objects.get_or_create(
             revision=revision,
             app=name,

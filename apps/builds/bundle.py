@@ -29,6 +29,7 @@ class Manifest:
     env: dict[str, str] = field(default_factory=dict)
     size: int = 0
     image: str = ""
+    site: dict[str, Any] = field(default_factory=dict)  # static: apps/builds/site.Settings as JSON
 
     def as_json(self) -> dict[str, Any]:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}

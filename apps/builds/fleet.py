@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import struct
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -31,6 +32,7 @@ from apps.core.errors import Unavailable
 from apps.pods.models import Pod
 
 log = structlog.get_logger(__name__)
+SHARED = 16  # bytes
 HEARTBEAT = SILENT.total_seconds() / 5  # seconds
 IDENTIFIED = datetime.timedelta(seconds=60)  # how long a daemon is taken for the one it was
 _known: dict[str, tuple[str, float]] = {}  # address → ID of the daemon there, until when
@@ -77,25 +79,27 @@ def regions(pod: Pod) -> list[str]:
     return sorted({pod.region, *Builder.objects.values_list("region", flat=True)})
 
 
-def usable(builders: list[Builder]) -> list[Builder]:
-    """Those of `builders` whose images the platform's engine can run."""
-    if not _images_stay():
+def usable(builders: list[Builder], engine: str) -> list[Builder]:
+    """Those of `builders` whose images the platform's engine of that name can run."""
+    if not _images_stay(engine):
         return builders
     runs = Runtime.objects.values_list("daemon", flat=True).first()
     return [b for b in builders if not b.dedicated or (b.daemon and b.daemon == runs)]
 
 
 def note_runtime() -> None:
-    """Write down which daemon the engine of this process runs images in, if nobody has lately."""
-    if not _images_stay() or Runtime.objects.filter(seen_at__gt=timezone.now() - IDENTIFIED).exists():
+    """Write down which daemon the platform runs images in, if nobody has lately."""
+    if not _images_stay(*engines.offered()) or Runtime.objects.filter(seen_at__gt=timezone.now() - IDENTIFIED).exists():
         return
     said = {"daemon": images.identity(settings.BRAINPOD.docker_address), "seen_at": timezone.now()}
     Runtime.objects.update_or_create(pk=1, defaults=said)
 
 
-def _images_stay() -> bool:
-    docker = bool(settings.BRAINPOD.docker_address)
-    return docker and artifacts.registry() is None and "image" in engines.engine().artifacts
+def _images_stay(*names: str) -> bool:
+    """Whether images for one of these engines are only where they were built."""
+    if not settings.BRAINPOD.docker_address or artifacts.registry() is not None:
+        return False
+    return any("image" in engines.named(name).artifacts for name in names)
 
 
 def _daemon() -> str:
@@ -103,7 +107,7 @@ def _daemon() -> str:
 
     Empty where it makes no difference, or has not answered yet.
     """
-    if not _images_stay():
+    if not _images_stay(*engines.offered()):
         return ""
     found, until = _known.get(settings.BRAINPOD.docker_address, ("", 0.0))
     if time.monotonic() >= until:
@@ -127,18 +131,22 @@ class Heartbeat:
     Never in the worker's first process: it forks, and SQLite's locks are lost in whoever inherits an open connection.
     """
 
-    def __init__(self, leaving: mmap, *, dedicated: bool) -> None:
-        """`leaving`: a byte that all of the pool see, not zero once nothing more is wanted to do. No lock guards it:
-        whoever holds one may be killed."""
-        self._leaving, self._dedicated = leaving, dedicated
+    def __init__(self, shared: mmap, *, dedicated: bool) -> None:
+        """`shared`: bytes that all of the pool see (SHARED of them). The first is not zero once nothing more is wanted
+        to do; the last eight say when the builder was announced. No lock guards them: whoever holds one may be killed.
+        """
+        self._shared, self._dedicated = shared, dedicated
         self._worker = holders.of(os.getppid())
         threading.Thread(target=self._run, daemon=True, name="heartbeat").start()
 
     def _run(self) -> None:
         while True:
-            left = bool(self._leaving[0])
+            left = bool(self._shared[0])
             try:
-                (leave if left else self._beat)()
+                if left:
+                    leave()
+                elif not self._announced():
+                    self._beat()
             except DatabaseError as error:
                 log.warning("heartbeat_missed", error=str(error))
             finally:
@@ -146,11 +154,17 @@ class Heartbeat:
             if left:
                 return
             until = time.monotonic() + HEARTBEAT
-            while time.monotonic() < until and not self._leaving[0]:
-                time.sleep(0.5)
+            while time.monotonic() < until and not self._shared[0]:
+                time.sleep(1.0)
+
+    def _announced(self) -> bool:
+        """Whether another process of the pool has lately: the database need not be asked by each."""
+        at: float = struct.unpack_from("d", self._shared, SHARED - 8)[0]
+        return 0.0 <= time.monotonic() - at < FRESH.total_seconds()
 
     def _beat(self) -> None:
         found = Builder.objects.filter(name=settings.BRAINPOD.builder_name).first()
         ours = found is not None and found.holder == self._worker
         if found is None or not ours or found.seen_at is None or found.seen_at < timezone.now() - FRESH:
             announce(dedicated=self._dedicated, holder=self._worker, started=not ours)
+        struct.pack_into("d", self._shared, SHARED - 8, time.monotonic())

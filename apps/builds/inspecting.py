@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -23,8 +22,9 @@ from apps.builds.pipeline import overrides_of
 from apps.builds.stages import clone, detect
 from apps.builds.stages.room import Room
 from apps.connections.access import access
+from apps.core import claims
 from apps.core.errors import UserError
-from apps.pods.models import Resource
+from apps.pods.models import Pod, Resource
 
 PINNED = ("repo", "branch", "rootDir", "submodules", "commit")
 
@@ -32,7 +32,9 @@ PINNED = ("repo", "branch", "rootDir", "submodules", "commit")
 def inputs(resource: Resource) -> str:
     """The digest of everything that the look at an app with a source depends on, its branch's tip left out."""
     source = resource.spec["source"]
-    whole = [[source.get(key) or "" for key in PINNED], _said(resource)]
+    whole: list[Any] = [[source.get(key) or "" for key in PINNED], _said(resource)]
+    if resource.revision.engine:
+        whole.append(resource.revision.engine)
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
@@ -69,7 +71,7 @@ def room_for(inspection: Inspection, cancelled: Callable[[], bool]) -> Iterator[
     try:
         yield Room(scratch, nothing, inspection.pod_id, write=lambda _: None, cancelled=cancelled)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        claims.end(scratch)
 
 
 def discard(inspection: Inspection) -> None:
@@ -91,11 +93,17 @@ def look(inspection: Inspection, room: Room) -> tuple[Plan, Builder, dict[str, A
         commit = inspection.commit or sources.source().resolve(repo, branch, credential=way.credential)
         cloned = clone.run(room, repo=repo, commit=commit, branch=branch, submodules=inspection.submodules, way=way)
     overrides = Overrides(**inspection.overrides)
-    builder = choose(room, _spec(inspection, overrides))
+    builder = choose(room, _spec(inspection, overrides), _engine(inspection.pod))
     plan = detect.make_plan(room, root_dir=inspection.root_dir, overrides=replace(overrides, builder=builder))
     found = origins(detect.place(room, inspection.root_dir), plan, overrides)
     shown = asdict(plan) | {"title": plan.title, "origins": found}
     return plan, builder, {"commit": cloned.sha, "message": cloned.message[:200], "plan": shown}
+
+
+def _engine(pod: Pod) -> str:
+    """Of the revision that was looked at: what the editors see."""
+    revision = pod.draft or pod.head or pod.live
+    return revision.engine if revision else ""
 
 
 def _spec(inspection: Inspection, overrides: Overrides) -> dict[str, Any]:

@@ -109,12 +109,14 @@ class Runtime(models.Model):
 class PushedImage(models.Model):
     """An image that was sent to the registry, and stays there until nobody needs it (apps.builds.image.pruning).
 
-    `name` is repository:tag. `digest` is empty until the registry has it. No artifact owns the row: it outlives its
-    build, its pod and a worker that died over the push.
+    `name` is repository:tag. `digest` is empty until the registry has it. `scope`: whose builds may take layers from
+    it, an app in a zone of trust (apps.builds.image.layers); empty: nobody's. No artifact owns the row: it outlives
+    its build, its pod and a worker that died over the push.
     """
 
     name = models.CharField(max_length=400, unique=True)
     digest = models.CharField(max_length=80, blank=True)
+    scope = models.CharField(max_length=40, blank=True, default="", db_default="")
     pushed_at = models.DateTimeField()
 
     class Meta:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -22,11 +21,13 @@ from apps.builds.models import Artifact, Build
 from apps.builds.stages import build as build_stage
 from apps.builds.stages import clone, detect, install, push
 from apps.builds.stages import secrets as secrets_stage
-from apps.builds.stages.room import Room
+from apps.builds.stages.room import Room, limits
 from apps.connections.access import access
+from apps.core import claims
 from apps.core.failpoints import failpoint
 from apps.core.leases import Lease
-from apps.pods.environment import environment, secret_references
+from apps.core.room import check as check_room
+from apps.pods.environment import environment
 from apps.pods.models import Resource
 from apps.sources.base import Credential
 
@@ -53,8 +54,9 @@ class Ledger(Protocol):
 def build(build: Build, ledger: Ledger) -> Artifact:
     """Build one app of a sealed revision and store what came out.
 
-    Raises UserError with the failure's name for what the repository or its settings are to blame for.
+    Raises UserError with the failure's name for what the repository or its settings are to blame for, and "no_room".
     """
+    check_room()
     app, revision = build.app, build.revision
     resource = revision.resources.get(kind="App", name=app)
     discard(build)  # what a try before this one left, if its worker was killed
@@ -71,10 +73,11 @@ def build(build: Build, ledger: Ledger) -> Artifact:
                 pod=revision.pod_id,
                 write=ledger.write,
                 cancelled=ledger.cancelled,
+                limits=limits(resource.spec["build"].get("memory", 0)),
             )
             manifest = _stages(build, resource, room, ledger)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        claims.end(scratch)
     failpoint("artifact.stored", revision.pod_id)
     artifact = record_artifact(
         build=build, manifest=manifest.as_json(), kind=manifest.kind, size=manifest.size, lease=ledger.lease
@@ -106,15 +109,16 @@ def _stages(build: Build, resource: Resource, room: Room, ledger: Ledger) -> pus
         Build.objects.filter(pk=build.pk).update(author=commit.author[:200], message=commit.message[:200])
         note.text = f"{commit.sha[:SHORT]} {commit.message}"
     with ledger.stage("detect", app) as note:
-        builder = ledger.patiently(lambda: choose(room, spec), "the Docker daemon")
+        builder = ledger.patiently(lambda: choose(room, spec, revision.engine), "the Docker daemon")
         overrides = overrides_of(spec, builder)
         plan = detect.run(room, root_dir=source.get("rootDir", ""), overrides=overrides, builder=builder)
         Build.objects.filter(pk=build.pk).update(plan=asdict(plan))
         note.text = plan.title
     with ledger.stage("secrets", app) as note:
-        references = secret_references(revision, app)
-        values = ledger.patiently(lambda: secrets_stage.run(room, references=references), "the secret store")
-        env = environment(revision, app, secrets=values)
+        values, passwords = ledger.patiently(
+            lambda: secrets_stage.run(room, revision=revision, app=app), "the secret store"
+        )
+        env = environment(revision, app, secrets=values, passwords=passwords)
         for warning in env.warnings:
             ledger.write(f"Warning: {warning}")
         note.text = f"{len(env.values)} variables, {len(values)} of them secret"
@@ -181,16 +185,20 @@ def _pin(build: Build, source: dict[str, Any], credential: Credential | None) ->
         build.refresh_from_db(fields=["commit"])
 
 
+_KINDS = {"mcp": "web", "job": "worker"}  # how what is run so is built
+_IDLE = "true  # nothing runs between the jobs"
+
+
 def overrides_of(spec: dict[str, Any], builder: Builder | None = None) -> Overrides:
     """What the settings of an app say about its build; `builder`: the one that was chosen."""
     wanted = spec.get("build", {})
     return Overrides(
-        kind=spec.get("type", ""),
+        kind=_KINDS.get(spec.get("type", ""), spec.get("type", "")),
         framework=wanted.get("framework", ""),
         install=wanted.get("installCommand", ""),
         build=wanted.get("buildCommand", ""),
         output=wanted.get("outputDir", ""),
-        start=spec.get("startCommand", ""),
+        start=_IDLE if spec.get("type") == "job" else spec.get("startCommand", ""),
         builder=builder or wanted.get("builder", ""),
         dockerfile=wanted.get("dockerfile", ""),
         variables=_planned_by(spec) if wanted.get("builder") == "railpack" else {},

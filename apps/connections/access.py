@@ -13,13 +13,15 @@ from django.utils import timezone
 
 from apps.accounts.models import Team
 from apps.connections import installation_tokens, secrets
-from apps.connections.models import Connection, Kind, repository_path
+from apps.connections.checks import USERNAMES
+from apps.connections.models import Connection, Kind, Provider, repository_path
+from apps.connections.oauth import renewing
 from apps.core.errors import UserError
 from apps.sources.base import Credential, Lookup
 from apps.sources.urls import ParsedUrl, check_url
 
 log = structlog.get_logger(__name__)
-REFUSALS = ("authentication_failed", "repository_not_found")
+REFUSALS = ("authentication_failed", "repository_not_found", "access_revoked")
 
 
 def credential_for(team: Team, url: str) -> Credential | None:
@@ -42,6 +44,9 @@ def credential_of(connection: Connection, parsed: ParsedUrl) -> Credential:
             return Credential(connection.host, username="x-access-token", password=token)
         case Kind.TOKEN:
             return Credential(connection.host, username=connection.username, password=secrets.read(connection))
+        case Kind.OAUTH:
+            password = renewing.token_for(connection)
+            return Credential(connection.host, username=USERNAMES[Provider(connection.provider)], password=password)
         case _:
             return Credential(connection.host, private_key=secrets.read(connection), host_key=connection.host_key)
 
@@ -75,17 +80,22 @@ def access(team: Team, url: str, *, hide: Callable[[Iterable[str]], None] = lamb
     except UserError as error:
         if error.code in REFUSALS and parsed.scheme != "brainpod":
             if connection:
-                note_refusal(connection, error)
+                error = refusal(connection, error)
             error.hint = _where(team, parsed, connection, error.hint)
+            raise error
         raise
     if connection and connection.last_error:
         Connection.objects.filter(pk=connection.pk).update(last_error="")
 
 
-def note_refusal(connection: Connection, error: UserError) -> None:
+def refusal(connection: Connection, error: UserError) -> UserError:
+    """Note on `connection` that it was refused; the error to show, which for a sign-in says whether it is over."""
+    if connection.kind == Kind.OAUTH and error.code == "authentication_failed":
+        error = renewing.refused(connection) or error
     installation_tokens.forget(connection.pk)
     log.warning("connection_refused", connection=connection.pk, why=error.code)
     Connection.objects.filter(pk=connection.pk).update(last_error=str(error)[:400])
+    return error
 
 
 def _where(team: Team, parsed: ParsedUrl, connection: Connection | None, hint: str) -> str:

@@ -14,8 +14,9 @@ from apps.accounts import gate
 from apps.accounts.models import Team
 from apps.accounts.roles import Role
 from apps.connections import checks, installation_tokens, secrets
-from apps.connections.access import REFUSALS, credential_of, note_refusal
+from apps.connections.access import REFUSALS, credential_of, refusal
 from apps.connections.models import Connection, Kind, Provider
+from apps.connections.oauth import renewing
 from apps.core.errors import Conflict, Detail, Invalid, UserError
 from apps.core.ids import new_id
 from apps.sources.github_app import read_key
@@ -38,7 +39,7 @@ def connect_token(
     kind = checks.check_provider(provider, host)
     token = checks.check_token(token)
     fields = {"username": checks.check_username(username, kind, token)}
-    return _make(team, by, Kind.TOKEN, kind, host, name, scope, token, fields)
+    return keep_connection(team, by, Kind.TOKEN, kind, host, name, scope, token, fields)
 
 
 def connect_github_app(
@@ -53,7 +54,9 @@ def connect_github_app(
         "installation_id": checks.check_installation(installation_id),
     }
     host = checks.check_host(host, "https")
-    return _make(team, by, Kind.GITHUB_APP, Provider.GITHUB, host, name, scope, private_key.strip() + "\n", fields)
+    return keep_connection(
+        team, by, Kind.GITHUB_APP, Provider.GITHUB, host, name, scope, private_key.strip() + "\n", fields
+    )
 
 
 def generate_deploy_key(
@@ -69,13 +72,14 @@ def generate_deploy_key(
     host_key = sources.source().host_key(host)
     private, public = secrets.make_key_pair(f"brainpod-{team.slug}")
     fields = {"public_key": public, "host_key": host_key}
-    return _make(team, by, Kind.DEPLOY_KEY, kind, host, name, scope, private, fields)
+    return keep_connection(team, by, Kind.DEPLOY_KEY, kind, host, name, scope, private, fields)
 
 
-def _make(
+def keep_connection(
     team: Team, by: User, kind: Kind, provider: Provider, host: str, name: str, scope: str, secret: str,
     fields: dict[str, Any],
 ) -> Connection:  # fmt: skip
+    """The row and its secret, for who may make one. Raises Invalid, Conflict("name_taken"), Unavailable."""
     scope = checks.check_scope(scope)
     taken = set(team.connections.values_list("name", flat=True))
     name = checks.check_name(name) or _free_name(f"{scope or host}, {kind.words}", taken)
@@ -123,6 +127,8 @@ def rotate(*, connection: Connection, by: User, secret: str = "") -> None:
     gate.access(by, connection.team, Role.ADMIN)
     fields: dict[str, Any] = {}
     match connection.kind:
+        case Kind.OAUTH:
+            raise Invalid([Detail("secret", "is given by the host: sign in there again.")])
         case Kind.DEPLOY_KEY:
             fields["host_key"] = sources.source().host_key(connection.host)
             secret, fields["public_key"] = secrets.make_key_pair(f"brainpod-{connection.team.slug}")
@@ -149,6 +155,8 @@ def rotate(*, connection: Connection, by: User, secret: str = "") -> None:
 def disconnect(*, connection: Connection, by: User) -> None:
     """Forget the secret, then the row: clones that need it fail from now on. Raises Unavailable."""
     gate.access(by, connection.team, Role.ADMIN)
+    if connection.kind == Kind.OAUTH:
+        renewing.revoke(connection)
     secrets.forget(connection.path)
     installation_tokens.forget(connection.pk)
     Connection.objects.filter(pk=connection.pk).delete()
@@ -171,7 +179,8 @@ def check(*, connection: Connection, repo: str, by: User) -> bool:
         refused = error
         words = f"{parsed.url}: {error}"
         if error.code in REFUSALS:
-            note_refusal(connection, error)
+            refused = refusal(connection, error)
+            words = f"{parsed.url}: {refused}"
         if error.code == "branch_not_found":
             refused, words = None, f"{parsed.url} can be read; it has no commits yet."
     Connection.objects.filter(pk=connection.pk).update(checked_at=timezone.now(), check_result=words[:400])

@@ -13,6 +13,7 @@ from django.db import models
 
 from apps.accounts.models import Team
 from apps.core.ids import new_id
+from apps.core.leases import Leased
 from apps.sources.access import authority
 from apps.sources.urls import ParsedUrl
 
@@ -29,6 +30,7 @@ class Kind(models.TextChoices):
     GITHUB_APP = "github_app", "GitHub App"
     TOKEN = "token", "Token"
     DEPLOY_KEY = "deploy_key", "Deploy key"
+    OAUTH = "oauth", "Sign-in"
 
     @property
     def words(self) -> str:
@@ -109,3 +111,54 @@ class Connection(models.Model):
             return False
         scope, path = self.scope.casefold(), repository_path(parsed).casefold()
         return not scope or path == scope or path.startswith(f"{scope}/")
+
+
+class OAuthApplication(models.Model):
+    """What an operator registered at a git host, so that people sign in there; the secret store keeps its secret."""
+
+    id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
+    provider = models.CharField(
+        "kind of host", max_length=9, choices=[one for one in Provider.choices if one[0] != Provider.OTHER]
+    )
+    host = models.CharField(max_length=260, unique=True)
+    client_id = models.CharField("client id", max_length=200)
+    path = models.CharField(max_length=120, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("host",)
+        verbose_name = "OAuth application"
+
+    def __str__(self) -> str:
+        return f"{self.get_provider_display()} at {self.host}"
+
+
+class Grant(Leased):
+    """What somebody allowed by signing in; its lease is held while the tokens are renewed.
+
+    `account`: who signed in, as the host calls them. `renew_at`: None where the host's tokens do not run out.
+    """
+
+    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="grant")
+    application = models.ForeignKey(OAuthApplication, on_delete=models.PROTECT, related_name="grants")
+    account = models.CharField(max_length=200)
+    renew_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.account} at {self.application.host}"
+
+
+class Handshake(models.Model):
+    """A sign-in somebody was sent off to: taken once, by the same session. `id` and `session` are digests."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    session = models.CharField(max_length=64)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+    application = models.ForeignKey(OAuthApplication, on_delete=models.CASCADE, related_name="+")
+    connection = models.ForeignKey(Connection, null=True, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.application.host}"

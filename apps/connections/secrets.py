@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from apps.connections.models import Connection
+from apps.connections.models import Connection, OAuthApplication
 from apps.core.errors import PlatformError, Unavailable
 from apps.core.ids import new_id
 from apps.secretstore import secrets as store
@@ -35,6 +35,17 @@ def read(connection: Connection) -> str:
 
 def forget(path: str) -> None:
     store().delete(path)
+
+
+def keep_application(application_id: str, secret: str) -> tuple[str, int]:
+    """As `keep`, for the secret of an OAuth application."""
+    path = f"platform/oauth/{application_id}/{new_id()}"
+    return path, store().write(path, {_KEY: secret})
+
+
+def read_application(application: OAuthApplication) -> str:
+    """Raises Unavailable, PlatformError."""
+    return store().read(application.path, application.version)[_KEY]
 
 
 def make_key_pair(comment: str) -> tuple[str, str]:

@@ -12,6 +12,18 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
+def endpoint(text: str, usual: int) -> tuple[str, int]:
+    """Address and port of `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. Raises ValueError."""
+    text = text.strip()
+    address, port = text, ""
+    if text.startswith("[") or text.count(":") == 1:
+        address, _, port = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+    address = address.removeprefix("[").removesuffix("]")
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"{text!r} has no port such as 53 after its colon")
+    return str(ipaddress.ip_address(address)), int(port) if port else usual
+
+
 def is_public(address: str) -> bool:
     """Whether `address` is globally routable, however it is wrapped (IPv4-mapped, 6to4, NAT64, Teredo)."""
     ip = ipaddress.ip_address(address)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
@@ -31,7 +32,7 @@ class Request(HttpRequest):
 
 
 class Rule(NamedTuple):
-    """`kind`: public, signed_in, team or pod; `role`: the least that team and pod pages need."""
+    """`kind`: public, signed_in, staff, team or pod; `role`: the least that team and pod pages need."""
 
     kind: str
     role: Role | None = None
@@ -59,6 +60,17 @@ def signed_in(view: View) -> View:
         return response
 
     return _marked(view, wrapper, Rule("signed_in"))
+
+
+def staff_page(view: View) -> View:
+    """For operators."""
+
+    def wrapper(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_staff:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return _marked(view, signed_in(wrapper), Rule("staff"))
 
 
 def team_page(needs: Role = Role.VIEWER) -> Callable[[View], View]:

@@ -220,5 +220,5 @@ def _problem(row: Inspection, resource: Resource) -> Problem | None:
         hint=row.hint,
         cause="" if known.cause in row.error else known.cause,
         remedy="" if known.remedy in row.hint else known.remedy,
-        fixes=offered(known, resource),
+        fixes=offered(known, resource, "detect"),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.builds.actions import stored_apps
-from apps.pods.diff import Change, diff
+from apps.pods import moving
+from apps.pods.diff import Change
 from apps.pods.models import Pod, Revision
 from apps.pods.plan import Plan, make_plan
 
@@ -21,7 +22,7 @@ class Review:
 
 def changes_of(pod: Pod, revision: Revision) -> list[Change]:
     """From what is live to `revision`."""
-    return diff(pod.live.snapshot() if pod.live else {}, revision.snapshot())
+    return moving.changes(pod.live, revision)
 
 
 def review(pod: Pod, target: Revision) -> Review:

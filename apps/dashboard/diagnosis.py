@@ -50,13 +50,13 @@ def diagnosis_of(deployment: Deployment, failed: StageRun | None, lines: Sequenc
         remedy="" if found.remedy in deployment.hint else found.remedy,
         line=found.line[:500],
         search=found.line[:LONGEST_SEARCH],
-        fixes=offered(found, resource) if resource else (),
+        fixes=offered(found, resource, failed.stage) if resource else (),
     )
 
 
-def offered(found: failures.Diagnosis, resource: Resource) -> Fixes:
-    """The remedies that would change `resource`, by their numbers in the catalogue."""
-    useful = found.fixes(_spec(resource))
+def offered(found: failures.Diagnosis, resource: Resource, stage: str) -> Fixes:
+    """The remedies that would change `resource` where `stage` failed, by their numbers in the catalogue."""
+    useful = found.fixes(_spec(resource), stage)
     return tuple((number, fix) for number, fix in enumerate(found.entry.fixes) if fix in useful)
 
 

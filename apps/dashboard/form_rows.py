@@ -18,6 +18,8 @@ class Column:
     widget: Literal["text", "textarea", "select", "checkbox", "password"] = "text"
     kind: str = ""  # select: the names of resources of this kind
     placeholder: str = ""
+    options: tuple[str, ...] = ()  # select: these, instead of names
+    usual: Any = ""  # what a new row has
 
 
 COLUMNS: dict[str, tuple[Column, ...]] = {
@@ -39,6 +41,22 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("path", "Path", placeholder="/"),
         Column("app", "App", "select", "App"),
         Column("strip", "Strip path", "checkbox"),
+    ),
+    "redirects": (
+        Column("source", "From", placeholder="/old/*"),
+        Column("target", "To", placeholder="/new/:splat"),
+        Column("status", "Status", "select", options=("307", "308", "302", "301"), usual="307"),
+    ),
+    "jobs": (
+        Column("name", "Name", placeholder="nightly"),
+        Column("schedule", "Schedule", placeholder="0 3 * * *"),
+        Column("timeZone", "Time zone", placeholder="UTC"),
+        Column("command", "Command", "textarea"),
+        Column("timeout", "Time limit in s", placeholder="3600"),
+        Column("overlap", "If the last run is not over", "select", options=("skip", "allow", "replace")),
+        Column("keep", "Runs kept", placeholder="20"),
+        Column("enabled", "On", "checkbox", usual=True),
+        Column("catchUp", "Catch up", "checkbox"),
     ),
 }
 
@@ -64,7 +82,9 @@ def files_of(value: Any) -> list[tuple[str, str]]:
 
 def row_value(field: Field, data: QueryDict) -> Any:
     """The list that was typed, without its blank rows."""
-    rows = [row for row in typed_rows(field, data) if any(cell not in ("", False) for cell in row.values())]
+    usual = {column.name: column.usual for column in COLUMNS[field.widget]}
+    given = typed_rows(field, data)
+    rows = [row for row in given if any(cell not in ("", False, usual[name]) for name, cell in row.items())]
     match field.widget:
         case "files":
             return {row["name"].strip(): row["text"] for row in rows}
@@ -72,8 +92,16 @@ def row_value(field: Field, data: QueryDict) -> Any:
             return [row["name"] for row in rows]
         case "pairs":
             return [row | {"name": row["name"].strip()} for row in rows]
+        case "redirects":
+            return [{name: _number(cell) for name, cell in row.items() if cell != ""} for row in rows]
+        case "jobs":  # what is left empty is as usual; what is wrong is said of the field, not of its type
+            return [{name: _number(cell) for name, cell in row.items() if cell != ""} for row in rows]
         case _:
             return rows
+
+
+def _number(cell: Any) -> Any:
+    return int(cell) if isinstance(cell, str) and cell.isascii() and cell.isdigit() and len(cell) < 12 else cell
 
 
 def typed_rows(field: Field, data: QueryDict) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import time
 from django.conf import settings
 
 from apps.core.errors import PlatformError
-from apps.engines import engine
+from apps.engines import named, offered
 
 FRESH_SECONDS = 60.0
 PATIENCE = 0.5  # seconds a page waits for an engine that is slow to answer
@@ -18,7 +18,7 @@ IMPOSSIBLE = "Builds and apps are not isolated: this machine does not let a sand
 
 
 class _Asked:
-    """The engine's last answer; while it says nothing new, the one before counts."""
+    """The engines' last answer; while one says nothing new, the one before counts."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -26,7 +26,7 @@ class _Asked:
 
     def ask(self) -> None:
         try:
-            self.text = "" if engine().check().sandbox else IMPOSSIBLE
+            self.text = "" if all(named(name).check().sandbox for name in offered()) else IMPOSSIBLE
         except PlatformError:
             pass
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from apps.core.errors import NotFound
 from apps.metrics import reader
 from apps.metrics.charts import RANGES, Range, Span, series, summary
+from apps.pods.kinds.app import RESTING
 from apps.pods.models import Pod, Resource
 
 SILENT = 120.0  # seconds without a measurement that are worth a word
@@ -52,8 +53,8 @@ def context(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
         "marks": _marks(pod, span),
         "any": reader.has_any(pod.pk, app.name),
         "silent": age if age is None or age > SILENT else False,
-        "answers": kind != "worker",
-        "runs": kind != "static",
+        "answers": app.kind == "App" and kind not in ("worker", "job"),
+        "runs": kind not in RESTING,
     }
 
 

@@ -11,6 +11,7 @@ from django.contrib.messages import get_messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 
+from apps.core import room
 from apps.core.errors import PlatformError, Unavailable, UserError
 from apps.core.ids import new_id
 from apps.dashboard.render import render_error, wants_fragment
@@ -99,6 +100,9 @@ class _Errors:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if (told := room.full(error)) is not None:
+            log.error("no_room", error=str(error))
+            error = told
         match error:
             case UserError():
                 return render_error(request, error.status, error.code, error.message, error.hint)

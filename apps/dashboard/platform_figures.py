@@ -9,10 +9,13 @@ from collections.abc import Iterator, Mapping
 from django.db.models import Count
 
 from apps.builds.models import Builder
+from apps.deployments.disks import live_disks
 from apps.deployments.models import Deployment, DeploymentState, Workload
 from apps.metrics import reader, store
+from apps.metrics.disks import GB
 from apps.metrics.exposition import Family
 from apps.metrics.latency import cumulative
+from apps.metrics.models import DiskUsage
 from apps.metrics.steps import FINE
 from apps.metrics.sums import CLASSES, Sums
 from apps.pods.models import Pod
@@ -24,7 +27,7 @@ Labels = Mapping[str, str]
 
 
 def families() -> list[Family]:
-    return [*_apps(), *_deployments(), *_builders(), _age()]
+    return [*_apps(), *_deployments(), *_builders(), *_disks(), _age()]
 
 
 def _apps() -> Iterator[Family]:
@@ -103,6 +106,18 @@ def _builders() -> Iterator[Family]:
     for region, capacity in sorted(room.items()):
         slots.add(capacity, {"region": region})
     yield from (builders, slots)
+
+
+def _disks() -> Iterator[Family]:
+    used = Family("brainpod_disk_used_bytes", "gauge", "What was last found on a disk.")
+    size = Family("brainpod_disk_size_bytes", "gauge", "The size a disk was given; nothing enforces it.")
+    known = {(usage.pod, usage.disk): usage for usage in DiskUsage.objects.all()}
+    for disk in live_disks():
+        labels = {"team": disk.pod.team.slug, "pod": disk.pod.name, "disk": disk.name}
+        size.add(disk.size * GB, labels)
+        if (disk.pod.pk, disk.name) in known:
+            used.add(known[disk.pod.pk, disk.name].used, labels)
+    yield from (used, size)
 
 
 def _age() -> Family:

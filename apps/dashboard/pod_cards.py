@@ -18,9 +18,9 @@ from markupsafe import Markup
 
 from apps.accounts.models import Team, User
 from apps.dashboard.environment import in_words
-from apps.dashboard.pod_states import Running, pod_state
+from apps.dashboard.pod_states import Running, pod_state, resting
 from apps.dashboard.prepared import Prepared, moment
-from apps.deployments.models import Deployment, Workload
+from apps.deployments.models import AppControl, Deployment, Workload
 from apps.pods.models import HostName, Pod, Revision
 
 
@@ -91,8 +91,9 @@ def _html(card: Card, deployed: str, seen: str) -> Markup:
 
 
 def _card(row: tuple[Any, ...], last: Last | None, instances: Running, hosts: tuple[str, ...]) -> Card:
-    _, name, team, slug, version, has_draft = row
-    state = pod_state(live=version is not None, last=last.state if last else "", instances=instances)
+    _, name, team, slug, version, has_draft, stopped, asleep = row
+    rests = resting(stopped=bool(stopped), asleep=bool(asleep))
+    state = pod_state(live=version is not None, last=last.state if last else "", instances=instances, rests=rests)
     seen = instances.seen if state == "unknown" else None
     return Card(
         name, team, slug, state, version, bool(has_draft), hosts, instances.healthy, instances.total, last, seen
@@ -112,9 +113,13 @@ _TEAMS = Prepared(
 _PODS = Prepared(
     lambda user: (
         Pod.objects.filter(team__memberships__user_id=user, deleting_at=None)
-        .annotate(has_draft=Exists(Revision.objects.filter(pod=OuterRef("pk"), sealed_at=None)))
+        .annotate(
+            has_draft=Exists(Revision.objects.filter(pod=OuterRef("pk"), sealed_at=None)),
+            stopped=Exists(AppControl.objects.filter(pod=OuterRef("pk"), stopped_at__isnull=False)),
+            asleep=Exists(AppControl.objects.filter(pod=OuterRef("pk"), asleep_since__isnull=False)),
+        )
         .order_by("name")
-        .values_list("id", "name", "team__name", "team__slug", "live__version", "has_draft")
+        .values_list("id", "name", "team__name", "team__slug", "live__version", "has_draft", "stopped", "asleep")
     )
 )
 _LAST = Prepared(
@@ -141,7 +146,8 @@ _RUNNING = Prepared(
 )
 _HOSTS = Prepared(
     lambda user: (
-        HostName.objects.filter(pod__team__memberships__user_id=user)
+        HostName.objects.owned()
+        .filter(pod__team__memberships__user_id=user)
         .exclude(route="")
         .order_by("host")
         .values_list("pod_id", "host")

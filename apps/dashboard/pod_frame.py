@@ -9,9 +9,12 @@ from typing import Any
 from django.conf import settings
 
 from apps.accounts.gate import Access, Role
+from apps.certificates.models import Certificate
+from apps.dashboard.certificate_card import alarms
 from apps.dashboard.changes import changes_of
-from apps.dashboard.pod_states import pod_state, running
+from apps.dashboard.pod_states import pod_state, resting, running
 from apps.deployments.models import OPEN_STATES, Deployment
+from apps.dns.names import shown
 from apps.pods.models import Pod, Revision
 
 
@@ -27,25 +30,32 @@ class Bar:
     last: Deployment | None
     draft: Revision | None
     changes: int
+    alarms: list[Certificate]
 
 
 def bar(pod: Pod) -> Bar:
     last = pod.deployments.select_related("revision").order_by("-id").first()
     under_way = pod.deployments.select_related("revision").filter(state__in=OPEN_STATES).order_by("id").first()
     instances = running(pod.workloads.filter(serving=True, stopped_at=None))
-    state = pod_state(live=pod.live_id is not None, last=last.state if last else "", instances=instances)
+    rests = resting(
+        stopped=pod.controls.filter(stopped_at__isnull=False).exists(),
+        asleep=pod.controls.filter(asleep_since__isnull=False).exists(),
+    )
+    state = pod_state(live=pod.live_id is not None, last=last.state if last else "", instances=instances, rests=rests)
     draft = pod.draft
     return Bar(
         state="deleting" if pod.deleting_at else state,
         seen=instances.seen if state == "unknown" else None,
         version=pod.live.version if pod.live else None,
         addresses=tuple(
-            (host, settings.BRAINPOD.url(host)) for host in pod.hosts.exclude(route="").values_list("host", flat=True)
+            (shown(host), settings.BRAINPOD.url(host))
+            for host in pod.hosts.owned().exclude(route="").exclude(state="misdirected").values_list("host", flat=True)
         ),
         under_way=under_way,
         last=last,
         draft=draft,
         changes=len(changes_of(pod, draft)) if draft else 0,
+        alarms=alarms(pod),
     )
 
 

@@ -9,12 +9,26 @@ from typing import Protocol
 
 from django.utils import timezone
 
-STALE = datetime.timedelta(seconds=45)  # the reconciler looks every few seconds; older means the engine is silent
+from apps.deployments.models import Workload
+from apps.deployments.observing import SILENT
+from apps.engines import recovery
+
+STALE = SILENT  # the reconciler looks every few seconds; older means the engine is silent
 
 
 def is_stale(seen: datetime.datetime | None, now: datetime.datetime | None = None) -> bool:
     """Whether what was observed at `seen` is too old to be called the state of now."""
     return seen is not None and (now or timezone.now()) - seen > STALE
+
+
+def silence(workload: Workload) -> str:
+    """What to say of an instance the engine has not answered for in too long, with its age; empty if it has."""
+    if workload.observed_at is None or not is_stale(workload.observed_at):
+        return ""
+    seconds = (timezone.now() - workload.observed_at).total_seconds()
+    if workload.state != "lost":
+        return recovery.unknown_words(seconds)
+    return recovery.lost_words(max(seconds, recovery.LOST_AFTER), listens=bool(workload.address), others=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +60,21 @@ def running(workloads: Iterable[Seen]) -> Running:
     return Running(len(rows), sum(row.state == "healthy" for row in rows), seen)
 
 
-def pod_state(*, live: bool, last: str, instances: Running) -> str:
-    """`live`: some revision is; `last`: the state of the newest deployment, empty if there is none."""
+def resting(*, stopped: bool, asleep: bool) -> str:
+    """The word for an app, or for a pod none of whose apps runs, when some are stopped by hand or asleep."""
+    if asleep:
+        return "asleep"
+    return "stopped" if stopped else ""
+
+
+def pod_state(*, live: bool, last: str, instances: Running, rests: str = "") -> str:
+    """`live`: some revision is; `last`: the state of the newest deployment, empty if there is none; `rests`: `resting`
+    of its apps.
+    """
     if last in ("waiting", "pending"):
         return "deploying"
     if last == "degraded":
         return "degraded"
     if live:
-        return instances.state
+        return rests if rests and not instances.total else instances.state
     return "failed" if last == "failed" else "not_deployed"

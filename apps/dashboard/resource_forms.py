@@ -15,6 +15,7 @@ from django.http import QueryDict
 from apps.core.errors import Detail
 from apps.dashboard.form_rows import COLUMNS, Column, row_value, rows_of, typed_rows
 from apps.dashboard.forms import sentence
+from apps.dns.names import shown
 from apps.pods.kinds import Field, Kind
 from apps.pods.kinds.base import dig
 from apps.pods.models import Snapshot, Spec
@@ -83,6 +84,12 @@ class ResourceForm:
         if each.widget == "secrets":
             self.secrets = _secrets(each, dig(spec, each.path) or {}, data)
             return
+        if each.widget == "password":
+            if f"{each.path}.remove" in data:
+                self.secrets = {each.path: None}
+            elif value := data.get(f"{each.path}.value", ""):
+                self.secrets = {each.path: value}
+            return
         value = _typed(each, data)
         if value is not None:
             *parents, last = each.path.split(".")
@@ -100,9 +107,13 @@ class ResourceForm:
         """What is to be saved: without what its own values hide, without what is not given on input."""
         spec = self.kind.prune(self.spec)
         for each in self.kind.form:
-            if each.read_only:
+            if each.read_only or each.aside:
                 spec.pop(each.path, None)
         return spec
+
+    def aside(self, path: str) -> Any:
+        """What was typed besides the spec; None for nothing."""
+        return dig(self.spec, path) or None
 
     def sections(self) -> dict[str, list[Input]]:
         found: dict[str, list[Input]] = {}
@@ -132,6 +143,11 @@ class ResourceForm:
             pattern = self._row(each, "__n__", {})
         elif each.widget == "lines":
             value = "\n".join(map(str, value or ()))
+        elif each.widget == "domains":
+            value = "\n".join(shown(str(name)) for name in value or ())
+        elif each.widget == "name":
+            options = tuple((name, name) for name in self._names(each.kind, value))
+            each = replace(each, widget="select", options=(("", each.blank or f"{each.label}…"), *options))
         when = " ".join(f"{path}={'|'.join(values)}" for path, values in each.when)
         fixed = each.read_only or (self.live and each.path in self.kind.immutable)
         made = Input(each, value, (), not each.shown(self.spec), fixed, when, rows, pattern)
@@ -143,17 +159,19 @@ class ResourceForm:
             name = f"{each.path}.{number}.{column.name}"
             path = f"{each.path}.{number}" if each.widget == "names" else name
             options = self._options(each, column, given.get(column.name))
-            cells.append(Cell(name, column, given.get(column.name, ""), options, tuple(self.errors.get(path, ()))))
+            value = given.get(column.name, "" if given else column.usual)
+            cells.append(Cell(name, column, value, options, tuple(self.errors.get(path, ()))))
         return Row(tuple(cells), bool(given.get("stored")))
 
     def _options(self, each: Field, column: Column, chosen: Any) -> tuple[str, ...]:
-        kind = column.kind or each.kind
-        if column.widget != "select":
-            return ()
-        names = {name for name, resource in self.around.items() if resource.kind == kind} | (
-            {chosen} if chosen else set()
-        )
-        return tuple(sorted(names))
+        if column.widget != "select" or column.options:
+            return column.options
+        return self._names(column.kind or each.kind, chosen)
+
+    def _names(self, kind: str, chosen: Any) -> tuple[str, ...]:
+        """Those of `kind` that may be chosen, and the one that is."""
+        names = {name for name, resource in self.around.items() if resource.kind == kind}
+        return tuple(sorted(names | {chosen} if chosen else names))
 
     def _errors(self, path: str, made: Input) -> tuple[str, ...]:
         """The errors of the field itself, and those beneath it that no cell shows."""
@@ -175,7 +193,7 @@ def _typed(each: Field, data: QueryDict) -> Any:
     if each.path not in data:
         return None
     text = str(data[each.path]).replace("\r\n", "\n")
-    if each.widget == "lines":
+    if each.widget in ("lines", "domains"):
         return [line.strip() for line in text.split("\n") if line.strip()]
     if each.widget == "number":
         digits = text.strip()

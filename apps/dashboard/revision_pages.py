@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from apps.dashboard.deployment_pages import rollback
-from apps.pods.diff import defaults, diff, flatten
+from apps.engines.offers import TITLES
+from apps.pods import moving
+from apps.pods.diff import defaults, flatten
+from apps.pods.kinds.job import Job
 from apps.pods.models import Pod, Resource, Revision
 
 PAGE = 50
@@ -23,7 +26,7 @@ def page_of_revisions(pod: Pod, before: str) -> dict[str, Any]:
 
 def comparison(a: Revision, b: Revision) -> dict[str, Any]:
     """From `a` to `b`, in the order they were named."""
-    return {"a": a, "b": b, "changes_shown": diff(a.snapshot(), b.snapshot())}
+    return {"a": a, "b": b, "changes_shown": moving.changes(a, b)}
 
 
 def revision_context(pod: Pod, revision: Revision) -> dict[str, Any]:
@@ -34,6 +37,7 @@ def revision_context(pod: Pod, revision: Revision) -> dict[str, Any]:
         "deployments": revision.deployments.select_related("actor").order_by("-id")[:10],
         "builds": {build.app: build for build in revision.builds.all()},
         "is_live": is_live,
+        "runs_on": TITLES[moving.engine_of(revision)],
         "rollback": None if is_live or pod.live is None else rollback(pod, revision),
     }
 
@@ -41,4 +45,15 @@ def revision_context(pod: Pod, revision: Revision) -> dict[str, Any]:
 def settings_of(resource: Resource) -> list[tuple[str, Any]]:
     """The fields that are not the default."""
     usual = defaults(resource.kind)
-    return [(path, value) for path, value in flatten(resource).items() if usual.get(path) != value and value != ()]
+    given = [(path, value) for path, value in flatten(resource).items() if usual.get(path) != value and value != ()]
+    return [(path, value) for path, value in given if not _usual_in_row(path, value)]
+
+
+def _usual_in_row(path: str, value: Any) -> bool:
+    """Whether a field of a row (`mounts./data.file`, `jobs.nightly.keep`) says nothing: it is empty, or the default."""
+    rows, _, field = path.rpartition(".")
+    if not rows.count("."):
+        return False
+    if rows.startswith("jobs.") and field in Job.model_fields:
+        return bool(Job.model_fields[field].default == value)
+    return value in ("", None)

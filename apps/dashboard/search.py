@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import idna
 from django.urls import NoReverseMatch, reverse
 
 from apps.accounts.models import Team, User
-from apps.pods.models import Pod
+from apps.dns.names import shown
+from apps.pods.models import HostName, Pod
 
 EACH = 6
 LONGEST = 100
@@ -54,6 +56,19 @@ def pods(user: User, text: str) -> Iterable[Hit]:
 
 
 @searchable
+def domains(user: User, text: str) -> Iterable[Hit]:
+    """Routes by the names they answer to, and by those claimed for them."""
+    try:
+        wanted = idna.encode(text, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        wanted = text.lower()
+    hosts = HostName.objects.filter(pod__in=Pod.objects.visible_to(user), host__contains=wanted).exclude(route="")
+    for row in hosts.select_related("pod").order_by("host")[:EACH]:
+        address = reverse("resource", kwargs={"pod": row.pod.name, "name": row.route})
+        yield Hit("domain", shown(row.host), address, "route", f"{row.route} in {row.pod.name}")
+
+
+@searchable
 def teams(user: User, text: str) -> Iterable[Hit]:
     for team in Team.objects.of(user).filter(name__icontains=text)[:EACH]:
         yield Hit("team", team.name, reverse("team", kwargs={"team": team.slug}), "users-group")
@@ -63,7 +78,7 @@ def teams(user: User, text: str) -> Iterable[Hit]:
 def pages(user: User, text: str) -> Iterable[Hit]:
     known = [("Home", "home", "home"), ("Teams", "teams", "users-group"), ("Account", "account", "user")]
     if user.is_staff:
-        known.append(("Operators", "admin:index", "tool"))
+        known += [("Operators", "admin:index", "tool"), ("nginx", "nginx", "tool")]
     for title, name, icon in known:
         if text.lower() in title.lower():
             yield Hit("page", title, reverse(name), icon)

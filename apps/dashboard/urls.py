@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from apps.dashboard.views import account, connections, frame, home, prometheus, session, teams, usage
+from apps.dashboard.views import (
+    account,
+    connections,
+    frame,
+    git_sign_in,
+    home,
+    nginx,
+    prometheus,
+    session,
+    teams,
+    terminals,
+    usage,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -14,6 +26,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", frame.healthz, name="healthz"),
     path("readyz", frame.readyz, name="readyz"),
     path("metrics", prometheus.prometheus, name="prometheus"),
+    path("operators/nginx/", nginx.nginx, name="nginx"),
+    path("operators/nginx/brainpod.conf", nginx.nginx_text, name="nginx-text"),
     path("operators/login/", frame.operators_login, name="operators-login"),
     path("sign-in/", session.sign_in, name="sign-in"),
     path("sign-in/<str:token>/", session.sign_in_link, name="sign-in-link"),
@@ -28,12 +42,25 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("teams/", teams.teams, name="teams"),
     path("teams/<slug:team>/", teams.team, name="team"),
     path("teams/<slug:team>/usage/", usage.usage, name="team-usage"),
+    path("teams/<slug:team>/terminals/", terminals.terminals, name="terminals"),
+    path("teams/<slug:team>/terminals/<slug:session>/ending/", terminals.terminal_ending, name="terminal-ending"),
     path("teams/<slug:team>/name/", teams.team_name, name="team-name"),
     path("teams/<slug:team>/invitations/", teams.team_invitations, name="team-invitations"),
     path("teams/<slug:team>/invitations/<int:pk>/", teams.team_invitation, name="team-invitation"),
     path("teams/<slug:team>/members/<int:pk>/", teams.team_member, name="team-member"),
     path("teams/<slug:team>/git-access/", connections.git_access, name="git-access"),
     path("teams/<slug:team>/git-access/new/<slug:kind>/", connections.git_access_new, name="git-access-new"),
+    path(
+        "teams/<slug:team>/git-access/sign-in/<slug:application>/",
+        git_sign_in.git_access_sign_in,
+        name="git-access-sign-in",
+    ),
+    path("git-access/callback/", git_sign_in.git_access_callback, name="git-access-callback"),
+    path(
+        "teams/<slug:team>/git-access/<slug:connection>/reconnect/",
+        git_sign_in.git_access_reconnect,
+        name="git-access-reconnect",
+    ),
     path(
         "teams/<slug:team>/git-access/<slug:connection>/",
         connections.git_access_connection,

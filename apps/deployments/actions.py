@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
-from apps import sources
-from apps.builds.actions import carry_builds, has_source, stored_apps
-from apps.connections.access import access
+from apps.builds.actions import carry_builds, stored_apps
+from apps.core import room
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
 from apps.core.states import move
 from apps.deployments import wake as workers
@@ -18,6 +17,7 @@ from apps.deployments.events import changed
 from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, Deployment, Trigger
 from apps.pods import actions as pods
 from apps.pods import plan as plans
+from apps.pods.domains import claims
 from apps.pods.models import Pod, Revision
 
 if TYPE_CHECKING:
@@ -66,18 +66,6 @@ def deploy_revision(
     return start(pod=pod, revision=revision, trigger=Trigger.ROLLBACK if rollback else Trigger.REDEPLOY, by=by)
 
 
-def deploy_latest(*, pod: Pod, app: str, by: User | None) -> Deployment:
-    """Deploy the newest commit of the app's branch. Raises what apps.sources.base.Source.resolve raises."""
-    base = pod.live or pod.head
-    resource = base.snapshot().get(app) if base else None
-    if resource is None or not has_source(resource):
-        raise NotFound(f"app {app} with a repository in what is deployed")
-    source = resource.spec["source"]
-    with access(pod.team, source["repo"]) as way:
-        commit = sources.source().resolve(source["repo"], source.get("branch", ""), credential=way.credential)
-    return deploy_commits(pod=pod, commits={app: commit}, trigger=Trigger.MANUAL, by=by, summary="")
-
-
 @transaction.atomic
 def deploy_commits(
     *, pod: Pod, commits: Mapping[str, str], trigger: Trigger, by: User | None, summary: str
@@ -101,10 +89,13 @@ def revision_under_way(pod: Pod) -> Revision | None:
 
 @transaction.atomic
 def start(*, pod: Pod, revision: Revision, trigger: Trigger, by: User | None) -> Deployment:
-    """Queue a deployment; one that was still waiting is replaced by it."""
+    """Queue a deployment; one that was still waiting is replaced by it. Raises UserError("no_room")."""
     if pod.deleting_at:
         raise Conflict("pod_deleting", f"{pod.name} is being deleted.", "Nothing in it can be deployed any more.")
     carry_builds(revision=revision)
+    if revision.builds.filter(artifact=None).exists():
+        room.check()
+    claims.claim_all(pod, revision)
     for waiting in pod.deployments.filter(state="waiting"):
         _end_waiting(waiting, "Replaced by a newer deployment before it began.")
     deployment = Deployment.objects.create(pod=pod, revision=revision, trigger=trigger, actor=by)

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from apps.core.admin import ReadOnly
 from apps.core.errors import UserError
 from apps.deployments import actions
-from apps.deployments.models import Deployment, Duty, StageRun, Workload
+from apps.deployments.models import AppControl, AppEvent, Deployment, Duty, Job, JobRun, Lookup, StageRun, Workload
 
 
 class StageRunInline(ReadOnly, admin.TabularInline):
@@ -45,6 +45,15 @@ class DeploymentAdmin(ReadOnly, admin.ModelAdmin):
                 self.message_user(request, f"{deployment} ({deployment.pk}) is being cancelled.")
 
 
+@admin.register(Lookup)
+class LookupAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("id", "app", "pod", "branch", "state", "error_code", "actor", "created_at", "finished_at")
+    list_filter = ("state", "pod__team")
+    search_fields = ("id", "app", "pod__name", "error_code", "error")
+    list_select_related = ("pod", "actor")
+    readonly_fields = ("leased_until", "fence")
+
+
 @admin.register(StageRun)
 class StageRunAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("stage", "app", "state", "deployment", "started_at", "finished_at", "note")
@@ -55,10 +64,47 @@ class StageRunAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(Workload)
 class WorkloadAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("__str__", "pod", "revision", "state", "serving", "restarts", "reason", "observed_at", "stopped_at")
-    list_filter = ("state", "serving", "pod__team")
+    list_display = (
+        *("__str__", "pod", "revision", "engine", "state", "serving", "restarts", "reason", "observed_at"),
+        "stopped_at",
+    )
+    list_filter = ("state", "serving", "engine", "pod__team")
     search_fields = ("id", "app", "pod__name")
     list_select_related = ("pod", "revision")
+
+
+@admin.register(AppEvent)
+class AppEventAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("at", "pod", "app", "instance", "kind", "level", "words", "actor")
+    list_filter = ("kind", "level", "pod__team")
+    search_fields = ("app", "workload", "pod__name", "words")
+    list_select_related = ("pod", "actor")
+
+
+@admin.register(AppControl)
+class AppControlAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("__str__", "due", "stopped_at", "stopped_by", "asleep_since", "count", "scaled_at", "generation")
+    list_filter = ("due", "pod__team")
+    search_fields = ("app", "pod__name")
+    list_select_related = ("pod", "stopped_by")
+    readonly_fields = ("leased_until", "fence")
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("name", "app", "pod", "schedule", "zone", "next_at")
+    list_filter = ("pod__team",)
+    search_fields = ("name", "app", "pod__name")
+    list_select_related = ("pod",)
+
+
+@admin.register(JobRun)
+class JobRunAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("id", "job", "app", "pod", "trigger", "state", "scheduled_for", "started_at", "finished_at")
+    list_filter = ("state", "trigger", "pod__team")
+    search_fields = ("id", "job", "app", "pod__name", "reason")
+    list_select_related = ("pod",)
+    readonly_fields = ("leased_until", "fence")
 
 
 @admin.register(Duty)

@@ -50,14 +50,15 @@ def assign(here: str = "") -> list[Deployment]:
 
 def _open() -> list[Deployment]:
     rows = Deployment.objects.filter(state__in=OPEN_STATES, pod__deleting_at=None, cancel_at=None)
-    return list(rows.select_related("pod__team", "builder").annotate(unbuilt=UNBUILT).order_by("id"))
+    return list(rows.select_related("pod__team", "builder", "revision").annotate(unbuilt=UNBUILT).order_by("id"))
 
 
 class _Round:
     """One look at everything that is open: what is taken, and who may have what is left."""
 
     def __init__(self, builders: list[Builder], rows: list[Deployment]) -> None:
-        self.builders = fleet.usable(builders)
+        self.builders = builders
+        self._usable: dict[str, list[Builder]] = {}  # by engine
         self.regions = {b.region for b in builders}
         self.load: Counter[int] = Counter()  # builder → deployments
         self.teams: Counter[int] = Counter()  # team → deployments that are being built
@@ -79,7 +80,14 @@ class _Round:
             return True
         told, begun = row.assigned_at, row.builder.started_at
         lost = row.leased_until is not None or (told is not None and begun is not None and begun > told)
-        return row.builder in self.builders and told is not None and told > now - BEGIN and not lost
+        return row.builder in self._able(row) and told is not None and told > now - BEGIN and not lost
+
+    def _able(self, row: Deployment) -> list[Builder]:
+        """Who may build for the engine of `row`."""
+        engine = row.revision.engine
+        if engine not in self._usable:
+            self._usable[engine] = fleet.usable(self.builders, engine)
+        return self._usable[engine]
 
     def _take(self, row: Deployment, builder: Builder) -> None:
         self.load[builder.pk] += 1
@@ -92,7 +100,7 @@ class _Round:
             self.waiting.sort(key=lambda row: (row.state == "waiting", self.teams[row.pod.team_id], row.pk))
             row = self.waiting.pop(0)
             missing = self._missing(row)
-            builder = None if missing else fleet.choose(self.builders, row.pod.region, self.load)
+            builder = None if missing else fleet.choose(self._able(row), row.pod.region, self.load)
             if builder is None:
                 self._wait(row, missing or "builder")
                 continue
@@ -115,7 +123,7 @@ class _Round:
                 self._spent[team.pk] = usage.exhausted(team)
             if self._spent[team.pk]:
                 return "minutes"
-        if any(b.region == row.pod.region for b in self.builders):
+        if any(b.region == row.pod.region for b in self._able(row)):
             return ""
         return "daemon" if row.pod.region in self.regions else "region"
 

@@ -1,23 +1,23 @@
-"""Whether what was started is fit to take over: the health path of a web app, the liveness of a worker."""
+"""Whether what was started is fit to take over: its health check has to pass once."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
-import httpx
-
-from apps import engines
 from apps.builds import failures
 from apps.core.errors import Unavailable, UserError
+from apps.deployments import checks
+from apps.deployments.checks import Check, Found
 from apps.deployments.models import Workload
 from apps.engines.base import Finished, State, Status
 
 FIRST, SLOWEST = 0.01, 0.5  # seconds between two probes: at once in the beginning, then slower
 LATE = 0.05  # of the time an app took to start, at most, until that is seen
 ALIVE = 2.0  # seconds a worker has to stay up
-ANSWER = 10.0  # seconds one probe may take
+COMMANDS = 2.0  # seconds between two check commands, at most
 PATIENCE = 600.0  # seconds an engine that does not answer is waited for
 LAST_LINES = 200  # of what an app wrote, read for why it ended or is not healthy
 STARTS = 3  # starts that ended by themselves before the app is called broken
@@ -28,28 +28,6 @@ BEHIND = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """`path` is None for a worker. `window`: seconds to become healthy; `grace`: seconds more while degraded."""
-
-    path: str | None
-    window: float
-    host: str
-
-    @property
-    def grace(self) -> float:
-        return min(30.0, self.window / 2)
-
-
-@dataclass(slots=True)
-class Seen:
-    """The last thing a probe found, in words."""
-
-    words: str = "nothing answered"
-    code: str = "health_check_failed"
-    hint: str = ""
-
-
 def wait(workload: Workload, check: Check, *, tick: Callable[[], None], degraded: Callable[[str], None]) -> str:
     """Wait until `workload` is healthy; what the passing check saw, in words.
 
@@ -57,30 +35,51 @@ def wait(workload: Workload, check: Check, *, tick: Callable[[], None], degraded
     Raises UserError naming what was found when the grace after the window has passed too, or it keeps exiting.
     """
     began = time.monotonic()
-    told, seen = False, Seen()
-    transport = _transport(workload.address) if check.path is not None else None
-    with httpx.Client(transport=transport, timeout=ANSWER, trust_env=False) as client:
+    told, seen = False, Found(False, "nothing answered")
+    with asyncio.Runner() as loop:
         while True:
             tick()
             status, silent = _status(workload, tick)
             began += silent  # the window is the app's, not the engine's
             _refuse_crash_loop(workload, status)
             elapsed = time.monotonic() - began
-            words = _worker(status) if check.path is None else _web(client, check, workload, status, seen)
-            if words:
-                return words
+            seen = _try(loop, workload, check, status, seen)
+            if seen.healthy:
+                return seen.words
             if elapsed > check.window and not told:
                 degraded(seen.words)
                 told = True
             if elapsed > check.window + check.grace:
                 raise _diagnosis(workload, check, seen)
-            time.sleep(min(SLOWEST, max(FIRST, LATE * elapsed)))
+            time.sleep(min(_pause(check), max(FIRST, LATE * elapsed)))
+
+
+def _pause(check: Check) -> float:
+    """Seconds between two tries, at most: a command costs the host a process each time."""
+    return SLOWEST if check.type != "command" else COMMANDS
+
+
+def _try(loop: asyncio.Runner, workload: Workload, check: Check, status: Status, before: Found) -> Found:
+    """One look. Where the app said something before and nothing now, what it said is worth more."""
+    match check.type:
+        case "alive":
+            return _alive(status)
+        case "http":
+            found = loop.run(checks.http(workload.address, check))
+        case _:
+            try:
+                found = checks.beside(workload.runner, workload.handle, check, status)
+            except Unavailable:
+                return before  # waited for at the next look
+    if found.words != checks.NOBODY:
+        return found
+    return replace(before, words=status.reason or found.words)
 
 
 def _status(workload: Workload, tick: Callable[[], None]) -> tuple[Status, float]:
     """What the engine says, and for how many seconds it said nothing. Raises Unavailable after PATIENCE."""
     began = time.monotonic()
-    while (status := engines.engine().status(workload.handle)).state == State.UNKNOWN:
+    while (status := workload.runner.status(workload.handle)).state == State.UNKNOWN:
         if time.monotonic() - began > PATIENCE:
             raise Unavailable("engine_unavailable", "The engine does not answer.")
         tick()
@@ -88,37 +87,11 @@ def _status(workload: Workload, tick: Callable[[], None]) -> tuple[Status, float
     return status, time.monotonic() - began
 
 
-def _transport(address: str) -> httpx.HTTPTransport:
-    """Without certificates: reading them takes longer than many an app to start, and probes are plain HTTP."""
-    uds = address.removeprefix("unix:") if address.startswith("unix:") else None
-    return httpx.HTTPTransport(uds=uds, verify=False)
-
-
-def _web(client: httpx.Client, check: Check, workload: Workload, status: Status, seen: Seen) -> str:
-    host = "app" if workload.address.startswith("unix:") else workload.address
-    try:
-        answer = client.get(
-            f"http://{host}{check.path}", headers={"Host": check.host, "User-Agent": "Brainpod-Health/1"}
-        )
-    except httpx.TimeoutException:
-        seen.words, seen.code = f"{check.path} did not answer within {ANSWER:.0f} s", "health_check_timeout"
-        seen.hint = "Answer the health path without waiting for anything slow."
-        return ""
-    except httpx.HTTPError:
-        seen.words = status.reason or "nothing listens on $PORT yet"
-        return ""
-    if 200 <= answer.status_code < 400:
-        return f"{check.path} answered {answer.status_code}"
-    seen.words, seen.code = f"{check.path} answered {answer.status_code}", "health_check_status"
-    seen.hint = "The health path has to answer 2xx or 3xx; set another one if this is not it."
-    return ""
-
-
-def _worker(status: Status) -> str:
+def _alive(status: Status) -> Found:
     if status.state != State.RUNNING or status.since is None:
-        return ""
+        return Found(False, status.reason or "it does not run")
     alive = time.time() - status.since.timestamp()
-    return f"running for {alive:.0f} s" if alive >= ALIVE else ""
+    return Found(alive >= ALIVE, f"running for {alive:.0f} s")
 
 
 def _refuse_crash_loop(workload: Workload, status: Status) -> None:
@@ -128,6 +101,14 @@ def _refuse_crash_loop(workload: Workload, status: Status) -> None:
         raise UserError(
             "start_command_not_found", f"{workload.app}: the start command was not found.", "Check its spelling."
         )
+
+
+def _listens(workload: Workload) -> str | None:
+    """What it listens on instead of $PORT, if that can be told."""
+    try:
+        return workload.runner.probe(workload.handle)
+    except Unavailable:
+        return None
 
 
 def _said(workload: Workload, code: int | None) -> UserError:
@@ -141,22 +122,18 @@ def _said(workload: Workload, code: int | None) -> UserError:
 
 def _last_lines(workload: Workload) -> list[str]:
     try:
-        lines = [line.text for line in engines.engine().logs(workload.handle) if line.stream != "engine"]
+        lines = [line.text for line in workload.runner.logs(workload.handle) if line.stream != "engine"]
     except Unavailable:
         return []
     return lines[-LAST_LINES:]
 
 
-def _diagnosis(workload: Workload, check: Check, seen: Seen) -> UserError:
+def _diagnosis(workload: Workload, check: Check, seen: Found) -> UserError:
     """Why it never became healthy, as far as can be found."""
-    status = engines.engine().status(workload.handle)
+    status = workload.runner.status(workload.handle)
     if status.state == State.RESTARTING and status.exit_code is not None:
         return _said(workload, status.exit_code)
-    try:
-        listens = engines.engine().probe(workload.handle)
-    except Unavailable:
-        listens = None
-    if listens:
+    if check.type in ("http", "tcp") and (listens := _listens(workload)):
         return UserError(
             "not_listening",
             f"{workload.app} {listens}.",

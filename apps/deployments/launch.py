@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
-from apps import engines, secretstore
+from apps import secretstore
 from apps.builds import bundle
 from apps.builds.stages import secrets as secrets_stage
 from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
 from apps.core.states import move
+from apps.deployments import databases
+from apps.deployments.disk_paths import made
 from apps.deployments.models import WORKLOAD_MOVES, Workload
 from apps.deployments.recorder import Recorder
 from apps.deployments.release import Release
 from apps.engines.base import LaunchSpec, Limits, Mount, RunSpec
-from apps.pods.environment import environment, secret_references
+from apps.pods import kinds
+from apps.pods.environment import environment
+from apps.pods.kinds.app import listens
 from apps.pods.sizes import SIZES
 
 PORT = 8080
-
-
-def disk_path(pod_id: str, disk: str) -> Path:
-    """Where the content of a disk is on this host."""
-    return Path(settings.BRAINPOD.state) / "pods" / pod_id / "disks" / disk
 
 
 def spec_of(release: Release, workload: Workload) -> LaunchSpec:
@@ -35,12 +32,14 @@ def spec_of(release: Release, workload: Workload) -> LaunchSpec:
 
     Raises Unavailable while the secret store does not answer: nothing is started with half an environment.
     """
+    if kinds.get(release.snapshot[workload.app].kind).server:
+        return databases.spec_of(release, workload)
     spec = release.snapshot[workload.app].spec
     start = spec.get("startCommand") or manifest(release, workload.app).start
     whole = run_spec(release, workload.app, id=workload.id, command=("sh", "-c", start) if start else ())
     given = {field.name: getattr(whole, field.name) for field in fields(whole)}
     given["env"] = {**whole.env, "BRAINPOD_REPLICA": str(workload.replica)}
-    return LaunchSpec(**given, port=PORT if spec.get("type", "web") == "web" else None)
+    return LaunchSpec(**given, port=PORT if listens(spec) else None)
 
 
 def run_spec(release: Release, app: str, *, id: str, command: tuple[str, ...]) -> RunSpec:
@@ -48,10 +47,8 @@ def run_spec(release: Release, app: str, *, id: str, command: tuple[str, ...]) -
     spec = release.snapshot[app].spec
     what = manifest(release, app)
     mounts, links, path = bundle.mounts(what)
-    values = secrets_stage.read(
-        secretstore.secrets(), release.revision.pod_id, secret_references(release.revision, app)
-    )
-    env = environment(release.revision, app, secrets=values)
+    values, passwords = secrets_stage.given(secretstore.secrets(), release.revision, app)
+    env = environment(release.revision, app, secrets=values, passwords=passwords)
     size = SIZES[spec["instance"]]
     return RunSpec(
         id=id,
@@ -71,6 +68,7 @@ def run_spec(release: Release, app: str, *, id: str, command: tuple[str, ...]) -
         files=_files(release, spec),
         limits=Limits(cpu=size.cpu, memory=size.memory),
         region=release.revision.pod.region,
+        peers=databases.peers(release, app),
     )
 
 
@@ -84,15 +82,16 @@ def manifest(release: Release, app: str) -> bundle.Manifest:
 
 def fetch(release: Release, app: str, recorder: Recorder) -> None:
     """Have the image of `app` where it will run, told in the log. Raises UserError("image_pull_failed")."""
-    image = manifest(release, app).image
+    server = kinds.get(release.snapshot[app].kind).server
+    image = databases.image(release, app) if server else manifest(release, app).image
     if image:
-        engines.engine().fetch(image, on_line=recorder.write, cancelled=recorder.cancelled)
+        release.runner.fetch(image, on_line=recorder.write, cancelled=recorder.cancelled)
         recorder.check()
 
 
 def start(release: Release, workload: Workload) -> None:
     """Start `workload` (again). Raises Unavailable when the engine or the secret store does not answer."""
-    handle = engines.engine().launch(spec_of(release, workload))
+    handle = workload.runner.launch(spec_of(release, workload))
     failpoint("workload.launched", workload.pod_id)
     Workload.objects.filter(pk=workload.pk).update(handle=handle, observed_at=timezone.now())
     workload.refresh_from_db()
@@ -101,23 +100,21 @@ def start(release: Release, workload: Workload) -> None:
 def stop(workload: Workload, grace: float) -> None:
     """End `workload` for good. Raises Unavailable when the engine does not answer; it is then tried again later."""
     move(workload, "draining", table=WORKLOAD_MOVES, serving=False)
-    engines.engine().stop(workload.handle or {"id": workload.id}, grace)
+    workload.runner.stop(workload.handle or {"id": workload.id}, grace)
     failpoint("workload.stopped", workload.pod_id)
     move(workload, "stopped", table=WORKLOAD_MOVES, stopped_at=timezone.now(), reason="")
 
 
 def pause(workload: Workload, grace: float) -> None:
     """End the process of `workload` and keep its row: it is started again if what it yields to fails."""
-    engines.engine().stop(workload.handle or {"id": workload.id}, grace)
+    workload.runner.stop(workload.handle or {"id": workload.id}, grace)
 
 
 def _disks(release: Release, spec: dict[str, Any]) -> tuple[Mount, ...]:
     mounts = []
     for mount in spec.get("mounts", []):
         if disk := mount.get("disk"):
-            path = disk_path(release.revision.pod_id, disk)
-            path.mkdir(parents=True, exist_ok=True)
-            mounts.append(Mount(str(path), mount["path"], "write"))
+            mounts.append(Mount(made(release.revision.pod_id, disk), mount["path"], "write"))
     return tuple(mounts)
 
 

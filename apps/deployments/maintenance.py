@@ -14,8 +14,11 @@ from apps import artifacts
 from apps.builds.caching import sweep, tending
 from apps.builds.image import pruning
 from apps.builds.models import Artifact, Build
+from apps.deployments import feed
 from apps.deployments.duties import duty
-from apps.deployments.models import Workload
+from apps.deployments.models import JobRun, Workload
+from apps.edge import edge
+from apps.edge.journal import segments
 from apps.logs import retention
 from apps.metrics import retention as metrics
 from apps.pods.models import Pod, Revision
@@ -24,14 +27,22 @@ HOUR = 3600.0
 
 
 def maintain() -> None:
-    """Old log lines, figures, sessions, artifacts and images of revisions past the kept ones, idle caches."""
+    """Old log lines, figures, events, sessions, artifacts and images of revisions past the kept ones, idle caches."""
     with duty("maintain") as lease:
         if lease is None:
             return
         retention.apply()
         metrics.apply(Pod.objects.values("pk"))
+        feed.forget()
+        _requests()
         Session.objects.filter(expire_date__lt=timezone.now()).delete()
         _artifacts()
+
+
+def _requests() -> None:
+    config = settings.BRAINPOD
+    pods = Pod.objects.values_list("pk", flat=True)
+    segments.forget(edge().journal(), pods=pods, days=config.request_days, rows=config.request_rows)
 
 
 def _artifacts() -> None:
@@ -44,6 +55,7 @@ def _artifacts() -> None:
         *recent,
         *Pod.objects.exclude(live=None).values_list("live_id", flat=True),
         *Workload.objects.exclude(state="stopped").values_list("revision_id", flat=True),
+        *JobRun.objects.filter(state="running").values_list("revision_id", flat=True),
     }
     old = Build.objects.filter(artifact__isnull=False).exclude(revision_id__in=needed)
     old.update(artifact=None, built_at=None)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from apps import engines
 from apps.deployments.models import Workload
 from apps.metrics.instances import Instance
 
 
 def instances() -> dict[str, Instance]:
     """By the workload's id."""
-    rows = Workload.objects.exclude(state="stopped").values_list("id", "pod_id", "app", "handle")
-    return {workload: Instance(pod, app, handle) for workload, pod, app, handle in rows if handle}
+    rows = Workload.objects.exclude(state="stopped").values_list("id", "pod_id", "app", "handle", "engine")
+    usual = engines.default()
+    return {
+        workload: Instance(pod, app, handle, engine or usual) for workload, pod, app, handle, engine in rows if handle
+    }

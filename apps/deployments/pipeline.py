@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from apps import secretstore
 from apps.builds import pipeline as builds
 from apps.builds.models import Build
-from apps.builds.stages import secrets as secrets_stage
 from apps.core.errors import PlatformError, UserError
 from apps.core.failpoints import failpoint
 from apps.core.leases import Lease, LeaseLost, acquire, kept
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import dispatch, health, queue, retire
+from apps.deployments import dispatch, health, purge, queue, retire, settling
+from apps.deployments.attended import Cancelled
+from apps.deployments.checks import Check
 from apps.deployments.events import changed
+from apps.deployments.hidden import all_hidden
 from apps.deployments.models import DEPLOYMENT_MOVES, STAGES, WORKLOAD_MOVES, Deployment, StageRun, Workload
-from apps.deployments.recorder import Cancelled, Recorder
+from apps.deployments.recorder import Recorder
 from apps.deployments.release import Release
 from apps.deployments.rollout import launch_all, undo
 from apps.deployments.switch import switch
 from apps.logs.writer import LogWriter
-from apps.pods.environment import secret_references
+from apps.pods import kinds
 
 log = structlog.get_logger(__name__)
 
 
 def deploy(recorder: Recorder) -> None:
-    """Build what changed, launch it beside the old, wait until it is healthy, move the traffic."""
+    """Build what changed, have its databases, launch it beside the old, wait until it is healthy, move the traffic."""
     revision = recorder.deployment.revision
     for build in revision.builds.order_by("app"):
         if build.artifact_id:
@@ -40,15 +42,20 @@ def deploy(recorder: Recorder) -> None:
         else:
             _build(recorder, build)
     _built(recorder)
+    settling.stand_aside(revision.pod_id)
     release = Release.of(revision)
-    workloads = launch_all(recorder, release)
-    for workload in workloads:
-        _check_health(recorder, release, workload)
+    workloads = []
+    for names in (release.databases(), release.apps()):
+        begun = launch_all(recorder, release, names)
+        for workload in begun:
+            _check_health(recorder, release, workload)
+        workloads += begun
     recorder.check()
     recorder.log.section("Switch")
     recorder.patiently(lambda: switch(recorder.deployment, workloads, recorder.lease), "the edge")
     failpoint("edge.answers", recorder.deployment.pod_id)
     recorder.write(f"{revision} is live.")
+    purge.after_going_live(recorder)
 
 
 class HandedOver(Exception):
@@ -89,6 +96,7 @@ def run(deployment_id: str) -> None:
             failpoint("deployment.ended", deployment.pod_id)
     queue.wake_next()
     retire.retire(deployment.pod_id)
+    settling.wake_due()
 
 
 def _begin(deployment: Deployment) -> bool:
@@ -101,11 +109,7 @@ def _begin(deployment: Deployment) -> bool:
             limit = now + datetime.timedelta(seconds=_longest(deployment))
             if not move(deployment, "pending", table=DEPLOYMENT_MOVES, started_at=now, deadline=limit):
                 return False
-            apps = deployment.revision.resources.filter(kind="App").values_list("name", flat=True)
-            StageRun.objects.bulk_create(
-                [StageRun(deployment=deployment, stage=stage, app=app) for app in apps for stage in STAGES],
-                ignore_conflicts=True,
-            )
+            StageRun.objects.bulk_create(_rows(deployment), ignore_conflicts=True)
     except IntegrityError:
         deployment.refresh_from_db()
         return False
@@ -113,10 +117,19 @@ def _begin(deployment: Deployment) -> bool:
     return True
 
 
+def _rows(deployment: Deployment) -> Iterator[StageRun]:
+    """Every stage of every app; a database is launched and checked, and nothing of it is built."""
+    for name, kind in deployment.revision.resources.values_list("name", "kind"):
+        stages = STAGES if kind == "App" else STAGES[6:] if kinds.get(kind).server else ()
+        for stage in stages:
+            yield StageRun(deployment=deployment, stage=stage, app=name)
+
+
 def _longest(deployment: Deployment) -> float:
     config = settings.BRAINPOD
-    apps = deployment.revision.resources.filter(kind="App").count()
-    return 600 + apps * (config.clone_seconds + 2 * config.build_seconds + 1200)
+    named = deployment.revision.resources.values_list("kind", flat=True)
+    apps, databases = sum(kind == "App" for kind in named), sum(kinds.get(kind).server is not None for kind in named)
+    return 600 + apps * (config.clone_seconds + 2 * config.build_seconds + 1200) + databases * 1200
 
 
 def _work(deployment: Deployment, lease: Lease) -> None:
@@ -124,9 +137,9 @@ def _work(deployment: Deployment, lease: Lease) -> None:
     try:
         # Until the secrets are known nothing is written that could hold one.
         with LogWriter.open(deployment.stream, mask=Mask([])) as writer:
-            recorder = Recorder(deployment, lease, writer)
+            recorder = Recorder(deployment=deployment, lease=lease, log=writer)
             try:
-                writer.mask = recorder.patiently(lambda: _mask(deployment), "the secret store")
+                writer.mask = Mask(recorder.patiently(lambda: all_hidden(deployment.revision), "the secret store"))
                 deploy(recorder)
             except Cancelled:
                 _end(recorder, "cancelled", "Cancelled.")
@@ -178,15 +191,6 @@ def _elapsed(deployment: Deployment) -> float | None:
     return round((deployment.finished_at - deployment.started_at).total_seconds(), 1)
 
 
-def _mask(deployment: Deployment) -> Mask:
-    """Every secret value of the revision, so that none passes into the log whichever stage prints it."""
-    store, revision = secretstore.secrets(), deployment.revision
-    values: list[str] = []
-    for app in revision.resources.filter(kind="App").values_list("name", flat=True):
-        values += secrets_stage.read(store, deployment.pod_id, secret_references(revision, app)).values()
-    return Mask(values)
-
-
 def _skip_build(recorder: Recorder, build: Build) -> None:
     commit = f" ({build.commit[:7]})" if build.commit else ""
     for stage in STAGES[:6]:
@@ -195,7 +199,6 @@ def _skip_build(recorder: Recorder, build: Build) -> None:
 
 def _check_health(recorder: Recorder, release: Release, workload: Workload) -> None:
     """Wait for one instance. One that serves already is healthy by definition: it is kept, not checked again."""
-    spec = release.snapshot[workload.app].spec
     deployment = recorder.deployment
     if workload.serving:
         recorder.skip("health", workload.app, "Unchanged: it keeps running.")
@@ -207,12 +210,8 @@ def _check_health(recorder: Recorder, release: Release, workload: Workload) -> N
         changed(deployment.pod_id, deployment.pk)
 
     with recorder.stage("health", workload.app) as note:
-        host = f"{deployment.pod.name}.{settings.BRAINPOD.domain}"
-        check = health.Check(
-            path=spec.get("healthCheckPath", "/") if spec.get("type", "web") == "web" else None,
-            window=float(spec.get("healthCheckTimeout", 60)),
-            host=host,
-        )
+        check = Check.of(release.snapshot[workload.app], deployment.pod.name)
         note.text = health.wait(workload, check, tick=recorder.check, degraded=degraded)
         recorder.write(f"{workload}: {note.text}")
-        move(workload, "healthy", table=WORKLOAD_MOVES, observed_at=timezone.now())
+        now = timezone.now()
+        move(workload, "healthy", table=WORKLOAD_MOVES, observed_at=now, since=now)

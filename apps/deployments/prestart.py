@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from apps import engines
 from apps.builds import failures
 from apps.builds.image import bases
 from apps.core.failpoints import failpoint
@@ -54,6 +53,8 @@ def run(recorder: Recorder, release: Release, app: str) -> None:
 
 def commands(release: Release, app: str) -> list[Before]:
     """Raises PlatformError("artifact_missing")."""
+    if release.snapshot[app].kind != "App":
+        return []
     lines = {
         "release": launch.manifest(release, app).release,
         "prestart": release.snapshot[app].spec.get("preStart", ""),
@@ -69,7 +70,7 @@ def _run(recorder: Recorder, release: Release, before: Before) -> None:
         recorder.write(line)
 
     seconds = SECONDS[before.what]
-    finished = engines.engine().run_once(
+    finished = release.runner.run_once(
         _spec(release, before), on_line=on_line, timeout=seconds, cancelled=recorder.cancelled
     )
     recorder.check()

@@ -7,7 +7,7 @@ the difference and mends it; a pass that finds none costs a handful of queries.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -16,39 +16,75 @@ from django.utils import timezone
 
 from apps import edge, engines
 from apps.builds import fleet
-from apps.core.errors import PlatformError, UserError
+from apps.core.errors import PlatformError, Unavailable, UserError
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import dispatch, inspections, launch, queue, wake
+from apps.deployments import dispatch, feed, inspections, launch, lifecycle, lookups, observing, queue, settling, wake
+from apps.deployments.checks import Check
 from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
 from apps.deployments.events import changed
-from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, WORKLOAD_MOVES, Deployment, StageRun, Workload
+from apps.deployments.models import (
+    DEPLOYMENT_MOVES,
+    OPEN_STATES,
+    WORKLOAD_MOVES,
+    AppControl,
+    Deployment,
+    StageRun,
+    Workload,
+)
 from apps.deployments.release import Release
 from apps.deployments.retire import retire
 from apps.deployments.rollout import undo
+from apps.engines import recovery
 from apps.engines.base import State, Status
 from apps.logs.writer import LogWriter
-from apps.pods.models import Pod
+from apps.pods.models import Pod, Resource
 
 log = structlog.get_logger(__name__)
+GONE = "Started again: it was gone."
+EDGE_EVERY = 3  # passes
 SEEN_EVERY = datetime.timedelta(seconds=15)  # how old "observed" becomes before it is written again
 
 
 def reconcile() -> None:
-    """One pass. Every part is tried though another fails."""
+    """One pass. Every part is tried though another fails.
+
+    Who changes what is to be served tells the edge at once; here it is told after a pass that changed something, and
+    every few passes whatever happened: reading all of it is most of what a pass costs.
+    """
     with duty("reconcile") as lease:
         if lease is None:
             return
-        for part in (_jobs, inspections.tend, _workloads, _leftovers, _edge, _deletions, fleet.note_runtime):
-            try:
-                part()
-            except PlatformError as error:
-                log.info("reconcile_waits", part=part.__name__, error=str(error))
+        news = lease.fence % EDGE_EVERY == 0
+        for part in (
+            _jobs,
+            inspections.tend,
+            lookups.tend,
+            _workloads,
+            _leftovers,
+            settling.wake_due,
+            _deletions,
+            fleet.note_runtime,
+        ):
+            news = _tried(part) or news
+        if news:
+            _tried(_edge)
+
+
+def _tried(part: Callable[[], object]) -> bool:
+    """Whether `part` changed something, or may have before it failed."""
+    try:
+        return bool(part())
+    except PlatformError as error:
+        log.info("reconcile_waits", part=part.__name__, error=str(error))
+        return True
 
 
 def _jobs() -> None:
     """Wake workers for deployments nobody works on, and end those past their deadline."""
+    if not Deployment.objects.filter(state__in=OPEN_STATES).exists():
+        return
     now = timezone.now()
     for deployment in Deployment.objects.filter(state__in=("pending", "degraded"), deadline__lt=now):
         Deployment.objects.filter(pk=deployment.pk).update(fence=F("fence") + 1, leased_until=None)
@@ -69,30 +105,75 @@ def _jobs() -> None:
         wake.wake(wake.RUN, pk)
 
 
-def _workloads() -> None:
-    """Compare what the engine runs with the rows: note it, start again what is gone, stop what nobody knows."""
-    seen = engines.engine().workloads()
-    rows = {w.pk: w for w in Workload.objects.exclude(state="stopped").select_related("revision", "revision__pod")}
+def _workloads() -> bool:
+    """Each engine by itself; whether anything was not as it stood. Raises what one raised, when all were looked at."""
+    rows: dict[str, dict[str, Workload]] = {name: {} for name in engines.offered()}
+    for workload in Workload.objects.exclude(state="stopped").select_related("revision", "revision__pod"):
+        rows.setdefault(workload.engine or engines.default(), {})[workload.pk] = workload
+    failure: PlatformError | None = None
+    news = False
+    for name, known in rows.items():
+        try:
+            news = _compare(name, known) or news
+        except PlatformError as error:
+            failure = error
+    if failure:
+        raise failure
+    return news
+
+
+def _compare(engine: str, rows: dict[str, Workload]) -> bool:
+    """Compare what `engine` runs with its rows: note it, start again what is gone, stop what nobody knows."""
+    runner = engines.named(engine)
+    try:
+        seen = runner.workloads()
+    except Unavailable:
+        observing.silent([w for w in rows.values() if w.serving])
+        raise
+    checked = _checked([w for pk, w in rows.items() if pk in seen and w.serving and _undecided(w, seen[pk])])
+    news = False
     for pk, workload in rows.items():
         status = seen.get(pk, Status(State.GONE))
         if status.state is not State.GONE:
-            _moved(workload, status.address)
-            _note(workload, status)
+            moved = _moved(workload, status.address)
+            if status.leaving and workload.serving:
+                lifecycle.replace(workload)
+            news = observing.note(workload, status, checked=pk in checked) or moved or news
         elif workload.serving and not workload.yielded_to_id:
             _start_again(workload)
-    _seen(pk for pk, status in seen.items() if status.state is not State.UNKNOWN)
+            news = True
+    _seen(pk for pk in rows.keys() & seen.keys() if seen[pk].state is not State.UNKNOWN)
     for stranger in seen.keys() - rows.keys():
         if not Workload.objects.filter(pk=stranger).exclude(state="stopped").exists():
             log.warning("orphan_stopped", workload=stranger)
-            engines.engine().stop({"id": stranger}, 5.0)
+            runner.stop({"id": stranger}, 5.0)
+    return news
 
 
-def _moved(workload: Workload, address: str) -> None:
-    """The engine has it elsewhere now: traffic follows at the end of this pass."""
-    if address and workload.handle.get("address") not in (None, address):
-        log.info("workload_moved", workload=workload.pk, address=address)
-        Workload.objects.filter(pk=workload.pk).update(handle={**workload.handle, "address": address})
-        changed(workload.pod_id)
+def _undecided(workload: Workload, status: Status) -> bool:
+    """Whether that it runs may not be enough to call it healthy."""
+    return workload.state != "healthy" or status.restarts > workload.restarts
+
+
+def _checked(workloads: list[Workload]) -> set[str]:
+    """The ids of those whose health check says when they are healthy."""
+    if not workloads:
+        return set()
+    named = Resource.objects.filter(
+        revision__in={w.revision_id for w in workloads}, name__in={w.app for w in workloads}
+    )
+    alive = {(resource.revision_id, resource.name) for resource in named if Check.of(resource, "").type == "alive"}
+    return {w.pk for w in workloads if (w.revision_id, w.app) not in alive}
+
+
+def _moved(workload: Workload, address: str) -> bool:
+    """Whether the engine has it elsewhere now: traffic follows at the end of this pass."""
+    if not address or workload.handle.get("address") in (None, address):
+        return False
+    log.info("workload_moved", workload=workload.pk, address=address)
+    Workload.objects.filter(pk=workload.pk).update(handle={**workload.handle, "address": address})
+    changed(workload.pod_id)
+    return True
 
 
 def _seen(answered: Iterable[str]) -> None:
@@ -102,39 +183,55 @@ def _seen(answered: Iterable[str]) -> None:
     Workload.objects.filter(old, pk__in=list(answered)).update(observed_at=now)
 
 
-def _note(workload: Workload, status: Status) -> None:
-    """Write down what was observed, if it differs from what stands there."""
-    state = {State.RUNNING: "healthy", State.RESTARTING: "unhealthy", State.EXITED: "unhealthy"}.get(status.state)
-    if state is None or (not workload.serving and state == "healthy"):
-        return  # what does not serve yet is judged by its health check
-    if (workload.state, workload.reason, workload.restarts) == (state, status.reason[:300], status.restarts):
-        return
-    fields: dict[str, Any] = {"reason": status.reason[:300], "restarts": status.restarts, "observed_at": timezone.now()}
-    if workload.state == state:
-        Workload.objects.filter(pk=workload.pk).update(**fields)
-    else:
-        move(workload, state, table=WORKLOAD_MOVES, **fields)
-    changed(workload.pod_id)
-
-
 def _start_again(workload: Workload) -> None:
-    """Bring back what should serve and is gone: after a reboot, or the engine's own end."""
+    """Bring back what should serve and is gone: after a reboot, or the engine's own end. Never what is stopped.
+
+    The engine answers and has it not, so nothing of it runs anywhere: that holds for a worker too. One that cannot be
+    started waits longer each time.
+    """
+    now = timezone.now()
+    if workload.retry_at is not None and now < workload.retry_at:
+        return
+    if AppControl.objects.filter(pod=workload.pod_id, app=workload.app, stopped_at__isnull=False).exists():
+        return
     log.info("starting_again", workload=workload.pk, app=workload.app, pod=workload.pod_id)
     try:
         launch.start(Release.of(workload.revision), workload)
-    except UserError as error:
-        Workload.objects.filter(pk=workload.pk).update(reason=error.message[:300])
+    except Unavailable:
+        raise
+    except (UserError, PlatformError) as error:
+        _not_started(workload, error)
         return
-    move(workload, "starting", table=WORKLOAD_MOVES, reason="Started again: it was gone.")
-    changed(workload.pod_id)
+    _become(workload, "starting", reason=GONE, failing="", retry_at=None)
+    feed.tell(workload, "start", GONE, level="warn")
 
 
-def _leftovers() -> None:
-    """Finish the retiring that a worker began and did not end."""
+def _not_started(workload: Workload, error: UserError | PlatformError) -> None:
+    now = timezone.now()
+    ran = (now - workload.since).total_seconds() if workload.state == "healthy" and workload.since else 0.0
+    failures = recovery.failures_after(workload.failed_starts, ran)
+    delay = recovery.delay_after(failures)
+    times = f"failed {failures} time{'' if failures == 1 else 's'} in a row, next try in {recovery.age(delay)}"
+    words = f"Not started again: {error.message.rstrip('.')}; {times}."[:300]
+    later = now + datetime.timedelta(seconds=delay)
+    _become(workload, "unhealthy", reason=words, failing="", failed_starts=failures, retry_at=later)
+    feed.tell(workload, "start", words, level="error")
+
+
+def _become(workload: Workload, state: str, **fields: Any) -> None:
+    """Move it to `state`, where it may be already, and write `fields`."""
+    if not move(workload, state, table=WORKLOAD_MOVES, since=timezone.now(), **fields):
+        Workload.objects.filter(pk=workload.pk, state=state).update(**fields)
+
+
+def _leftovers() -> bool:
+    """Finish the retiring that a worker began and did not end; whether there was any."""
     rows = Workload.objects.filter(serving=False).exclude(state="stopped").exclude(deployment__state__in=OPEN_STATES)
     yielded = Workload.objects.filter(serving=True, yielded_to__isnull=False).exclude(yielded_to__state__in=OPEN_STATES)
-    for pod_id in {*rows.values_list("pod_id", flat=True), *yielded.values_list("pod_id", flat=True)}:
+    pods = {*rows.values_list("pod_id", flat=True), *yielded.values_list("pod_id", flat=True)}
+    for pod_id in pods:
         retire(pod_id)
+    return bool(pods)
 
 
 def _edge() -> None:

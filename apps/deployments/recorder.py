@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import datetime
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from django.utils import timezone
 
-from apps.core.errors import PlatformError, Unavailable, UserError
+from apps.core.errors import PlatformError, UserError
 from apps.core.failpoints import failpoint
-from apps.core.leases import Lease, LeaseLost
+from apps.core.leases import LeaseLost
+from apps.deployments.attended import Attended, Cancelled
 from apps.deployments.events import changed
 from apps.deployments.models import STAGE_TITLES, Deployment, StageRun
-from apps.logs.writer import LogWriter
-
-T = TypeVar("T")
-PATIENCE = 600.0  # seconds a deployment waits for a component that does not answer
-ASK_EVERY = 0.4  # seconds between two looks at the row for a cancellation
-
-
-class Cancelled(Exception):
-    """Somebody asked for the deployment to be cancelled."""
 
 
 @dataclass(slots=True)
@@ -35,14 +26,10 @@ class Note:
 
 
 @dataclass(slots=True)
-class Recorder:
+class Recorder(Attended):
     """`lease` fences every write; `log` is the deployment's stream."""
 
     deployment: Deployment
-    lease: Lease
-    log: LogWriter
-    _asked: float = field(default=0.0)
-    _cancelled: bool = field(default=False)
     _began: dict[tuple[str, str], datetime.datetime] = field(default_factory=dict)
 
     def write(self, text: str) -> None:
@@ -52,26 +39,9 @@ class Recorder:
         """Mask these too, in all that is written from now on."""
         self.log.mask = self.log.mask.also(values)
 
-    def cancelled(self) -> bool:
-        """Whether to stop what is being done: cancelled by somebody, or the lease is lost. Cheap enough to poll."""
-        try:
-            self.lease.check()
-        except LeaseLost:
-            return True
-        now = time.monotonic()
-        if not self._cancelled and now - self._asked > ASK_EVERY:
-            self._asked = now
-            row = Deployment.objects.filter(pk=self.deployment.pk).values_list("cancel_at", "switched_at").first()
-            self._cancelled = row is None or (row[0] is not None and row[1] is None)
-        return self._cancelled
-
-    def check(self) -> None:
-        """Raise LeaseLost or Cancelled if this worker is to stop here."""
-        self._asked = 0.0
-        cancelled = self.cancelled()
-        self.lease.check()
-        if cancelled:
-            raise Cancelled
+    def _is_asked_to_end(self) -> bool:
+        row = Deployment.objects.filter(pk=self.deployment.pk).values_list("cancel_at", "switched_at").first()
+        return row is None or (row[0] is not None and row[1] is None)
 
     @contextmanager
     def stage(self, stage: str, app: str) -> Iterator[Note]:
@@ -97,22 +67,6 @@ class Recorder:
 
     def skip(self, stage: str, app: str, why: str) -> None:
         self._set(stage, app, state="skipped", note=why[:300])
-
-    def patiently(self, action: Callable[[], T], what: str) -> T:
-        """`action()`, tried again while a component does not answer; raises its Unavailable after PATIENCE."""
-        until = time.monotonic() + PATIENCE
-        told = False
-        while True:
-            self.check()
-            try:
-                return action()
-            except Unavailable as error:
-                if time.monotonic() > until:
-                    raise
-                if not told:
-                    self.log.line(f"Waiting for {what}: {error.message}", level="warn")
-                    told = True
-                time.sleep(1)
 
     def _ended(self, stage: str, app: str, error: Exception) -> None:
         if isinstance(error, Cancelled):

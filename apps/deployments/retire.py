@@ -12,14 +12,15 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from apps import edge, engines
+from apps import edge
 from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
-from apps.deployments import launch
+from apps.deployments import disks, launch
 from apps.deployments.desired import edge_state
+from apps.deployments.disk_paths import disk_path
 from apps.deployments.duties import duty
 from apps.deployments.events import changed
-from apps.deployments.models import OPEN_STATES, Deployment, Workload
+from apps.deployments.models import OPEN_STATES, AppControl, Deployment, Workload
 from apps.deployments.rollout import restore_yielded
 from apps.engines.base import Handle
 from apps.pods.models import Pod
@@ -54,7 +55,15 @@ def retire(pod_id: str) -> None:
 
 def _leftover(pod_id: str):  # type: ignore[no-untyped-def]
     rows = Workload.objects.filter(pod_id=pod_id, serving=False).exclude(state="stopped")
-    return rows.exclude(deployment__state__in=OPEN_STATES)
+    return rows.exclude(deployment__state__in=OPEN_STATES).exclude(pk__in=coming(pod_id))
+
+
+def coming(pod_id: str) -> list[str]:
+    """The instances that are being started beside what serves, and by no deployment (apps/deployments/settling.py)."""
+    controls = AppControl.objects.filter(pod=pod_id, leased_until__isnull=False)
+    apps = [control.app for control in controls if control.held]
+    new = Workload.objects.filter(pod=pod_id, app__in=apps, serving=False, deployment=None, released_at=None)
+    return list(new.exclude(state="stopped").values_list("pk", flat=True))
 
 
 def _switching(pod_id: str) -> bool:
@@ -70,17 +79,21 @@ def _serves_again(workload: Workload) -> bool:
 def _drained(pod_id: str, leftover: list[Workload]) -> list[Workload]:
     """Those of `leftover` that may be stopped: no request is under way in them, or they have had their drain time."""
     edge.edge().settle()
-    switched = _switched_at(pod_id)
-    most = settings.BRAINPOD.drain_seconds
-    if switched is None:
+    switched, most = _switched_at(pod_id), settings.BRAINPOD.drain_seconds
+    since = {w.pk: w.released_at or switched for w in leftover}
+    moved = [moment for moment in since.values() if moment]
+    if not moved:
         return leftover
-    time.sleep(max(0.0, min(LEAST, most) - _since(switched)))
+    time.sleep(max(0.0, min(LEAST, most) - _since(max(moved))))
     while True:
-        past = _since(switched)
-        busy = [w for w in leftover if past < most and engines.engine().connections(_handle(w)) != 0]
-        if not busy or past > PATIENCE:
+        busy = [w for w in leftover if _draining(since[w.pk], most) and w.runner.connections(_handle(w)) != 0]
+        if not busy or _since(max(moved)) > PATIENCE:
             return [w for w in leftover if w not in busy]
         time.sleep(0.1)
+
+
+def _draining(moved: datetime.datetime | None, most: float) -> bool:
+    return moved is not None and _since(moved) < most
 
 
 def _handle(workload: Workload) -> Handle:
@@ -110,9 +123,10 @@ def _discard_disks(pod_id: str) -> None:
     if pod.live is None:
         return
     kept = set(pod.live.resources.filter(kind="Disk").values_list("name", flat=True))
-    root = launch.disk_path(pod_id, "")
-    for path in root.iterdir() if root.is_dir() else ():
+    root = disk_path(pod_id, "")
+    for path in disks.kept(pod_id):
         if path.name not in kept:
+            disks.discard(pod_id, path)
             gone = root.parent / f"discarded-{path.name}-{time.time_ns()}"
             path.rename(gone)
             log.info("disk_discarded", pod=pod_id, disk=path.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import groupby
 
 import structlog
@@ -17,21 +17,31 @@ from apps.deployments.models import Deployment, Workload
 from apps.deployments.recorder import Recorder
 from apps.deployments.release import Release, Wanted, running
 from apps.engines.base import State
+from apps.pods import moving
 
 log = structlog.get_logger(__name__)
+RESTING = {
+    "stopped": "Stopped by hand: it stays stopped. Start it from its page.",
+    "asleep": "Asleep and unchanged: the next request starts it.",
+}
 UNDO_GRACE = 5.0  # seconds between TERM and KILL for something that never had traffic
 
 
-def launch_all(recorder: Recorder, release: Release) -> list[Workload]:
-    """Have every wanted instance running; what runs already with the same everything is kept."""
+def launch_all(recorder: Recorder, release: Release, names: Collection[str]) -> list[Workload]:
+    """Have every wanted instance of `names` running; what runs already with the same everything is kept."""
     pod = recorder.deployment.pod
-    for app in release.apps():
+    for app in names:
         if not release.runs(app):
-            recorder.skip("launch", app, "A static site has no process.")
-            recorder.skip("health", app, "The files are served as soon as traffic moves.")
-    found = running(pod)
+            by_clock = release.snapshot[app].spec.get("type") == "job"
+            recorder.skip("launch", app, "Its jobs run by the clock." if by_clock else "A static site has no process.")
+            health = "Nothing of it answers." if by_clock else "The files are served as soon as traffic moves."
+            recorder.skip("health", app, health)
+        elif rests := release.rests(app):
+            recorder.skip("launch", app, RESTING[rests])
+            recorder.skip("health", app, "It does not run.")
+    found = running(pod, release.engine)
     workloads = []
-    for app, group in groupby(release.wanted(), key=lambda w: w.app):
+    for app, group in groupby((one for one in release.wanted() if one.app in names), key=lambda w: w.app):
         wanted = list(group)
         kept = [found.get((w.app, w.replica, w.fingerprint)) for w in wanted]
         if all(w is not None and w.serving and not w.yielded_to_id for w in kept):
@@ -42,7 +52,7 @@ def launch_all(recorder: Recorder, release: Release) -> list[Workload]:
             recorder.patiently(lambda app=app: launch.fetch(release, app, recorder), "the engine")  # type: ignore[misc]
             begun = [w for w in kept if w is not None and w.deployment_id == recorder.deployment.pk]
             if not begun:
-                _make_room(recorder, wanted[0])
+                _make_room(recorder, release, wanted[0])
             if not begun and not any(w is not None and w.serving for w in kept):
                 prestart.run(recorder, release, app)
             for one, row in zip(wanted, kept, strict=True):
@@ -64,6 +74,7 @@ def _launch(recorder: Recorder, release: Release, wanted: Wanted, row: Workload 
             app=wanted.app,
             replica=wanted.replica,
             fingerprint=wanted.fingerprint,
+            engine=release.engine,
         )
         failpoint("workload.recorded", deployment.pod_id)
     recorder.write(f"Starting {row} as {row.id}")
@@ -71,7 +82,7 @@ def _launch(recorder: Recorder, release: Release, wanted: Wanted, row: Workload 
     return row
 
 
-def _make_room(recorder: Recorder, wanted: Wanted) -> None:
+def _make_room(recorder: Recorder, release: Release, wanted: Wanted) -> None:
     """A disk has one writer: whoever serves with one of these disks stops before the new instance starts."""
     pod = recorder.deployment.pod
     if not wanted.disks or pod.live is None:
@@ -80,6 +91,7 @@ def _make_room(recorder: Recorder, wanted: Wanted) -> None:
     # One that was asked already may still run: whoever asked it was killed before it had stopped.
     yielding = Q(yielded_to=None) | Q(yielded_to=recorder.deployment)
     for holder in Workload.objects.filter(yielding, pod=pod, app__in=holders, serving=True):
+        moving.check_disks(wanted.disks, holder.engine or engines.default(), release.engine)
         Workload.objects.filter(pk=holder.pk).update(yielded_to=recorder.deployment)
         failpoint("room.asked", pod.pk)
         recorder.write(f"Stopping {holder}: its disk has one writer")
@@ -117,10 +129,11 @@ def restore_yielded(pod_id: str) -> None:
 
 def _last_words(workload: Workload, write: Callable[[str], None], lines: int = 30) -> None:
     """The end of what a failing instance wrote, where its deployer looks first."""
+    handle = workload.handle or {"id": workload.id}
     try:
-        if engines.engine().status(workload.handle or {"id": workload.id}).state is State.GONE:
+        if workload.runner.status(handle).state is State.GONE:
             return
-        for line in list(engines.engine().logs(workload.handle))[-lines:]:
+        for line in list(workload.runner.logs(handle))[-lines:]:
             write(f"{workload.app} | {line.text}")
     except Unavailable:
         return

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from apps import secretstore
-from apps.builds.stages import secrets as secrets_stage
 from apps.core.masking import Mask
-from apps.deployments.models import Deployment, Workload
+from apps.deployments.hidden import hidden
+from apps.deployments.models import Deployment, JobRun, Workload
 from apps.engines.base import Handle
-from apps.pods.environment import secret_references
 from apps.pods.models import Pod
 
 if TYPE_CHECKING:
@@ -17,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def may_read(user: User, stream: str) -> bool:
-    """Whether `user` is in the team whose deployment or workload writes `stream`."""
+    """Whether `user` is in the team whose deployment, workload or job writes `stream`."""
     kind, _, key = stream.partition(":")
-    model = {"deployment": Deployment, "workload": Workload}.get(kind)
+    model = {"deployment": Deployment, "workload": Workload, "jobrun": JobRun}.get(kind)
     if model is None or not user.is_authenticated:
         return False
     return model._default_manager.filter(pk=key, pod__in=Pod.objects.visible_to(user)).exists()
@@ -30,8 +28,7 @@ def runtime_mask(workload_id: str) -> Mask:
     workload = Workload.objects.select_related("revision").filter(pk=workload_id).first()
     if workload is None:
         return Mask([])
-    references = secret_references(workload.revision, workload.app)
-    return Mask(secrets_stage.read(secretstore.secrets(), workload.pod_id, references).values())
+    return Mask(hidden(workload.revision, workload.app))
 
 
 def runtime_handle(workload_id: str) -> Handle | None:

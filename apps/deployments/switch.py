@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from apps import edge
 from apps.core.failpoints import failpoint
 from apps.core.leases import Lease
+from apps.deployments import domains
+from apps.deployments.attended import Cancelled
 from apps.deployments.desired import edge_state
 from apps.deployments.events import changed
-from apps.deployments.models import Deployment, Workload
-from apps.deployments.recorder import Cancelled
-from apps.pods.models import Pod
+from apps.deployments.jobs.follow import follow
+from apps.deployments.models import AppControl, Deployment, Workload
+from apps.pods import kinds
+from apps.pods.models import Pod, Revision
 
 
 def switch(deployment: Deployment, workloads: list[Workload], lease: Lease) -> None:
@@ -31,15 +35,23 @@ def switch(deployment: Deployment, workloads: list[Workload], lease: Lease) -> N
             raise Cancelled
         before = Pod.objects.values_list("live", flat=True).get(pk=pod.pk)
         served = list(Workload.objects.filter(pod=pod, serving=True).values_list("pk", flat=True))
-        Workload.objects.filter(pod=pod, serving=True).exclude(pk__in=chosen).update(serving=False)
-        Workload.objects.filter(pk__in=chosen).update(serving=True, revision=deployment.revision, deployment=deployment)
-        Pod.objects.filter(pk=pod.pk).update(live=deployment.revision)
+        Workload.objects.filter(pod=pod, serving=True).exclude(pk__in=chosen).update(serving=False, released_at=now)
+        Workload.objects.filter(pk__in=chosen).update(
+            serving=True, released_at=None, revision=deployment.revision, deployment=deployment
+        )
+        Pod.objects.filter(pk=pod.pk).update(live=deployment.revision, cache_generation=F("cache_generation") + 1)
+        follow(pod.pk, deployment.revision)
     failpoint("between-switch-and-edge", pod.pk)
     try:
         edge.edge().apply(edge_state)
     except Exception:
         _undo(deployment, before=before, served=served, chosen=chosen)
         raise
+    woken = AppControl.objects.filter(pod=pod, app__in={w.app for w in workloads}, asleep_since__isnull=False)
+    woken.update(asleep_since=None, asleep_as="", active_at=timezone.now())
+    apps = deployment.revision.resources.filter(kind__in=kinds.RUNNING).values("name")
+    AppControl.objects.filter(pod=pod).exclude(app__in=apps).delete()
+    domains.release(pod)
     changed(pod.pk, deployment.pk)
 
 
@@ -47,6 +59,7 @@ def _undo(deployment: Deployment, *, before: int | None, served: list[str], chos
     with transaction.atomic():
         Pod.objects.select_for_update().get(pk=deployment.pod_id)
         Pod.objects.filter(pk=deployment.pod_id).update(live=before)
+        follow(deployment.pod_id, Revision.objects.filter(pk=before).first() if before else None)
         Workload.objects.filter(pk__in=set(chosen) - set(served)).update(serving=False)
-        Workload.objects.filter(pk__in=served).update(serving=True, revision=before)
+        Workload.objects.filter(pk__in=served).update(serving=True, released_at=None, revision=before)
         Deployment.objects.filter(pk=deployment.pk).update(switched_at=None)

@@ -12,13 +12,15 @@ from apps import edge, secretstore
 from apps.builds import pipeline as builds
 from apps.builds.caching import tending
 from apps.builds.models import Artifact, Build
+from apps.cdn.models import path_of as token_path
 from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
 from apps.core.leases import acquire
 from apps.core.states import move
-from apps.deployments import launch
+from apps.deployments import disks, launch, settling
 from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
+from apps.deployments.jobs import history
 from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, Deployment, Workload
 from apps.logs.retention import delete_stream
 from apps.metrics import store as metrics
@@ -46,10 +48,11 @@ def _quiet(pod: Pod) -> bool:
             return False
         move(deployment, "cancelled", table=DEPLOYMENT_MOVES, where=lease.where, finished_at=timezone.now())
         lease.release()
-    return True
+    return history.forget(pod.pk)
 
 
 def _remove(pod: Pod) -> None:
+    settling.stand_aside(pod.pk)
     edge.edge().apply(edge_state)
     failpoint("teardown.edge", pod.pk)
     edge.edge().settle()
@@ -59,13 +62,16 @@ def _remove(pod: Pod) -> None:
             launch.stop(workload, 10.0)
     failpoint("teardown.stopped", pod.pk)
     store = secretstore.secrets()
-    for path in {*secret_paths(pod), *filter(None, [pod.webhook_path])}:
+    for path in {*secret_paths(pod), token_path(pod.pk), *filter(None, [pod.webhook_path])}:
         store.delete(path)
     failpoint("teardown.secrets", pod.pk)
     streams = [w.stream for w in workloads] + [d.stream for d in pod.deployments.all()]
     for stream in streams:
         delete_stream(stream)
     metrics.forget([pod.pk])
+    for disk in disks.kept(pod.pk):
+        disks.discard(pod.pk, disk)
+    shutil.rmtree(edge.edge().journal() / pod.pk, ignore_errors=True)
     shutil.rmtree(settings.BRAINPOD.state / "pods" / pod.pk, ignore_errors=True)
     for cache in (tending.root() / str(pod.team_id)).glob(f"{pod.pk}-*"):
         tending.aside(cache)

@@ -14,7 +14,18 @@ RUN = "deployments.run"
 TEAR_DOWN = "deployments.tear_down"
 RECONCILE = "deployments.reconcile"
 MAINTAIN = "deployments.maintain"
+MEASURE_DISKS = "deployments.measure_disks"
 INSPECT = "deployments.inspect"
+LOOK_UP = "deployments.look_up"
+SETTLE = "deployments.settle"
+REGULATE = "deployments.regulate"
+JOBS = "deployments.jobs"
+RUN_JOB = "deployments.run_job"
+CHECK_DOMAINS = "deployments.check_domains"
+CHECK_DOMAIN = "deployments.check_domain"
+CERTIFICATES = "deployments.certificates"
+CERTIFY = "deployments.certify"
+PURGE = "deployments.purge"
 
 
 def wake(task: str, *args: str, queue: str | None = None) -> None:

@@ -1,4 +1,7 @@
-"""One line of the access log as a value. Pure; the form of a line is `LOG` in apps/edge/tables.py."""
+"""One line of the access log as figures. Pure; the form of a line is `LOG` in apps/edge/tables.py.
+
+The whole of a line is read by apps/edge/journal, for people.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import math
 from dataclasses import dataclass
 
+POD = "[a-z0-9-]{1,40}"  # of a pod's id, as it stands in a line
 SWITCHED = 101  # a websocket: what is timed is how long somebody stayed
 MOST_BYTES = 1 << 50
 MOST_SECONDS = 10_000_000.0

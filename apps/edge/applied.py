@@ -8,24 +8,66 @@ import os
 from pathlib import Path
 from typing import Any
 
-from apps.edge.base import EdgeState, Rule, Site
+from apps.edge.base import EdgeState, Header, Redirect, Rule, Site
 
 
 def read(path: Path) -> EdgeState:
     """The state in `path`; the empty one when there is none or it cannot be understood."""
     try:
-        return EdgeState(tuple(_site(entry) for entry in json.loads(path.read_text())["sites"]))
+        stored = json.loads(path.read_text())
+        sites = tuple(_site(entry) for entry in stored["sites"])
+        return EdgeState(sites, stored.get("certificate", ""), stored.get("panel", ""))
     except (OSError, ValueError, KeyError, TypeError):
         return EdgeState()
 
 
 def _site(entry: dict[str, Any]) -> Site:
-    rules = tuple(Rule(**{**rule, "upstreams": tuple(rule["upstreams"])}) for rule in entry["rules"])
-    return Site(**{**entry, "rules": rules})
+    made = {
+        "rules": tuple(map(_rule, entry["rules"])),
+        "allow": tuple(entry.get("allow", ())),
+        "redirects": _redirects(entry),
+        "headers": tuple((name, value) for name, value in entry.get("headers", ())),
+    }
+    return Site(**{**entry, **made})
+
+
+def _rule(entry: dict[str, Any]) -> Rule:
+    made = {
+        "upstreams": tuple(entry["upstreams"]),
+        "keys": tuple((name, digest) for name, digest in entry.get("keys", ())),
+        "redirects": _redirects(entry),
+        "headers": tuple(Header(**header) for header in entry.get("headers", ())),
+        "packed": tuple(entry.get("packed", ())),
+    }
+    return Rule(**{**entry, **made})
+
+
+def _redirects(entry: dict[str, Any]) -> tuple[Redirect, ...]:
+    return tuple(Redirect(**redirect) for redirect in entry.get("redirects", ()))
 
 
 def write(path: Path, state: EdgeState) -> None:
-    replace(path, json.dumps(dataclasses.asdict(state), indent=1))
+    """Nothing where that is what it has already."""
+    text = json.dumps(state, default=_plain, check_circular=False)
+    try:
+        if path.read_text() == text:
+            return
+    except FileNotFoundError:
+        pass
+    replace(path, text)
+
+
+_FIELDS = {
+    kind: tuple((field.name, field.default) for field in dataclasses.fields(kind))
+    for kind in (EdgeState, Site, Rule, Redirect, Header)
+}
+_NEEDED = ("sites", "rules", "upstreams")  # said even where they are empty
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """The fields of a state, site or rule that are not as usual: with thousands of sites, most are."""
+    pairs = ((name, usual, getattr(value, name)) for name, usual in _FIELDS[type(value)])
+    return {name: given for name, usual, given in pairs if given != usual or name in _NEEDED}
 
 
 def replace(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from apps.core.errors import Unavailable
+from apps.edge import outside
 from apps.edge.layout import Layout
 
 LEAVING = "is shutting down"
@@ -22,19 +24,41 @@ PAUSE = 0.02  # seconds between two looks
 def generation(layout: Layout, timeout: float = 5.0) -> int:
     """What the serving nginx says. Raises Unavailable("edge_unavailable")."""
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(timeout)
-            connection.connect(str(layout.admin))
-            connection.sendall(b"GET /generation HTTP/1.0\r\n\r\n")
-            with connection.makefile("rb") as answer:
-                text = answer.read().decode("latin-1")
-        return int(text.rpartition("\r\n\r\n")[2])
-    except (OSError, ValueError) as error:
-        raise Unavailable("edge_unavailable", f"nginx does not answer: {error}", "Is the platform running?") from None
+        return int(_asked_outside(layout, timeout) if layout.outside else _asked(layout, timeout))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        hint = "Does it run, and include our directory?" if layout.outside else "Is the platform running?"
+        raise Unavailable("edge_unavailable", f"nginx does not answer: {error}", hint) from None
+
+
+def _asked(layout: Layout, timeout: float) -> str:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
+        connection.connect(str(layout.admin))
+        connection.sendall(b"GET /generation HTTP/1.0\r\n\r\n")
+        with connection.makefile("rb") as answer:
+            text = answer.read().decode("latin-1")
+    return text.rpartition("\r\n\r\n")[2]
+
+
+def _asked_outside(layout: Layout, timeout: float) -> str:
+    """On a connection of its own: the workers of before may still answer those that are there."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # where it listens: where it is asked
+    connection = http.client.HTTPConnection(everywhere.get(layout.bind, layout.bind), layout.port, timeout=timeout)
+    with contextlib.closing(connection):
+        connection.request("GET", outside.GENERATION, headers={"Host": layout.dashboard_host, "Connection": "close"})
+        answer = connection.getresponse()
+        text = answer.read(100).decode("latin-1")
+    if answer.status != 200:
+        raise ValueError(f"{layout.dashboard_host} is answered {answer.status} there")
+    return text
 
 
 def test(binary: Path, layout: Layout, configuration: Path) -> None:
-    """Have nginx read `configuration`. Raises Unavailable("edge_refused") with its words."""
+    """Have our nginx read `configuration`. Raises Unavailable("edge_refused") with its words."""
+    if layout.outside:
+        around = layout.home / "conf" / "test.conf"
+        around.write_text(outside.wrapped(configuration, layout.sizes, layout.home))
+        configuration = around
     command = [str(binary), "-t", "-q", "-p", str(layout.home), "-e", "stderr", "-c", str(configuration)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
@@ -44,14 +68,35 @@ def test(binary: Path, layout: Layout, configuration: Path) -> None:
         raise Unavailable("edge_refused", f"nginx refuses the configuration: {done.stderr.strip()[-1000:]}")
 
 
+def accept(layout: Layout) -> None:
+    """Have an nginx outside test all of its configuration, with ours in place. Raises Unavailable("edge_refused")."""
+    if layout.outside and layout.outside.test:
+        outside.run(layout.outside.test, "take the configuration")
+
+
 def master(layout: Layout) -> int:
     """The process that takes signals. Raises Unavailable("edge_unavailable")."""
     try:
-        pid = int((layout.home / "nginx.pid").read_text())
-        os.kill(pid, 0)
-    except (OSError, ValueError):
-        raise Unavailable("edge_unavailable", "nginx is not running.", "Is the platform running?") from None
+        pid = int(layout.pid.read_text())
+        with contextlib.suppress(PermissionError):  # it is there, and somebody else's
+            os.kill(pid, 0)
+    except (OSError, ValueError, OverflowError):
+        hint = f"Its number is looked for in {layout.pid}." if layout.outside else "Is the platform running?"
+        raise Unavailable("edge_unavailable", "nginx is not running.", hint) from None
     return pid
+
+
+def _tell(layout: Layout, pid: int, what: signal.Signals) -> None:
+    """HUP: read the configuration; USR1: open the logs anew. An nginx outside does both at its reload."""
+    if layout.outside:
+        outside.run(layout.outside.reload, "be told to read its configuration")
+    else:
+        os.kill(pid, what)
+
+
+def reopen(layout: Layout) -> None:
+    """Have it open its logs anew, which may take a moment. Raises Unavailable."""
+    _tell(layout, master(layout), signal.SIGUSR1)
 
 
 def workers(pid: int) -> dict[int, bool]:
@@ -83,7 +128,7 @@ def reload(layout: Layout, number: int, timeout: float) -> None:
     pid = master(layout)
     old = {worker for worker, leaving in workers(pid).items() if not leaving}
     already = layout.error_log.stat().st_size if layout.error_log.exists() else 0
-    os.kill(pid, signal.SIGHUP)
+    _tell(layout, pid, signal.SIGHUP)
 
     def serves() -> bool:
         words = complaints(layout.error_log, already)

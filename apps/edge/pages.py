@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "/@edge/"  # no rule can have this path: "@" is not allowed in one
+NO_FILE = "/@"  # no file is called that
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,28 @@ PAGES = {
     "failed": Page(409, "The first deployment failed", "Its log on the dashboard says why. Mend it and deploy again."),
     "disabled": Page(403, "Disabled", "This site has been switched off by its owner."),
     "maintenance": Page(503, "Down for maintenance", "This site is being worked on. Please come back soon.", 30),
+    "stopped": Page(503, "Stopped", "This app has been stopped. It answers again once somebody starts it.", 30),
+    "asleep": Page(503, "It could not be woken", "The app was asleep and did not start. This page asks again.", 10),
+    "crowded": Page(503, "Waking up", "Many are waiting for this app to start already. This page asks again.", 3),
     "400": Page(400, "Bad request", "The server could not understand this request."),
+    "401": Page(401, "Password required", "This site asks for a name and a password. Reload the page to enter them."),
+    "403": Page(403, "Not allowed", "This site does not let in clients from your address."),
     "404": Page(404, "Page not found", "There is nothing at this address. Check the spelling."),
     "405": Page(405, "Method not allowed", "Files can only be read here."),
     "413": Page(413, "Too large", "This request is larger than the site accepts."),
     "414": Page(414, "Address too long", "The address of this request is longer than 8 KB."),
+    "429": Page(429, "Too many attempts", "Too many wrong passwords came from your address. Try again in a minute."),
     "431": Page(431, "Headers too large", "A header of this request is larger than 8 KB. Deleting cookies may help."),
     "500": Page(500, "Something went wrong", "The server failed to answer this request. Please try again."),
     "502": Page(502, "The app does not answer", "It may be starting or have crashed. Its log says more.", 5),
     "504": Page(504, "The app took too long", "It was reached, but did not answer in time."),
 }
 ANSWERS = ("not_connected", "not_deployed", "deploying", "failed", "disabled", "maintenance")
+
+ERRORS = ("400", "405", "413", "414", "500", "502", "504")  # of nginx itself, wherever a location says nothing else
+
+# Plain HTTP on the port of TLS: the same address, with https.
+TO_TLS = "error_page 497 =308 https://$host$bp_port_given$request_uri;"
 
 _STYLE = (
     ":root{color-scheme:light dark}"
@@ -74,3 +87,10 @@ def write(directory: Path) -> None:
 def address(name: str) -> str:
     """Where a configuration's `error_page` finds the page."""
     return f"{PREFIX}{name}.html"
+
+
+def errors() -> Iterator[str]:
+    """The lines that give nginx's own errors their pages."""
+    for code in ERRORS:
+        yield f"error_page {code} {address(code)};"
+    yield f"error_page 494 =431 {address('431')}; {TO_TLS}"

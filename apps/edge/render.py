@@ -5,31 +5,53 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from apps.edge import pages, tenants
+from apps.edge import caching, guesses, hop, outside, pages, tenants, tls
 from apps.edge.base import EdgeState
 from apps.edge.layout import CONNECTIONS, Layout
-from apps.edge.tables import LINKS, LOG, MAPS, TYPES
+from apps.edge.tables import HEADERS, LINKS, LOG, LOGGED, MAPS, TYPES
 
 KEEPALIVE_MIN = 1  # seconds for which a leaving worker still answers its idle clients, so that none is cut off
+SIZES = (  # room for long names: of hosts, and of headers, each of which is a variable
+    "server_names_hash_bucket_size 512; server_names_hash_max_size 65536;",
+    "map_hash_bucket_size 512; map_hash_max_size 65536;",
+    "variables_hash_bucket_size 512; variables_hash_max_size 4096;",
+)
 FIRST_LINE = re.compile(r"# generation ([0-9]+)\n")
 
 
 def render(state: EdgeState, layout: Layout, generation: int) -> str:
-    """A configuration that serves `state` (already checked) and says `generation` when asked."""
-    lines = [
-        f"# generation {generation}",
-        *_process(layout),
-        "http {",
-        *_indented(_http(layout)),
-        *_indented(_forwarded(layout)),
-        *_indented(_admin(layout, generation)),
-        *_indented(_stranger(layout)),
-        *_indented(_dashboard(layout)),
-        *_indented(tenants.maps(state)),
-        *_indented(tenants.pools(state, layout)),
-        *_indented(tenants.servers(state, layout)),
-        "}",
+    """A configuration that serves `state` (already checked) and says `generation` when asked.
+
+    For an nginx outside it is what may stand within `http`: what would hold for everybody's servers stands in ours.
+    """
+    settings = [*_settings(layout), *_forwarded(layout), *tls.settings(layout, state)]
+    around = [*_names(layout), *tls.names(layout, state), *_dashboard_pools(layout)]
+    servers = [
+        *(() if layout.outside else (*_admin(layout, generation), *_stranger(layout))),
+        *_dashboard(layout, generation),
+        *caching.zone(state, layout),
+        *tenants.maps(state),
+        *guesses.maps(state, layout),
+        *tenants.pools(state, layout),
+        *tenants.servers(state, layout),
+        *hop.server(state, layout),
     ]
+    first = f"# generation {generation}"
+    if layout.outside:
+        lines = [
+            first,
+            "# Written by Brainpod: what is changed here is lost.",
+            *around,
+            *outside.settled(servers, settings),
+        ]
+    else:
+        lines = [
+            first,
+            *_process(layout),
+            "http {",
+            *(f"    {line}" for line in (*SIZES, *around, *settings, *servers)),
+            "}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -39,8 +61,12 @@ def generation_of(text: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _indented(lines: Iterator[str]) -> Iterator[str]:
-    return (f"    {line}" for line in lines)
+def renumbered(text: str, generation: int) -> str:
+    """The same configuration for another generation: rendered anew it would be no other."""
+    old = generation_of(text)
+    for form in ("# generation {}\n", 'return 200 "{}\\n"; }}\n'):
+        text = text.replace(form.format(old), form.format(generation), 1)
+    return text
 
 
 def _process(layout: Layout) -> Iterator[str]:
@@ -55,14 +81,24 @@ def _process(layout: Layout) -> Iterator[str]:
     yield f"events {{ worker_connections {min(CONNECTIONS, layout.open_files // 2)}; }}"
 
 
-def _http(layout: Layout) -> Iterator[str]:
-    yield "server_names_hash_bucket_size 512; server_names_hash_max_size 65536;"
-    yield "map_hash_bucket_size 512; map_hash_max_size 65536;"
-    yield "uninitialized_variable_warn off;"  # $served: only the locations of apps have it
-    yield from TYPES
+def _names(layout: Layout) -> Iterator[str]:
+    """What the rest refers to by name."""
     yield from MAPS
+    yield from caching.MAPS
     yield from LOG
-    yield f'access_log "{layout.access_log}" requests buffer=32k flush=1s;'
+    yield "geo $realip_remote_addr $bp_trusted {"
+    yield "    default 0;"
+    for network in layout.trusted_proxies:
+        yield f"    {network} 1;"
+    yield "}"
+
+
+def _settings(layout: Layout) -> Iterator[str]:
+    """What holds for every server of ours."""
+    yield "uninitialized_variable_warn off;"  # $bp_served: only the locations of apps have it
+    yield "proxy_headers_hash_bucket_size 512; proxy_headers_hash_max_size 4096;"
+    yield " ".join(line.strip() for line in TYPES)
+    yield f'access_log "{layout.access_log}" {LOGGED};'
     for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
         yield f'{name}_temp_path "{layout.home}/tmp/{name}";'
     yield "sendfile on; tcp_nopush on; server_tokens off; absolute_redirect off; log_not_found off;"
@@ -71,36 +107,17 @@ def _http(layout: Layout) -> Iterator[str]:
     yield f"keepalive_timeout 75s; keepalive_requests 10000; keepalive_min_timeout {KEEPALIVE_MIN}s;"
     yield "gzip_types text/css text/plain text/javascript application/json application/wasm image/svg+xml;"
     yield "gzip_vary on; gzip_min_length 1024; gzip_proxied any;"
-    for code in (400, 405, 413, 414, 500, 502, 504):
-        yield f"error_page {code} {pages.address(str(code))};"
-    yield f"error_page 494 =431 {pages.address('431')};"
-    yield "add_header X-Request-ID $request_number always;"
+    yield from pages.errors()
+    yield "add_header X-Request-ID $bp_request_number always;"
     yield "proxy_http_version 1.1; proxy_connect_timeout 5s; proxy_next_upstream error; proxy_next_upstream_tries 5;"
     yield "proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Charset;"
     yield "proxy_hide_header X-Request-ID;"
-    headers = {
-        "Host": "$host$port_given",
-        "Upgrade": "$websocket",
-        "Connection": "$hop",
-        "X-Real-IP": "$remote_addr",
-        "X-Forwarded-For": "$remote_addr",
-        "X-Forwarded-Proto": "$proto",
-        "X-Forwarded-Host": "$host$port_given",
-        "X-Request-ID": "$request_number",
-        "Forwarded": '""',
-        "Proxy": '""',
-    }
-    for header, value in headers.items():
+    for header, value in HEADERS.items():
         yield f"proxy_set_header {header} {value};"
 
 
 def _forwarded(layout: Layout) -> Iterator[str]:
     """Whose word is taken for the client's address and scheme: nobody's but the trusted proxies'."""
-    yield "geo $realip_remote_addr $trusted {"
-    yield "    default 0;"
-    for network in layout.trusted_proxies:
-        yield f"    {network} 1;"
-    yield "}"
     if layout.trusted_proxies:
         yield "real_ip_header X-Forwarded-For; real_ip_recursive on;"
         for network in layout.trusted_proxies:
@@ -119,25 +136,39 @@ def _admin(layout: Layout, generation: int) -> Iterator[str]:
 def _stranger(layout: Layout) -> Iterator[str]:
     """Every host that is not known: never a tenant's site."""
     yield "server {"
-    yield f"    listen {layout.listen} default_server;"
+    yield from (f"    {line}" for line in tls.listens(layout, "default_server"))
     yield '    server_name "";'
+    yield '    set $bp_kept "";'  # somewhere it has to be set for nginx to know it (tables.MAPS)
     yield from (f"    {line}" for line in tenants.answer("not_connected"))
+    yield from (f"    {line}" for line in tls.challenges(layout))
     yield from (f"    {line}" for line in tenants.own_pages(layout))
     yield "}"
 
 
-def _dashboard(layout: Layout) -> Iterator[str]:
+def _dashboard_pools(layout: Layout) -> Iterator[str]:
     yield "upstream brainpod_pages {"
     yield "    least_conn;"
     for socket in layout.dashboard_pages:
         yield f'    server "unix:{socket}" max_fails=0;'
     yield "}"
     yield f'upstream brainpod_sockets {{ server "unix:{layout.dashboard_sockets}" max_fails=0; }}'
+
+
+def dashboard_names(layout: Layout) -> list[str]:
+    """An nginx outside has addresses that may be other sites'."""
+    addresses = () if layout.outside else ("127.0.0.1", "[::1]")
+    return list(dict.fromkeys((layout.dashboard_host, *addresses)))
+
+
+def _dashboard(layout: Layout, generation: int) -> Iterator[str]:
     yield "server {"
-    yield f"    listen {layout.listen};"
-    names = dict.fromkeys((layout.dashboard_host, "127.0.0.1", "[::1]"))
-    yield f"    server_name {' '.join(names)};"
+    yield from (f"    {line}" for line in tls.listens(layout))
+    yield f"    server_name {' '.join(dashboard_names(layout))};"
+    if layout.outside:
+        yield '    set $bp_kept ""; set $bp_served "";'  # somewhere they have to be set for nginx to know them
+        yield f'    location = {outside.GENERATION} {{ access_log off; return 200 "{generation}\\n"; }}'
     yield "    client_max_body_size 32m;"
+    yield from (f"    {line}" for line in tls.challenges(layout))
     yield "    location / { proxy_pass http://brainpod_pages; }"
     # nginx names the address in what it says about an upstream that fails.
     yield f'    location ~* "{LINKS}" {{ error_log "{layout.error_log}" emerg; proxy_pass http://brainpod_pages; }}'
@@ -150,9 +181,9 @@ def _dashboard(layout: Layout) -> Iterator[str]:
     yield f'        alias "{layout.static_root}/";'
     yield "        try_files $uri @pages;"
     yield "        gzip on;"
-    yield "        add_header Cache-Control $dashboard_cache;"
+    yield "        add_header Cache-Control $bp_dashboard_cache;"
     yield "        add_header X-Content-Type-Options nosniff;"
-    yield "        add_header X-Request-ID $request_number always;"
+    yield "        add_header X-Request-ID $bp_request_number always;"
     yield "    }"
     yield from (f"    {line}" for line in tenants.own_pages(layout))
     yield "}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import contextlib
 
 from apps.core.errors import Unavailable
 from apps.edge import control
@@ -23,10 +22,11 @@ def rotate(layout: Layout, most: int) -> bool:
     if size is not None and size <= most:
         return False
     try:
-        pid = control.master(layout)
+        control.master(layout)
     except Unavailable:
         return False
     if size is not None:
         layout.access_log.replace(layout.old_access_log)
-    os.kill(pid, signal.SIGUSR1)
+    with contextlib.suppress(Unavailable):
+        control.reopen(layout)
     return size is not None

@@ -13,10 +13,17 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 Handle = dict[str, Any]
-"""JSON; always has `id` (the workload's) and, for something that listens, `address` (`unix:/path` or `host:port`)."""
+"""JSON; always has `id` (the workload's) and, for something that listens, `address` (`unix:/path` or `host:port`).
+
+What peers know by a name and listens at a path has `tcp` too (`host:port`): where programs of this host reach it.
+"""
 
 APP = "/app"
 LAYERS = "/layers"
+
+
+Place = Literal["host", "elsewhere", "nowhere"]
+"""Of a disk: a directory of this host's, on whatever machine runs the app, or there are none."""
 
 
 class State(StrEnum):
@@ -32,7 +39,8 @@ class State(StrEnum):
 class Status:
     """`reason` is a sentence for people: "restarted 3 of 10 in this window, next try in 20 s".
 
-    `address`: where it is reached now, from an engine that may have moved it since `launch` said where.
+    `address`: where it is reached now, from an engine that may have moved it since `launch` said where. `leaving`: it
+    runs, and is sent away from where it is: it ends after a while in which another one can be started beside it.
     """
 
     state: State
@@ -41,6 +49,7 @@ class Status:
     reason: str = ""
     since: datetime | None = None
     address: str = ""
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """Another workload of the pod, launched with `name`: reached at Engine.peer_host(pod, name) and `port`."""
+
+    name: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """What runs. `command` is an argument list; a user's command line is `("sh", "-c", text)`.
 
@@ -91,14 +108,21 @@ class RunSpec:
     files: Mapping[str, bytes] = field(default_factory=dict)  # Config files, read-only, by absolute path inside
     image: str = ""  # what it runs in, by digest or id; an empty `command` is then the image's own
     region: str = ""  # where it is to run, for an engine that has machines in several places
+    peers: tuple[Peer, ...] = ()  # what it may reach beside the public; they need not run yet
+    owner: str = ""  # apart from the pod's other workloads; it uses none of the host's tools but its mounts
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec(RunSpec):
-    """A workload that runs until it is stopped. `port`: it listens there inside ($PORT); None for a worker."""
+    """A workload that runs until it is stopped. `port`: it listens there inside ($PORT); None for a worker.
+
+    `name`: by which workloads of its pod that have it among their peers reach it; empty: none does. The one launched
+    last has the name.
+    """
 
     port: int | None = None
     grace: float = 30.0  # seconds between TERM and KILL when the engine itself goes down in order
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +177,60 @@ class Capabilities:
     version: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of a terminal, in characters."""
+
+    columns: int = 80
+    rows: int = 24
+
+
+class Terminal(Protocol):
+    """A command with a terminal of its own beside a running workload.
+
+    For one thread that reads and one that writes and resizes; `close` may be called by anybody. What is read and
+    written are the terminal's bytes: Ctrl-C is a byte, lines end as the terminal ends them.
+    """
+
+    def read(self, wait: float) -> bytes | None:
+        """What it wrote, waited for up to `wait` seconds; empty for nothing yet, None once it is over."""
+        ...
+
+    def write(self, data: bytes, wait: float) -> int:
+        """How many bytes of `data` it took within `wait` seconds; all of them once it is over."""
+        ...
+
+    def resize(self, size: Size) -> None: ...
+
+    def exit_code(self) -> int | None:
+        """How the command ended, once `read` has said that it is over; None when it was ended, or nobody knows."""
+        ...
+
+    def close(self) -> None:
+        """End the command and everything it started, at once. Idempotent, raises nothing."""
+        ...
+
+
 class Engine(Protocol):
     """Raises Unavailable (apps.core.errors) when the engine does not answer, except where noted.
 
-    `artifacts`: the kinds it runs, known without asking it: what is built depends on it.
+    Known without asking it: `artifacts`, the kinds it runs, on which depends what is built; `peers`, whether workloads
+    reach each other by name.
     """
 
     artifacts: frozenset[str]
+    peers: bool
+
+    @property
+    def disks(self) -> Place:
+        """Where what is on disks lies, known without asking: a pod takes it along only from "host" to "host"."""
+        ...
 
     def check(self) -> Capabilities: ...
+
+    def peer_host(self, pod: str, name: str) -> str:
+        """Where workloads of `pod` reach the one launched as `name`: a host name or an address; asks nobody."""
+        ...
 
     def fetch(self, image: str, *, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
         """Have `image` where it is run, so that `launch` need not wait for it; at once if it is there.
@@ -202,16 +271,36 @@ class Engine(Protocol):
         """Run `command` beside the running workload, inside its sandbox; exit code and output."""
         ...
 
+    def attach(self, handle: Handle, command: tuple[str, ...], *, name: str, size: Size) -> Terminal:
+        """Run `command` beside the running workload, inside its sandbox, in its workdir, with a terminal of its own.
+
+        `name` tells terminals apart (as an id does). What it started is dead soon after `close`, the end of the
+        command, that of the workload, and that of the process that holds the Terminal; where the engine cannot see
+        the last, `detach` has to be called.
+        """
+        ...
+
+    def detach(self, handle: Handle, name: str) -> None:
+        """End what is left of a terminal whose holder has died. Nothing to do is no error."""
+        ...
+
     def probe(self, handle: Handle) -> str | None:
         """What the workload really listens on, in words ("listens on 127.0.0.1:5000, not on $PORT 8080"), or None."""
         ...
 
     def connections(self, handle: Handle) -> int | None:
-        """How many connections to the workload's port are open now; None where the engine cannot tell."""
+        """How many connections to the workload's port somebody waits for; None where the engine cannot tell.
+
+        Open ones, those from this machine that were not let in yet, and those whose last bytes are on their way.
+        """
         ...
 
     def stop(self, handle: Handle, grace: float) -> None:
         """TERM, `grace` seconds, KILL; forget it. A workload that is gone or unknown here is no error."""
+        ...
+
+    def discard(self, disk: str) -> None:
+        """Remove what is kept on other machines of the disk at that path of this one. Nothing to do is no error."""
         ...
 
     def stats(self, handle: Handle) -> Usage | None: ...

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 
 from apps.core.errors import Detail, Invalid
-from apps.engines.base import Mount, RunSpec
+from apps.engines.base import LaunchSpec, Mount, RunSpec
 
 RESERVED = ("/proc", "/dev", "/sys", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/tmp", "/run")
 NO_DISKS = (*RESERVED, "/etc", "/var/tmp", "/opt/brainpod", "/root", "/boot")
 NO_FILES = (*RESERVED, "/etc/passwd", "/etc/group", "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/ssl")
+
+PEER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def within(path: str, parent: str) -> bool:
@@ -18,7 +21,7 @@ def within(path: str, parent: str) -> bool:
 
 
 def check(spec: RunSpec) -> None:
-    wrong = [*_strings(spec), *_mounts(spec), *_files(spec)]
+    wrong = [*_strings(spec), *_mounts(spec), *_files(spec), *_peers(spec)]
     if wrong:
         raise Invalid(wrong, code="workload_refused")
 
@@ -90,6 +93,17 @@ def _files(spec: RunSpec) -> list[Detail]:
         else:
             wrong += _place(spec, path, "files")
     return wrong
+
+
+def _peers(spec: RunSpec) -> list[Detail]:
+    names = [(peer.name, peer.port) for peer in spec.peers]
+    if isinstance(spec, LaunchSpec) and spec.name:
+        names.append((spec.name, spec.port or 0))
+    return [
+        Detail("peers", f"{name!r}:{port} must be a name as host names have, and a port.")
+        for name, port in names
+        if not PEER.fullmatch(name) or not 0 < port < 65536
+    ]
 
 
 def _place(spec: RunSpec, target: str, field: str) -> list[Detail]:

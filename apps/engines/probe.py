@@ -6,7 +6,10 @@ import ipaddress
 from pathlib import Path
 
 LISTEN = "0A"
-OPEN = ("01", "08")  # established; closed by the other side only
+ASKED = "02"  # let in by nobody yet: where those who wait are too many the kernel lets it ask again, after 1, 3, 7 s
+# Of a connection that somebody waits for: established, or about to be; closed by the other side only; closed by this
+# one, or by both, while the end of what was sent has not arrived.
+OPEN = ("01", "03", "04", "08", "09", "0B")
 RESOLVER = "127.0.0.11"  # Docker's own, in every container
 HOST_ORDER = 4  # bytes: /proc prints addresses in words of this machine's order
 
@@ -64,3 +67,19 @@ def connections(table: str, port: int) -> int:
     wanted = f"{port:04X}"
     rows = [line.split() for line in table.splitlines()]
     return sum(1 for row in rows if len(row) > 3 and row[3] in OPEN and row[1].rpartition(":")[2] == wanted)
+
+
+def arriving(address: str, tables: Path = Path("/proc/net")) -> int:
+    """How many connections from this machine to `address` ("10.0.0.1:80", "[::1]:80") have not been let in yet.
+
+    What is asked at knows nothing of them: only who asks does.
+    """
+    host, _, port = address.rpartition(":")
+    ip = ipaddress.ip_address(host.strip("[]"))
+    words = (ip.packed[at : at + HOST_ORDER][::-1] for at in range(0, len(ip.packed), HOST_ORDER))
+    wanted = f" {b''.join(words).hex().upper()}:{int(port):04X} {ASKED} "
+    try:
+        with (tables / ("tcp" if ip.version == 4 else "tcp6")).open() as rows:
+            return sum(wanted in row for row in rows)
+    except OSError:
+        return 0

@@ -9,7 +9,7 @@ from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.core.errors import Unavailable, UserError
-from apps.hooks import providers
+from apps.hooks import limit, providers
 from apps.hooks.keys import keys_of
 from apps.hooks.receive import Verdict, plain, receive
 
@@ -30,6 +30,9 @@ def hook(request: HttpRequest, pod: str) -> JsonResponse:
     try:
         verdict = _handle(request, pod)
     except UserError as error:
+        if error.code == "webhook_signature" and (seconds := limit.too_many(request, pod)):
+            words = "Too many deliveries with a bad signature: try again later, with the pod's own secret."
+            return _answer(words, 429, **{"Retry-After": str(seconds)})
         return _answer(str(error), error.status)
     except UnreadablePostError:
         return _answer("The delivery ended early.", 400)

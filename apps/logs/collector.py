@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import structlog
+from django.db import connection
 
 from apps.core.components import component
 from apps.core.errors import PlatformError
@@ -22,6 +23,7 @@ from apps.engines.base import Engine, Handle, LogLine
 from apps.logs.writer import LogWriter
 
 IDLE_SECONDS = 60.0  # a workload silent for this long has its writer closed
+STORED_WITHIN = 30.0  # seconds: apps that say a line now and then have several of them stored at once
 RETRY_SECONDS = 2.0  # after the engine went away
 SETTLE_SECONDS = 1.0  # after subscribing, before the second look at what was missed
 WAITING = 10_000  # lines taken from the engine and not yet written
@@ -39,7 +41,7 @@ def collect(
     mask_for: Callable[[str], Mask] | None = None,
     handle_of: Callable[[str], Handle | None] | None = None,
 ) -> None:
-    """Collect until `stop` is set. The wiring answers for what is not given: `engine()`, component
+    """Collect from `source` until `stop` is set. The wiring answers for what is not given: `engine()`, component
     "runtime_masks" (workload id → Mask) and component "runtime_handles" (workload id → handle, None if unknown).
     """
     collector = Collector(
@@ -54,6 +56,7 @@ def collect(
             stop.wait(RETRY_SECONDS)
     finally:
         collector.close()
+        connection.close()  # this thread's
 
 
 class Collector:
@@ -143,7 +146,8 @@ class Collector:
     def _writer(self, workload: str) -> LogWriter:
         writer = self._writers.get(workload)
         if writer is None or writer.fenced:
-            writer = LogWriter.open(f"workload:{workload}", mask=self._mask_for(workload))
+            mask = self._mask_for(workload)
+            writer = LogWriter.open(f"workload:{workload}", mask=mask, stored_within=STORED_WITHIN)
             self._writers[workload] = writer
             self._taken[workload] = writer.source
             self._used[workload] = time.monotonic()

@@ -89,7 +89,7 @@ class Flusher:
                     except Exception:
                         logger.exception("log_not_stored", stream=writer.stream)
                 if not busy:
-                    time.sleep(0.1)
+                    time.sleep(0.25)
         finally:
             connection.close()
 

@@ -40,7 +40,7 @@ class Line(NamedTuple):
 
 
 def check_stream(name: str) -> str:
-    """A stream's name, `deployment:<id>` or `workload:<id>`. Raises NotFound for anything else."""
+    """A stream's name, `deployment:<id>`, `workload:<id>` or `jobrun:<id>`. Raises NotFound for anything else."""
     if len(name) > 80 or not STREAM.fullmatch(name):
         raise NotFound("such log")
     return name

@@ -41,8 +41,12 @@ logger = structlog.get_logger(__name__)
 class LogWriter:
     """The one writer of a stream. An older one that wakes up after this was opened can neither publish nor store."""
 
-    def __init__(self, stream: str, *, mask: Mask, fence: int, seq: int, source: int) -> None:
+    def __init__(
+        self, stream: str, *, mask: Mask, fence: int, seq: int, source: int, stored_within: float = STORE_INTERVAL
+    ) -> None:
         self.stream = stream
+        self._stored_within = stored_within
+        self._alone = False  # Valkey did not take the last batch: readers have the database alone
         self.fenced = False
         self._fence = fence
         self._batcher = Batcher(mask, seq, source)
@@ -60,8 +64,11 @@ class LogWriter:
         self._sent_source = source
 
     @classmethod
-    def open(cls, stream: str, *, mask: Mask) -> LogWriter:
-        """Take the stream over from whoever wrote it. Raises NotFound for a name that is none."""
+    def open(cls, stream: str, *, mask: Mask, stored_within: float = STORE_INTERVAL) -> LogWriter:
+        """Take the stream over from whoever wrote it. Raises NotFound for a name that is none.
+
+        `stored_within`: seconds a line may be in Valkey alone; readers see it there.
+        """
         row = store.take(check_stream(stream))
         left: list[live.Entry] = []
         try:
@@ -76,7 +83,7 @@ class LogWriter:
             for _ in batch:
                 unstored.popleft()
         seq, source = (left[-1].last, left[-1].source) if left else (row.last_seq, row.source_seq)
-        writer = cls(stream, mask=mask, fence=row.fence, seq=seq, source=source)
+        writer = cls(stream, mask=mask, fence=row.fence, seq=seq, source=source, stored_within=stored_within)
         flusher.add(writer)
         return writer
 
@@ -116,10 +123,10 @@ class LogWriter:
         event = {"kind": "stage", "title": title, "app": app, "stage": stage, "state": state, "seconds": seconds}
         self._event(f"{title} · {app}", event | {"note": self.mask(note)})
 
-    def ended(self, state: str, *, seconds: float | None = None, note: str = "") -> None:
-        """The last word: how the deployment ended."""
-        event = {"kind": "deployment", "title": "Deployment", "state": state, "seconds": seconds}
-        self._event("Deployment", event | {"note": self.mask(note)})
+    def ended(self, state: str, *, title: str = "Deployment", seconds: float | None = None, note: str = "") -> None:
+        """The last word: how the deployment, or what else the log is about, ended."""
+        event = {"kind": "deployment", "title": title, "state": state, "seconds": seconds}
+        self._event(title, event | {"note": self.mask(note)})
 
     def _event(self, section: str, event: Mapping[str, object]) -> None:
         self._take(section, EVENT, encode_event(event) + "\n", 0)
@@ -205,14 +212,16 @@ class LogWriter:
         try:
             if not live.publish(self.stream, self._fence, entry):
                 self._lose()
+            self._alone = False
         except live.Away:
-            pass  # readers poll the database until it is back
+            self._alone = True  # readers poll the database until it is back
 
     def store_due(self, now: float) -> bool:
         """Whether what is published has to be stored now."""
         with self._state:
             waiting = bool(self._unstored) and now >= self._store_after
-            return waiting and (self._unstored_size >= STORE_SIZE or now - self._unstored_since >= STORE_INTERVAL)
+            patience = STORE_INTERVAL if self._alone else self._stored_within
+            return waiting and (self._unstored_size >= STORE_SIZE or now - self._unstored_since >= patience)
 
     def store(self) -> bool:
         """Store what is published, a chunk's worth of it. False if the database did not take it."""

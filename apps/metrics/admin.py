@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import ReadOnly
-from apps.metrics.models import Bucket, Reading
+from apps.metrics.models import Bucket, DiskUsage, Reading
 
 
 @admin.register(Bucket)
@@ -19,3 +19,9 @@ class BucketAdmin(ReadOnly, admin.ModelAdmin):
 class ReadingAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["source", "version", "written_at"]
     search_fields = ["source"]
+
+
+@admin.register(DiskUsage)
+class DiskUsageAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["pod", "disk", "used", "entries", "whole", "measured_at"]
+    search_fields = ["pod", "disk"]

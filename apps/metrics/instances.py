@@ -15,15 +15,21 @@ LONGEST = 2.5 * FINE  # seconds between two looks; after a longer pause nothing 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What the platform wants to run, by the engine's handle."""
+    """What the platform wants to run, by the handle of `engine`."""
 
     pod: str
     app: str
     handle: Handle
+    engine: str = ""
 
 
 Instances = Callable[[], Mapping[str, Instance]]
 """By the workload's id."""
+
+
+def on(engine: str, instances: Instances) -> Instances:
+    """Those of `instances` that `engine` runs."""
+    return lambda: {workload: one for workload, one in instances().items() if one.engine == engine}
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,3 +54,23 @@ class Reading(models.Model):
 
     def __str__(self) -> str:
         return self.source
+
+
+class DiskUsage(models.Model):
+    """What is on a disk, as it was last measured. `used` in bytes of the file system, what is linked counted once.
+
+    Not `whole`: counting took too long or something could not be read, so it is at least this much.
+    """
+
+    pod = models.CharField(max_length=40)
+    disk = models.CharField(max_length=63)
+    used = models.BigIntegerField(default=0)
+    entries = models.BigIntegerField(default=0)
+    whole = models.BooleanField(default=True)
+    measured_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("pod", "disk"), name="metrics_one_usage_per_disk"),)
+
+    def __str__(self) -> str:
+        return f"{self.pod}/{self.disk}"

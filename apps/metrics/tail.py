@@ -7,8 +7,9 @@ it is renamed, and another one with its name, or itself emptied, is not taken fo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 CHUNK = 4 * 1024 * 1024  # bytes read at once; a line that is longer is none
 FIRST = 65536  # bytes of the first line that tell a file from others
@@ -17,11 +18,20 @@ Offsets = dict[str, int]
 """Digest of a file's first line → bytes of it that have been read."""
 
 
-def read(paths: Iterable[Path], offsets: Offsets, count: Callable[[bytes], None]) -> tuple[Offsets, bool]:
-    """Give `count` every complete line after `offsets`, the older file first, at most CHUNK bytes of them.
+class Piece(NamedTuple):
+    """Complete lines of the file `name` (a digest, as in Offsets), from byte `at` on."""
+
+    name: str
+    at: int
+    data: bytes
+
+
+def read(paths: Iterable[Path], offsets: Offsets) -> tuple[list[Piece], Offsets, bool]:
+    """Every complete line after `offsets`, the older file first, at most CHUNK bytes of them.
 
     The offsets after that, of the files that are there, and whether there may be more.
     """
+    pieces: list[Piece] = []
     reached: Offsets = {}
     room = CHUNK
     more = False
@@ -37,13 +47,12 @@ def read(paths: Iterable[Path], offsets: Offsets, count: Callable[[bytes], None]
         except FileNotFoundError:
             continue
         taken = _taken(data, full=len(data) == CHUNK)
-        for line in data[:taken].split(b"\n"):
-            if line:
-                count(line)
+        if taken:
+            pieces.append(Piece(name, at, data[:taken]))
         reached[name] = at + taken
         more = more or len(data) == room
         room -= len(data)
-    return reached, more
+    return pieces, reached, more
 
 
 def _name(first: bytes) -> str:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from apps import engines
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
-from apps.pods import hosts, kinds, revisions
+from apps.pods import hosts, kinds, moving, revisions
+from apps.pods.databases import make_credentials
+from apps.pods.domains import claims
 from apps.pods.kinds.app import COMMIT
+from apps.pods.kinds.database import NEW_DISK
 from apps.pods.models import Pod, Resource, Revision, Snapshot
-from apps.pods.resources import check_current, check_resource_name, check_secrets, prepare, write_secrets
+from apps.pods.resources import (
+    CREDENTIALS,
+    check_current,
+    check_resource_name,
+    check_secrets,
+    prepare,
+    write_hash,
+    write_secrets,
+)
 
 if TYPE_CHECKING:
     from apps.accounts.models import Team, User
@@ -45,6 +58,20 @@ def draft(*, pod: Pod, by: User | None) -> Revision:
     return pod.draft or revisions.open_draft(pod, by, pod.head or pod.live)
 
 
+@transaction.atomic
+def choose_engine(*, pod: Pod, engine: str, by: User | None) -> Revision:
+    """Have the draft, which is returned, run on `engine`; empty: the installation's default.
+
+    Raises Invalid for an engine that is not offered here.
+    """
+    if engine and engine not in engines.offered():
+        raise Invalid([Detail(moving.FIELD, f"must be {' or '.join(engines.offered())}.")])
+    row = draft(pod=pod, by=by)
+    row.engine = engine
+    row.save(update_fields=["engine", "changed_at"])
+    return row
+
+
 def save_resource(
     *,
     pod: Pod,
@@ -58,10 +85,10 @@ def save_resource(
 ) -> Resource:
     """Make or replace a resource of the draft.
 
-    `secrets`: values to keep as new versions, None to remove one; `spec["secrets"]` itself is the platform's and
-    ignored, as is a route's `hostname`. `seen`: the `Resource.token` of what the editor changed. Raises Invalid,
-    NotFound, Conflict (name_taken, draft_changed, host_taken), and Unavailable when the secret store does not answer;
-    then nothing has changed.
+    `secrets`: values to keep as new versions, None to remove one; of a route the one called `password`. What the spec
+    says of these is the platform's and ignored, as is a route's `hostname`. `seen`: the `Resource.token` of what the
+    editor changed. Raises Invalid, NotFound, Conflict (name_taken, draft_changed, host_taken), and Unavailable when
+    the secret store does not answer; then nothing has changed.
     """
     secrets = secrets or {}
     name = check_resource_name(name) if create else name
@@ -72,6 +99,8 @@ def save_resource(
     # Written outside the transaction: a store that answers slowly must not hold the database. A version that no
     # row comes to name is harmless.
     versions = write_secrets(pod, name, secrets)
+    if kinds.get(kind).server and create:
+        versions[CREDENTIALS] = make_credentials(pod, name)
     with transaction.atomic():
         row = draft(pod=pod, by=by)
         current = row.resources.filter(name=name).first()
@@ -79,11 +108,15 @@ def save_resource(
             raise Invalid([Detail("name", f"is one too many: a pod has at most {MOST_RESOURCES} resources.")])
         normal = _checked(row.pod, expected, spec, versions, current=current)
         if kind == "Route":
+            write_hash(row.pod, name, secrets, versions)
             normal["hostname"] = hosts.assign(row.pod, name)
         resource, _ = Resource.objects.update_or_create(
             revision=row, name=name, defaults={"spec": normal}, create_defaults={"kind": kind, "spec": normal}
         )
         row.save(update_fields=["changed_at"])
+        if kind == "Route":
+            claims.claim(row.pod, dict.fromkeys(normal["domains"], name))
+            claims.release_unused(row.pod)
     return resource
 
 
@@ -108,6 +141,79 @@ def _checked(
     return prepare(
         pod, kind=expected["kind"], name=expected["name"], spec=spec, current=current, live=live, versions=versions
     )
+
+
+def save_with_disk(
+    *,
+    pod: Pod,
+    kind: str,
+    name: str,
+    spec: Mapping[str, Any],
+    size: Any,
+    by: User | None,
+    create: bool,
+    seen: str | None = None,
+) -> Resource:
+    """`save_resource` of a database, and of a new disk of `size` GB for it; both or neither.
+
+    Raises what save_resource raises; Invalid naming `newDisk` for a size that cannot be.
+    """
+    shown = _shown(pod)
+    disk = _free(f"{name[:58]}-data", shown)
+    given = {**spec, "disk": disk}
+    if create:
+        check_resource_name(name)
+    expected: dict[str, Any] = {"kind": kind, "name": name, "create": create, "seen": seen}
+    _checked(pod, expected, given, {}, current=shown.get(name))
+    try:
+        save_resource(pod=pod, kind="Disk", name=disk, spec={"size": size}, by=by, create=True)
+    except Invalid as error:
+        raise Invalid(
+            [Detail(NEW_DISK if it.path == "size" else it.path, it.message) for it in error.details]
+        ) from None
+    try:
+        return save_resource(pod=pod, kind=kind, name=name, spec=given, by=by, create=create, seen=seen)
+    except Exception:
+        delete_resource(pod=pod, name=disk, by=by)
+        raise
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """`name`, or with the first number that nothing has."""
+    others = (f"{name}-{number}" for number in itertools.count(2))
+    return name if name not in taken else next(other for other in others if other not in taken)
+
+
+@transaction.atomic
+def give_credentials(*, pod: Pod, name: str, version: int, by: User | None, base: Revision | None = None) -> Revision:
+    """A sealed revision off `base` (else the live one) in which the database `name` has the passwords of `version`.
+
+    The open draft is not part of it, and gets them too. Raises NotFound for what is no database there.
+    """
+    pod = revisions.lock(pod)
+    base = base or pod.live
+    if base is None:
+        raise NotFound(f"database {name} in what is live")
+    row = Revision(pod=pod, parent=base)
+    revisions.close(pod, row, f"New passwords for {name}", by)
+    revisions.copy(base, row)
+    if not _give(row, name, version):
+        raise NotFound(f"database {name} in what is live")
+    revisions.check_deployable(pod, row)
+    if pod.draft:
+        _give(pod.draft, name, version)
+    return row
+
+
+def _give(row: Revision, name: str, version: int) -> bool:
+    """False where there is no such database."""
+    databases = [kind.name for kind in kinds.DATABASES]
+    resource = row.resources.filter(kind__in=databases, name=name).first()
+    if resource is None:
+        return False
+    resource.spec = resource.spec | {"credentials": version}
+    resource.save(update_fields=["spec"])
+    return True
 
 
 @transaction.atomic
@@ -147,9 +253,8 @@ def seal(*, pod: Pod, summary: str, by: User | None) -> Revision:
     row = pod.draft
     if row is None:
         raise Conflict("nothing_to_deploy", "There is no draft.", "Change something first, or redeploy.")
-    snapshot = row.snapshot()
-    revisions.check_deployable(pod, snapshot)
-    return revisions.close(pod, row, summary or revisions.summarise(pod, snapshot), by)
+    revisions.check_deployable(pod, row)
+    return revisions.close(pod, row, summary or revisions.summarise(pod, row), by)
 
 
 @transaction.atomic
@@ -176,7 +281,7 @@ def pin_commit(
     sources = _pin(row, commits)
     if missing := commits.keys() - sources.keys():
         raise NotFound(f"app {min(missing)}")
-    revisions.check_deployable(pod, row.snapshot())
+    revisions.check_deployable(pod, row)
     if pod.draft:
         _pin(pod.draft, commits, sources)
     return row
@@ -201,11 +306,14 @@ def copy_revision(*, revision: Revision, by: User | None, replace: bool = False)
     pod = revisions.lock(revision.pod)
     row = pod.draft
     if row is None:
-        return revisions.open_draft(pod, by, revision)
+        row = revisions.open_draft(pod, by, revision)
+        claims.claim_all(pod, row)
+        return row
     if not replace:
         raise Conflict("draft_exists", "There is a draft with changes.", "Deploy or discard it first.")
     revisions.copy(revision, row)
     row.parent = revision
     row.save(update_fields=["parent", "changed_at"])
+    claims.claim_all(pod, row)
     hosts.release_unused(pod)
     return row

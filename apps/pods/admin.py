@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import ReadOnly
-from apps.pods.models import HostName, Pod, Resource, Revision
+from apps.pods.models import AppKey, DomainProof, HostName, Pod, Resource, Revision, RoutePassword
 
 
 class HostNameInline(ReadOnly, admin.TabularInline):
     model = HostName
-    fields = ("host", "route")
+    fields = ("host", "route", "custom", "state")
 
 
 class ResourceInline(ReadOnly, admin.TabularInline):
@@ -32,7 +32,7 @@ class PodAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(Revision)
 class RevisionAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("pod", "version", "summary", "author", "sealed_at", "changed_at")
+    list_display = ("pod", "version", "engine", "summary", "author", "sealed_at", "changed_at")
     list_filter = (("sealed_at", admin.EmptyFieldListFilter), "pod__team")
     search_fields = ("pod__name", "summary")
     list_select_related = ("pod", "author")
@@ -53,6 +53,31 @@ class ResourceAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(HostName)
 class HostNameAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("host", "pod", "route")
+    list_display = ("host", "pod", "route", "custom", "state", "proof", "changed_at", "checked_at")
+    list_filter = ("custom", "state")
     search_fields = ("host", "pod__name")
     list_select_related = ("pod",)
+
+
+@admin.register(DomainProof)
+class DomainProofAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("host", "zone", "team", "made_at", "proven_at")
+    list_filter = (("proven_at", admin.EmptyFieldListFilter),)
+    search_fields = ("host", "team__name")
+    list_select_related = ("team",)
+
+
+@admin.register(AppKey)
+class AppKeyAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("name", "app", "pod", "created_by", "created_at", "ends_at")
+    search_fields = ("name", "app", "pod__name")
+    list_select_related = ("pod", "created_by")
+    exclude = ("digest",)
+
+
+@admin.register(RoutePassword)
+class RoutePasswordAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("route", "pod", "version")
+    search_fields = ("route", "pod__name")
+    list_select_related = ("pod",)
+    exclude = ("hashed",)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from apps.pods import kinds
-from apps.pods.kinds import app, config, disk, route
-from apps.pods.models import Snapshot
+from apps.pods.kinds import app, config, database, disk, route
+from apps.pods.models import Resource, Snapshot
 
 
 def _of(snapshot: Snapshot, kind: str) -> dict[str, Any]:
@@ -28,3 +28,15 @@ def configs_of(snapshot: Snapshot) -> dict[str, config.Spec]:
 
 def disks_of(snapshot: Snapshot) -> dict[str, disk.Spec]:
     return _of(snapshot, "Disk")
+
+
+def databases_of(snapshot: Snapshot) -> dict[str, database.Spec]:
+    """Those of every kind, by name alone."""
+    return dict(sorted(item for kind in kinds.DATABASES for item in _of(snapshot, kind.name).items()))
+
+
+def disks_used(resource: Resource) -> tuple[str, ...]:
+    """The disks that its instances write to."""
+    if kinds.get(resource.kind).server:
+        return (resource.spec["disk"],)
+    return tuple(mount["disk"] for mount in resource.spec.get("mounts", []) if mount.get("disk"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from apps.dns.names import shown
 from apps.pods import kinds
 from apps.pods.models import Resource, Snapshot
 
 Value = str | int | bool | tuple[str, ...] | None
-_KEYS = ("name", "path")  # what tells the entries of a list apart
+_KEYS = ("name", "path", "source")  # what tells the entries of a list apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,10 @@ def _walk(value: Any, path: str, found: dict[str, Value]) -> None:
 
 
 def _shown(path: str, value: Value) -> Value:
+    if path == "domains" and isinstance(value, tuple):
+        return tuple(shown(name) for name in value)
+    if path == "password":
+        return f"version {value}" if value else None
     return f"version {value}" if path.startswith("secrets.") else value
 
 

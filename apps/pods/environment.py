@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.core.errors import NotFound, PlatformError
-from apps.pods.contents import apps_of, configs_of
+from apps.pods.contents import apps_of, configs_of, databases_of
+from apps.pods.databases import PASSWORD, accesses, check_passwords, credentials_path, placeholders
 from apps.pods.models import Pod, Revision, Snapshot
-from apps.pods.references import References
+from apps.pods.references import References, referenced
 
 KEY = "value"  # under which a secret's value is kept at its path
 
@@ -61,14 +62,28 @@ def secret_references(revision: Revision, app: str) -> dict[str, SecretRef]:
     return {name: origin for name, origin in found.items() if isinstance(origin, SecretRef) and name != "PORT"}
 
 
-def environment(revision: Revision, app: str, *, secrets: Mapping[str, str]) -> Environment:
+def password_references(revision: Revision, app: str) -> dict[str, SecretRef]:
+    """Where the passwords are of the databases that the values of `app` speak of, by their names."""
+    snapshot = revision.snapshot()
+    spoken = referenced(snapshot, app)
+    return {
+        name: SecretRef(credentials_path(revision.pod_id, name), spec.credentials, PASSWORD)
+        for name, spec in databases_of(snapshot).items()
+        if name in spoken
+    }
+
+
+def environment(
+    revision: Revision, app: str, *, secrets: Mapping[str, str], passwords: Mapping[str, str]
+) -> Environment:
     """What `app` is started with, beside what the platform itself sets (PORT).
 
-    `secrets`: the values of `secret_references`, by name. Raises PlatformError("secret_missing") without one of
-    them: an app never starts with less than it was given.
+    `secrets`: the values of `secret_references`, by name; `passwords`: those of `password_references`. Raises
+    PlatformError("secret_missing") without one of them: an app never starts with less than it was given.
     """
     snapshot = revision.snapshot()
-    references, values, warnings = References(snapshot), {}, []
+    check_passwords(set(password_references(revision, app)), passwords)
+    references, values, warnings = References(snapshot, accesses(revision, passwords)), {}, []
     for name, origin in sources(snapshot, app, revision.pod_id).items():
         if name == "PORT":
             warnings.append("PORT is ignored: the platform sets it. Listen on the port it says.")
@@ -88,7 +103,7 @@ def started_with(snapshot: Snapshot, app: str) -> dict[str, Any]:
     `env` by name: the value with its references filled in, or the config's name and version of a secret. `files` by
     path. Two snapshots with an equal spec of `app` and an equal answer here start the same thing.
     """
-    references, configs = References(snapshot), configs_of(snapshot)
+    references, configs = References(snapshot, placeholders(snapshot)), configs_of(snapshot)
     mounts = apps_of(snapshot)[app].mounts
     env = {
         name: references.fill(origin.text)[0] if isinstance(origin, Literal) else [origin.path, origin.version]
@@ -101,9 +116,9 @@ def started_with(snapshot: Snapshot, app: str) -> dict[str, Any]:
 
 def secret_paths(pod: Pod) -> set[str]:
     """The paths of every secret that any revision of `pod` names: what goes when the pod goes."""
-    return {
-        secret_path(pod.pk, name, key)
-        for revision in pod.revisions.prefetch_related("resources")
-        for name, config in configs_of(revision.snapshot()).items()
-        for key in config.secrets
-    }
+    found = {secret_path(pod.pk, route, "password") for route in pod.route_passwords.values_list("route", flat=True)}
+    for revision in pod.revisions.prefetch_related("resources"):
+        snapshot = revision.snapshot()
+        found |= {secret_path(pod.pk, name, key) for name, it in configs_of(snapshot).items() for key in it.secrets}
+        found |= {credentials_path(pod.pk, name) for name in databases_of(snapshot)}
+    return found

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from apps.core.errors import Conflict, Detail, Invalid
+from apps.pods.domains import claims
 from apps.pods.models import HostName, Pod
 
 
@@ -20,7 +21,7 @@ def reserve(pod: Pod) -> None:
 
 def assign(pod: Pod, route: str) -> str:
     """The host of `route`: the pod's own for its first one, `<route>-<pod>.<domain>` after. Raises Conflict."""
-    owned = pod.hosts.filter(route=route).first()
+    owned = pod.hosts.filter(custom=False, route=route).first()
     if owned:
         return owned.host
     host = main_host(pod.name)
@@ -38,8 +39,12 @@ def assign(pod: Pod, route: str) -> str:
 
 
 def release_unused(pod: Pod) -> None:
-    """Give up the hosts of routes that no revision has any more; the pod's own is kept for the next route."""
-    for owned in pod.hosts.exclude(route=""):
+    """Give up the hosts of routes that no revision has any more; the pod's own is kept for the next route.
+
+    And the domains that nothing names which is live, was deployed last or is about to be.
+    """
+    claims.release_unused(pod)
+    for owned in pod.hosts.filter(custom=False).exclude(route=""):
         if pod.revisions.filter(resources__kind="Route", resources__name=owned.route).exists():
             continue
         if owned.host == main_host(pod.name):

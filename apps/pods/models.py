@@ -39,6 +39,8 @@ class Pod(models.Model):
     live = models.ForeignKey("Revision", null=True, on_delete=models.SET_NULL, related_name="+")
     head = models.ForeignKey("Revision", null=True, on_delete=models.SET_NULL, related_name="+")
     webhook_path = models.CharField(max_length=64, default="", blank=True)  # see apps.hooks: where the secret is kept
+    # Counts what makes answers kept by the edge old: going live, and being asked to forget them.
+    cache_generation = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     deleting_at = models.DateTimeField(null=True, editable=False)
 
     objects = PodQuerySet.as_manager()
@@ -56,12 +58,16 @@ class Pod(models.Model):
 
 
 class Revision(models.Model):
-    """Everything that could run. A draft has no `sealed_at` and no `version`; a sealed revision never changes."""
+    """Everything that could run. A draft has no `sealed_at` and no `version`; a sealed revision never changes.
+
+    `engine` is the name of the one it runs on; empty: the installation's default.
+    """
 
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="revisions")
     version = models.PositiveIntegerField(null=True)
     parent = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="children")
     summary = models.CharField(max_length=200, blank=True)
+    engine = models.CharField(max_length=20, default="", db_default="", blank=True)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
@@ -94,7 +100,7 @@ class Resource(models.Model):
     """One part of a revision. `spec` is what apps.pods.kinds.get(kind).Spec made of the input, as JSON."""
 
     revision = models.ForeignKey(Revision, on_delete=models.CASCADE, related_name="resources")
-    kind = models.CharField(max_length=20)  # "App", "Route", "Config", "Disk"
+    kind = models.CharField(max_length=20)  # apps.pods.kinds
     name = models.CharField(max_length=63)
     spec = models.JSONField(default=dict)
 
@@ -112,21 +118,118 @@ class Resource(models.Model):
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-class HostName(models.Model):
-    """A host name has one owner: the route of a pod it was assigned to when the route was made.
+class DomainState(models.TextChoices):
+    """Of a custom domain. `verified` and `misdirected` ones are the pod's own; the others are claims of it."""
 
-    `route` empty: kept for the pod's first route, so that no route of another pod takes `<pod>.<domain>`.
+    PENDING = "pending"  # not proven yet, or no longer; looked for
+    VERIFIED = "verified"
+    MISDIRECTED = "misdirected"  # proven once, and the DNS leads elsewhere now
+    EXPIRED = "expired"  # a claim that was not proven in time: looked for when asked
+
+
+class HostNameQuerySet(models.QuerySet["HostName"]):
+    def owned(self) -> HostNameQuerySet:
+        """Those that have an owner, one each: assigned by the platform, or proven."""
+        return self.filter(Q(custom=False) | Q(verified_at__isnull=False))
+
+
+class HostName(models.Model):
+    """A name that a pod's route answers to: assigned by the platform, or a custom domain. Each has one owner.
+
+    Assigned: `route` is whose it is; empty: kept for the pod's first route, so that no route of another pod takes
+    `<pod>.<domain>`. Custom: a claim of the pod, as many as there are pods, until one proves it (`verified_at`); the
+    revision says which route answers. `route` is then the one that named it last. docs/domains.md has the rules.
     """
 
-    host = models.CharField(max_length=253, unique=True)
+    host = models.CharField(max_length=253)  # A-labels, lower case
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="hosts")
     route = models.CharField(max_length=63, blank=True)
+    custom = models.BooleanField(default=False, db_default=False)
+    state = models.CharField(max_length=12, choices=DomainState.choices, default="", db_default="", blank=True)
+    proof = models.CharField(max_length=8, default="", db_default="", blank=True)  # txt | cname | address
+    claimed_at = models.DateTimeField(null=True)
+    verified_at = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(null=True)  # when `state` last changed
+    checked_at = models.DateTimeField(null=True)
+    check_at = models.DateTimeField(null=True, db_index=True)  # when to look next; null: when asked
+    found = models.JSONField(null=True)  # what the last look found: apps/dns/lookup.py
+
+    objects = HostNameQuerySet.as_manager()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("pod", "route"), name="one_host_per_route"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("host",), condition=Q(custom=False) | Q(verified_at__isnull=False), name="one_owner_per_host"
+            ),
+            models.UniqueConstraint(fields=("pod", "host"), name="one_claim_per_pod_and_host"),
+            models.UniqueConstraint(fields=("pod", "route"), condition=Q(custom=False), name="one_host_per_route"),
+            models.CheckConstraint(
+                condition=Q(custom=False, state="", verified_at=None)
+                | Q(custom=True, state__in=("verified", "misdirected"), verified_at__isnull=False)
+                | Q(custom=True, state__in=("pending", "expired"), verified_at=None),
+                name="proven_hosts_have_a_time",
+            ),
+        )
+        indexes = (models.Index(fields=("host",)),)
 
     def __str__(self) -> str:
         return self.host
+
+
+class DomainProof(models.Model):
+    """What a team proves a domain with, and when it last did. Kept when the domain is released: who had it before
+    decides what the next one has to show. `team` null: one that is gone.
+    """
+
+    team = models.ForeignKey(Team, null=True, on_delete=models.SET_NULL, related_name="+")
+    host = models.CharField(max_length=253)
+    zone = models.CharField(max_length=253, db_index=True)  # what was registered: example.co.uk
+    token = models.CharField(max_length=32, unique=True, default=new_id)  # no secret: it stands in the DNS
+    made_at = models.DateTimeField(auto_now_add=True)
+    proven_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("team", "host"), name="one_proof_per_team_and_host"),)
+
+    def __str__(self) -> str:
+        return self.host
+
+
+class AppKey(models.Model):
+    """A key that the edge lets clients of an app in with. Of the key itself only a digest is kept (apps/pods/keys.py).
+
+    `name` is the readable part of the key. `ends_at`: when it stops counting, once another was made.
+    """
+
+    pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="app_keys")
+    app = models.CharField(max_length=63)
+    name = models.CharField(max_length=8, unique=True)
+    digest = models.CharField(max_length=22)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    ends_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("pod", "app")),)
+
+    def __str__(self) -> str:
+        return f"{self.app}: {self.name}"
+
+
+class RoutePassword(models.Model):
+    """What the edge compares with: the hash of a route's password, whose version is that in the secret store."""
+
+    pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="route_passwords")
+    route = models.CharField(max_length=63)
+    version = models.PositiveIntegerField()
+    hashed = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("pod", "route", "version"), name="one_hash_per_version"),)
+
+    def __str__(self) -> str:
+        return f"{self.route}: version {self.version}"
 
 
 Snapshot = dict[str, Resource]

@@ -16,6 +16,7 @@ from django.conf import settings
 from apps.pods.contents import apps_of, configs_of, routes_of
 from apps.pods.kinds.types import LARGEST_VALUE
 from apps.pods.models import Snapshot
+from apps.servers.base import Access
 
 _REFERENCE = re.compile(r"\$\{([a-z][a-z0-9-]{0,62})\.([A-Za-z_][A-Za-z0-9_]{0,254})\}")
 
@@ -50,11 +51,13 @@ def referenced(snapshot: Snapshot, app: str) -> set[str]:
 
 
 class References:
-    """What the references of one snapshot stand for."""
+    """What the references of one snapshot stand for; of its databases, as `databases` has them."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, databases: Mapping[str, Access]) -> None:
         self._secrets = {Reference(n, s) for n, spec in configs_of(snapshot).items() for s in spec.secrets}
         self._values = _addresses(snapshot)
+        for name, access in databases.items():
+            self._values |= {Reference(name, attr): value for attr, value in access.attributes().items()}
         variables = {
             Reference(name, variable.name): variable.value
             for name, spec in configs_of(snapshot).items()

@@ -7,13 +7,16 @@ from typing import Any
 
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
 from apps.core.names import check_name, check_variable
+from apps.edge.passwords import hashed
 from apps.pods import kinds
 from apps.pods.environment import KEY, secret_path
 from apps.pods.kinds.types import check_value
-from apps.pods.models import Pod, Resource, Snapshot
+from apps.pods.models import Pod, Resource, RoutePassword, Snapshot
 from apps.secretstore import secrets as secret_store
 
+PASSWORD = "password"
 RESERVED = frozenset({"new"})  # parts of addresses
+CREDENTIALS = "credentials"  # of a database, among the versions of what was written
 
 
 def check_resource_name(name: str, *, longest: int = 63) -> str:
@@ -50,8 +53,12 @@ def prepare(
     if kind == "Config":
         kept = dict(current.spec.get("secrets", {})) if current else {}
         given["secrets"] = {key: v for key, v in (kept | dict(versions)).items() if v is not None}
+    if kinds.get(kind).server:
+        given["credentials"] = current.spec["credentials"] if current else versions.get(CREDENTIALS) or 1
     if kind == "Route":
         given["hostname"] = current.spec.get("hostname", "") if current else ""
+        version = versions.get(PASSWORD, current.spec.get(PASSWORD, 0) if current else 0)
+        given[PASSWORD] = version or 0
     given = kinds.get(kind).parse(given, team=pod.team.slug)
     if kind == "App" and current:
         given["source"] = _pinned(current.spec["source"], given["source"], spec.get("source"))
@@ -72,6 +79,9 @@ def _pinned(before: Mapping[str, Any], after: dict[str, Any], given: Any) -> dic
 
 def check_secrets(kind: str, secrets: Mapping[str, str | None]) -> None:
     """Raises Invalid naming `secrets.<name>`; never repeats a value."""
+    if kind == "Route":
+        check_password(secrets)
+        return
     if secrets and kind != "Config":
         raise Invalid([Detail("secrets", "are kept in a Config: make one and attach it to the app.")])
     wrong: list[Detail] = []
@@ -87,6 +97,22 @@ def check_secrets(kind: str, secrets: Mapping[str, str | None]) -> None:
             wrong.append(Detail(path, "must not be empty: enter a value, or remove the secret."))
     if wrong:
         raise Invalid(wrong)
+
+
+def check_password(secrets: Mapping[str, str | None]) -> None:
+    """A route has one secret, its password. Raises Invalid; never repeats it."""
+    if secrets.keys() - {PASSWORD}:
+        raise Invalid([Detail("secrets", "of a route are its password alone: keep others in a Config.")])
+    value = secrets.get(PASSWORD)
+    if value is not None and not (len(value) >= 8 and len(value.encode()) <= 72 and value.isprintable()):
+        raise Invalid([Detail(PASSWORD, "must be 8 to 72 characters on one line.")])
+
+
+def write_hash(pod: Pod, route: str, secrets: Mapping[str, str | None], versions: Mapping[str, int | None]) -> None:
+    """Keep what the edge compares a new password with."""
+    value, version = secrets.get(PASSWORD), versions.get(PASSWORD)
+    if value is not None and version is not None:
+        RoutePassword.objects.get_or_create(pod=pod, route=route, version=version, defaults={"hashed": hashed(value)})
 
 
 def write_secrets(pod: Pod, config: str, secrets: Mapping[str, str | None]) -> dict[str, int | None]:

@@ -8,8 +8,8 @@ from django.db.models import Max
 from django.utils import timezone
 
 from apps.core.errors import Conflict, Detail, Invalid
-from apps.pods.diff import diff
-from apps.pods.models import Pod, Resource, Revision, Snapshot
+from apps.pods import moving
+from apps.pods.models import Pod, Resource, Revision
 from apps.pods.validation import problems
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def lock(pod: Pod) -> Pod:
 
 
 def copy(source: Revision | None, into: Revision) -> None:
-    """Give `into` the resources of `source`, instead of what it had."""
+    """Give `into` the engine and the resources of `source`, instead of what it had."""
+    into.engine = source.engine if source else ""
+    into.save(update_fields=["engine", "changed_at"])
     into.resources.all().delete()
     if source:
         copies = [Resource(revision=into, kind=r.kind, name=r.name, spec=r.spec) for r in source.resources.all()]
@@ -39,11 +41,12 @@ def open_draft(pod: Pod, by: User | None, source: Revision | None) -> Revision:
     return draft
 
 
-def check_deployable(pod: Pod, snapshot: Snapshot) -> None:
+def check_deployable(pod: Pod, revision: Revision) -> None:
     """Raises Invalid with every problem, Conflict("nothing_to_deploy") for what is live already."""
-    if wrong := problems(snapshot):
+    snapshot = revision.snapshot()
+    if wrong := [*problems(snapshot), *moving.problems(pod.live, revision, snapshot)]:
         raise Invalid(wrong)
-    if not diff(pod.live.snapshot() if pod.live else {}, snapshot):
+    if not moving.changes(pod.live, revision):
         raise Conflict(
             "nothing_to_deploy", "Nothing differs from what is live.", "Change something first, or redeploy."
         )
@@ -65,10 +68,12 @@ def check_summary(summary: str) -> str:
     return line
 
 
-def summarise(pod: Pod, snapshot: Snapshot) -> str:
+def summarise(pod: Pod, revision: Revision) -> str:
     """What a revision is called that nobody named."""
-    changes = diff(pod.live.snapshot() if pod.live else {}, snapshot)
     words = {"create": "add", "update": "change", "delete": "remove"}
-    text = ", ".join(f"{words[change.change]} {change.name}" for change in changes)
+    text = ", ".join(
+        f"move to {change.fields[0].after}" if change.kind == "Pod" else f"{words[change.change]} {change.name}"
+        for change in moving.changes(pod.live, revision)
+    )
     text = text[:1].upper() + text[1:]
     return text if len(text) <= 200 else f"{text[:199]}…"

@@ -26,3 +26,4 @@ SIZES = {
     "4x": Size(4, 4096),
     "8x": Size(8, 8192),
 }
+OPTIONS = tuple((name, f"{name}: {size.cpu:g} CPU, {size.memory} MB") for name, size in SIZES.items())  # of a form

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apps.core.errors import Detail
-from apps.pods.contents import apps_of, configs_of, disks_of, routes_of
+from apps.pods.contents import apps_of, configs_of, databases_of, disks_of, routes_of
+from apps.pods.databases import placeholders
+from apps.pods.domains import standing
 from apps.pods.models import Snapshot
 from apps.pods.references import References
 
 
 def problems(snapshot: Snapshot) -> list[Detail]:
     """Paths are `<resource name>.<field>`."""
-    return [*_routes(snapshot), *_attached(snapshot), *_mounts(snapshot)]
+    own = [*_routes(snapshot), *_attached(snapshot), *_disks(snapshot), *_files(snapshot)]
+    return [*own, *standing.problems(snapshot)]
 
 
 def warnings(snapshot: Snapshot) -> list[Detail]:
@@ -37,9 +40,10 @@ def _routes(snapshot: Snapshot) -> Iterator[Detail]:
             path = f"{name}.rules.{index}.app"
             if message := _missing(snapshot, rule.app, "App"):
                 yield Detail(path, message)
-            elif apps[rule.app].type == "worker":
+            elif apps[rule.app].type in ("worker", "job"):
+                what = "a worker" if apps[rule.app].type == "worker" else "run by the clock"
                 yield Detail(
-                    path, f"{rule.app} is a worker and answers no requests: make its type web, or choose another."
+                    path, f"{rule.app} is {what} and answers no requests: make its type web, or choose another."
                 )
 
 
@@ -50,19 +54,28 @@ def _attached(snapshot: Snapshot) -> Iterator[Detail]:
                 yield Detail(f"{name}.configs.{index}", message)
 
 
-def _mounts(snapshot: Snapshot) -> Iterator[Detail]:
-    configs = configs_of(snapshot)
+def _disks(snapshot: Snapshot) -> Iterator[Detail]:
+    """Each is there and has one writer."""
+    uses = [(name, "disk", database.disk) for name, database in databases_of(snapshot).items()]
+    for name, app in apps_of(snapshot).items():
+        uses += [(name, f"mounts.{index}.disk", mount.disk) for index, mount in enumerate(app.mounts) if mount.disk]
     owner: dict[str, str] = {}
+    for name, field, disk in uses:
+        if message := _missing(snapshot, disk, "Disk"):
+            yield Detail(f"{name}.{field}", message)
+        elif owner.setdefault(disk, name) != name:
+            message = f"{disk} belongs to {owner[disk]} already, and a disk has one writer."
+            yield Detail(f"{name}.{field}", f"{message} Make another disk.")
+
+
+def _files(snapshot: Snapshot) -> Iterator[Detail]:
+    configs = configs_of(snapshot)
     for name, app in apps_of(snapshot).items():
         for index, mount in enumerate(app.mounts):
             path = f"{name}.mounts.{index}"
             if mount.disk:
-                if message := _missing(snapshot, mount.disk, "Disk"):
-                    yield Detail(f"{path}.disk", message)
-                elif owner.setdefault(mount.disk, name) != name:
-                    message = f"{mount.disk} belongs to {owner[mount.disk]} already, and a disk has one writer."
-                    yield Detail(f"{path}.disk", f"{message} Make another disk.")
-            elif message := _missing(snapshot, mount.config, "Config"):
+                continue
+            if message := _missing(snapshot, mount.config, "Config"):
                 yield Detail(f"{path}.config", message)
             elif mount.file not in configs[mount.config].files:
                 yield Detail(
@@ -71,7 +84,7 @@ def _mounts(snapshot: Snapshot) -> Iterator[Detail]:
 
 
 def _values(snapshot: Snapshot) -> Iterator[Detail]:
-    references = References(snapshot)
+    references = References(snapshot, placeholders(snapshot))
     owners = [(name, "env", app.env) for name, app in apps_of(snapshot).items()]
     owners += [(name, "variables", config.variables) for name, config in configs_of(snapshot).items()]
     for name, field, variables in owners:
@@ -85,8 +98,9 @@ def _values(snapshot: Snapshot) -> Iterator[Detail]:
 def _unused(snapshot: Snapshot) -> Iterator[Detail]:
     reached = {rule.app for route in routes_of(snapshot).values() for rule in route.rules}
     mounted = {disk for app in apps_of(snapshot).values() for disk in app.disks}
+    mounted |= {database.disk for database in databases_of(snapshot).values()}
     for name, app in apps_of(snapshot).items():
-        if app.type != "worker" and name not in reached:
+        if (app.listens or app.type == "static") and name not in reached:
             yield Detail(name, "has no route: nobody can reach it.")
     for name in disks_of(snapshot).keys() - mounted:
         yield Detail(name, "is mounted by no app.")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class SecretStore(Protocol):
-    """Paths are `pods/<pod id>/<name>` and `teams/<team id>/<name>`.
+    """Paths are `pods/<pod id>/<name>`, `teams/<team id>/<name>` and `platform/<part>/<name>`.
 
     All raise Unavailable when the store does not answer or is sealed.
     """

@@ -18,7 +18,7 @@ from apps.secretstore import policies
 Result = TypeVar("Result")
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}"
 _POD = r"[a-z0-9-]{1,64}"
-_PATH = re.compile(rf"(pods|teams)/({_POD})((?:/{_SEGMENT}){{1,4}})")
+_PATH = re.compile(rf"(pods|teams|platform)/({_POD})((?:/{_SEGMENT}){{1,4}})")
 
 
 class Vault:
@@ -165,7 +165,7 @@ def _unavailable(why: str) -> Unavailable:
 
 
 def _checked(path: str) -> tuple[str, str]:
-    """Whether a pod or a team owns `path`, and its id; a path of another shape is a mistake in the program."""
+    """Whose `path` is (pods, teams, platform), and its id; one of another shape is a mistake in the program."""
     found = _PATH.fullmatch(path)
     if not found or ".." in path:
         raise ValueError(f"not a path of the secret store: {path!r}")

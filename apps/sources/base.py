@@ -89,3 +89,7 @@ class Source(Protocol):
     def host_key(self, host: str) -> str:
         """The key of an ssh host (`name` or `name:port`) as it is published, else as it shows itself now."""
         ...
+
+    def sweep(self) -> int:
+        """Remove what ended processes left unfinished, and nothing of one that lives; how many directories."""
+        ...

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from apps.core import claims
 from apps.core.addresses import Network, resolve_public
 from apps.core.errors import Detail, Invalid, UserError
 from apps.core.masking import Mask
@@ -74,13 +75,13 @@ class GitSource:
         parsed = check_url(url, allowed=self.allowed)
         _check_commit(commit)
         self.hosted.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(prefix=".changed-", dir=self.hosted.root) as scratch:
+        with claims.claimed(self.hosted.root, ".changed-") as scratch:
             until = time.monotonic() + min(self.seconds, 45)
-            job = _Job(until, lambda: False, lambda _: None, Path(scratch, "nothing"), _nobody)
+            job = _Job(until, lambda: False, lambda _: None, scratch / "nothing", _nobody)
             if parsed.scheme == "brainpod":
                 repository = self.hosted.existing(parsed)
             else:
-                repository = self._fetch(parsed, commit, "", Path(scratch, "repository"), credential, job, history=2)
+                repository = self._fetch(parsed, commit, "", scratch / "repository", credential, job, history=2)
             # Rename detection stays off, so that a renamed file is one that went and one that came.
             tree = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-commit-id", "--root"]
             merged = ["--diff-merges=first-parent"]
@@ -112,6 +113,9 @@ class GitSource:
         who = for_submodule or (lambda _: credential)
         job = _Job(time.monotonic() + self.seconds, cancelled, on_line, into, who)
         return self._checkout(parsed, commit, into, branch, credential, job, depth=4 if submodules else 0)
+
+    def sweep(self) -> int:
+        return self.hosted.sweep() + ssh.sweep()
 
     def host_key(self, host: str) -> str:
         """The key of an ssh host (`name` or `name:port`) as it is published, else as it shows itself now."""

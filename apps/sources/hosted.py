@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import git
 
+from apps.core import claims
 from apps.core.errors import Conflict, NotFound, UserError
 from apps.core.names import check_name
 from apps.sources import processes
@@ -34,14 +34,20 @@ class Hosted:
         """A new empty repository with the default branch main. Raises Conflict("repository_exists")."""
         path = self.path(team, name)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = Path(tempfile.mkdtemp(prefix=".new-", dir=path.parent))
-        try:
+        with claims.claimed(path.parent, ".new-") as scratch:
+            made = scratch / "repository"
+            made.mkdir(mode=0o700)
             _plain("init", "--quiet", "--bare", "--", str(made))
-            made.rename(path)  # complete or not there at all; refuses to replace what is not empty
-        except OSError:
-            shutil.rmtree(made, ignore_errors=True)
-            raise Conflict("repository_exists", f"There is a repository {name} already.") from None
+            try:
+                made.rename(path)  # complete or not there at all; refuses to replace what is not empty
+            except OSError:
+                raise Conflict("repository_exists", f"There is a repository {name} already.") from None
         return path
+
+    def sweep(self) -> int:
+        """Remove what ended processes left unfinished; how many directories."""
+        teams = [place for place in self.root.glob("[!.]*") if place.is_dir()]
+        return sum(len(claims.sweep(place, ".")) for place in (self.root, *teams))
 
     def delete(self, team: str, name: str) -> None:
         """Forget the repository; one that is not there is no error."""
@@ -54,8 +60,8 @@ class Hosted:
         """
         path = self.path(team, name) if self.exists(team, name) else self.create(team, name)
         ref = f"refs/heads/{check_ref(branch)}"
-        with tempfile.TemporaryDirectory(prefix=".commit-", dir=path.parent) as scratch:
-            index = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
+        with claims.claimed(path.parent, ".commit-") as scratch:
+            index = {"GIT_INDEX_FILE": str(scratch / "index")}
             at = ("--git-dir", str(path))
             _plain(*at, "--work-tree", str(directory.resolve()), "add", "--all", "--force", "--", ".", env=index)
             tree = _plain(*at, "write-tree", env=index)

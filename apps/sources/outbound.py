@@ -6,6 +6,7 @@ import json
 import os
 import ssl
 import time
+import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,32 +23,51 @@ LARGEST = 64 * 1024  # bytes of an answer that are read
 def post(
     at: ParsedUrl, body: Mapping[str, Any], headers: Mapping[str, str], *, allowed: Iterable[Network] = ()
 ) -> tuple[int, Any]:
+    """`body` as JSON; the status and the JSON (None if it is none) that `at` answers. Raises as `ask`."""
+    headers = {**headers, "Content-Type": "application/json"}
+    return ask("POST", at, headers, json.dumps(dict(body)).encode(), allowed=allowed)
+
+
+def ask(
+    method: str, at: ParsedUrl, headers: Mapping[str, str], content: bytes = b"", *, allowed: Iterable[Network] = ()
+) -> tuple[int, Any]:
     """The status and the JSON (None if it is none) that `at` answers; redirects are not followed.
 
     Raises Invalid naming `host` for a private address, UserError("source_unreachable").
     """
     address = resolve_public(at.host, at.port, field="host", allowed=allowed)[0]
     authority = at.url.split("/", 3)[2]
-    # The certificates git trusts; no proxy, which would look the name up for itself.
+    proxy = _proxy(at)
+    # A proxy of the machine looks the name up for itself, as it does for git.
+    target = httpx.URL(at.url) if proxy else httpx.URL(at.url).copy_with(host=address)
+    # The certificates git trusts.
     trust = ssl.create_default_context(cafile=os.environ.get("GIT_SSL_CAINFO") or None)
     deadline = time.monotonic() + SECONDS
-    target = httpx.URL(at.url).copy_with(host=address)
     try:
         with (
-            httpx.Client(verify=trust, trust_env=False, follow_redirects=False, timeout=SECONDS) as client,
+            httpx.Client(
+                verify=trust, trust_env=False, proxy=proxy, follow_redirects=False, timeout=SECONDS
+            ) as client,
             client.stream(
-                "POST", target, json=dict(body), headers={**headers, "Host": authority},
+                method, target, content=content, headers={**headers, "Host": authority},
                 extensions={"sni_hostname": at.host},
             ) as answer,
         ):  # fmt: skip
-            content = b""
-            for chunk in answer.iter_raw(8192):
-                content += chunk
-                if len(content) > LARGEST or time.monotonic() > deadline:
+            held = b""
+            for chunk in answer.iter_bytes(8192):
+                held += chunk
+                if len(held) > LARGEST or time.monotonic() > deadline:
                     raise _unreachable(at, "its answer is too long")
-            return answer.status_code, _read(content)
+            return answer.status_code, _read(held)
     except (httpx.HTTPError, ssl.SSLError) as error:
         raise _unreachable(at, str(error) or type(error).__name__) from None
+
+
+def _proxy(at: ParsedUrl) -> str | None:
+    """The way out that the environment names for `at`."""
+    if urllib.request.proxy_bypass_environment(f"{at.host}:{at.port}"):  # type: ignore[attr-defined]
+        return None
+    return urllib.request.getproxies_environment().get("https")
 
 
 def _read(content: bytes) -> Any:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from apps.core import claims
 from apps.core.errors import PlatformError, UserError
 from apps.sources.base import Credential
 from apps.sources.urls import ParsedUrl
@@ -28,7 +27,6 @@ KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa
 HOST_KEY = re.compile(rf"({'|'.join(KEY_TYPES)}) [A-Za-z0-9+/]{{40,1200}}={{0,2}}")
 _SECONDS = 15  # that a host is waited for
 _PREFIX = "bp-ssh-"  # in the system's directory: the path of a socket may have 107 bytes
-_LONGEST = 2 * 86400  # seconds; no clone may take more than a day
 
 
 @contextmanager
@@ -65,8 +63,7 @@ def _agent(private_key: str) -> Iterator[tuple[Path, Path]]:
 
     The agent ends with the program it was started for, which ends when we do: none outlives a killed worker.
     """
-    _sweep()
-    directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    directory = claims.claim(Path(tempfile.gettempdir()), _PREFIX)
     socket = directory / "agent"
     env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
     holder = None
@@ -94,18 +91,12 @@ def _agent(private_key: str) -> Iterator[tuple[Path, Path]]:
             _end(agent)
         if holder is not None:
             holder.communicate()
-        shutil.rmtree(directory, ignore_errors=True)
+        claims.end(directory)
 
 
-def _sweep() -> None:
-    """Remove what killed workers left: empty directories, or ones with a host's public key."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        try:
-            status = left.lstat()
-        except FileNotFoundError:
-            continue
-        if status.st_uid == os.geteuid() and status.st_mtime < time.time() - _LONGEST:
-            shutil.rmtree(left, ignore_errors=True)
+def sweep() -> int:
+    """Remove what killed workers left: empty directories, or ones with a host's public key; how many."""
+    return len(claims.sweep(Path(tempfile.gettempdir()), _PREFIX))
 
 
 def _end(agent: int) -> None:

@@ -1,6 +1,9 @@
 // What the pods' pages do beyond plain HTML: refreshing live, rows in forms, the map's lines, dialogs.
 // Everything works without this file, only less comfortably.
 
+// A refresh leaves alone what somebody is typing.
+if (globalThis.Idiomorph) globalThis.Idiomorph.defaults.ignoreActiveValue = true;
+
 const THROTTLE = 300;
 const POLL = 10_000;
 

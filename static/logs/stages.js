@@ -1,5 +1,5 @@
 // Events between the lines (apps/logs/stages.py): a stage began or ended, the deployment came to its end.
-const MARKS = { running: "", passed: "✓", ready: "✓", failed: "✕", skipped: "–", cancelled: "–" };
+const MARKS = { running: "", passed: "✓", succeeded: "✓", ready: "✓", failed: "✕", skipped: "–", cancelled: "–" };
 
 const element = (name, className, text = "") => {
   const made = document.createElement(name);

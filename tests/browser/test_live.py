@@ -19,9 +19,15 @@ pytestmark = [pytest.mark.platform, pytest.mark.browser]
 PATIENCE = 120_000
 WIDE = {"width": 1280, "height": 800}
 _DEPLOY = """
-from apps.deployments import actions
+import time
+from apps.deployments import lookups
 from apps.pods.models import Pod
-print(actions.deploy_latest(pod=Pod.objects.get(name=%r), app="web", by=None).pk)
+lookup = lookups.deploy_latest(pod=Pod.objects.get(name=%r), app="web", by=None)
+deadline = time.monotonic() + 120
+while lookup.is_open and time.monotonic() < deadline:
+    time.sleep(0.1)
+    lookup.refresh_from_db()
+print(lookup.deployment.pk)
 """
 _REPOSITORY = """
 from apps.pods import actions

@@ -32,7 +32,7 @@ class Person:
         page.get_by_label("Name", exact=True).first.fill("web")
         page.get_by_label("Repository").fill(repository.url)
         page.get_by_label("Build command").fill("python build.py")
-        page.get_by_label("Instance").select_option(".25x")
+        page.get_by_label("Instance", exact=True).select_option(".25x")
         page.get_by_role("button", name="Add to the draft").click()
         expect(page.get_by_text("web is in the draft.")).to_be_visible()
         page.get_by_label("Add to routes").click()
@@ -154,7 +154,8 @@ def cancellation(person: Person, repository: Repository) -> None:
     page.wait_for_url(f"**/pods/{person.pod}/deployments/*/")
     expect(page.locator(".log-row", has_text="build line 3").first).to_be_visible(timeout=PATIENCE)
     press_through_a_refresh(page, page.get_by_role("button", name="Cancel", exact=True).first)
-    expect(page.get_by_text("being cancelled…").or_(page.locator("#redeploy_button"))).to_be_visible(timeout=PATIENCE)
+    ended = page.locator("#deployment .status", has_text="Cancelled")  # before the page came back, perhaps
+    expect(page.get_by_text("being cancelled…").or_(ended)).to_be_visible(timeout=PATIENCE)
     person.stay()
     person.becomes("Cancelled")
     expect(page.locator("#pod_bar .status")).to_have_text("Live", timeout=PATIENCE)

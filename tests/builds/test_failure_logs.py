@@ -88,8 +88,9 @@ def test_a_fix_makes_a_spec_that_holds(fix: Fix) -> None:
     before["build"]["builder"] = "bundle"
     after = kind.Spec.model_validate(fix.applied(before)).model_dump(mode="json")
     assert after != before
-    assert fix.suits(fix.on, before)
-    assert not fix.suits(fix.on, after), "it is offered once"
+    stage = next(iter(fix.stages), "")
+    assert fix.suits(fix.on, before, stage)
+    assert not fix.suits(fix.on, after, stage), "it is offered once"
 
 
 def test_a_fix_leaves_everything_else() -> None:
@@ -99,6 +100,9 @@ def test_a_fix_leaves_everything_else() -> None:
     assert Fix("", "build.cache", False).applied(spec)["build"] == {"cache": False}
     assert spec["build"] == {"cache": True}
     assert not Fix("", "healthCheckTimeout", 300).suits("", {"healthCheckTimeout": 600}), "never lowered"
+    memory = Fix("", "build.memory", 8192, stages=("build",))
+    assert memory.suits("", {"build": {"memory": 0}}, "build")
+    assert not memory.suits("", {"build": {"memory": 0}}, "launch"), "that is another memory"
 
 
 @pytest.mark.parametrize(

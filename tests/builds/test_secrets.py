@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from apps.accounts.models import Team, User
 from apps.builds.caching.cache import Cache, Shelf
 from apps.builds.stages import secrets
 from apps.builds.stages.room import Room
 from apps.core.errors import PlatformError
 from apps.core.ids import new_id
+from apps.pods import actions as pods
 from apps.pods.environment import SecretRef
 from apps.secretstore.vault import Vault
+from tests.pods import components
+from tests.pods.specs import app
 
 
 class Watched:
@@ -65,13 +70,22 @@ def test_half_an_environment_is_none(openbao: Vault) -> None:
     assert caught.value.code == "secret_missing"
 
 
-def test_the_log_has_numbers_and_no_values(openbao: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pod = new_id()
-    version = openbao.write(f"pods/{pod}/config", {"value": "hunter2hunter2"})
-    monkeypatch.setattr("apps.secretstore.secrets", lambda: openbao)
+@pytest.mark.django_db
+def test_the_log_has_numbers_and_no_values(
+    openbao: Vault, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, team: Team, alice: User
+) -> None:
+    monkeypatch.setattr(components, "store", openbao)
+    settings.COMPONENTS = "tests.pods.components"
+    pod = pods.create_pod(team=team, name="told", by=alice)
+    given = {"A": "hunter2hunter2"}
+    pods.save_resource(pod=pod, kind="Config", name="settings", spec={}, secrets=given, by=alice, create=True)
+    for name, configs in {"web": ["settings"], "plain": []}.items():
+        pods.save_resource(pod=pod, kind="App", name=name, spec=app(configs=configs), by=alice, create=True)
+    pod.refresh_from_db()
+    revision = pods.seal(pod=pod, summary="", by=alice)
     lines: list[str] = []
-    room = Room(workspace=tmp_path, caching=Cache(Shelf(tmp_path)), pod=pod, write=lines.append)
-    values = secrets.run(room, references={"A": SecretRef(f"pods/{pod}/config", version, "value")})
-    assert values == {"A": "hunter2hunter2"}
+    room = Room(workspace=tmp_path, caching=Cache(Shelf(tmp_path)), pod=pod.pk, write=lines.append)
+    assert secrets.run(room, revision=revision, app="web") == (given, {})
+    assert "1 secret values" in lines[-1]
     assert "hunter2" not in "".join(lines)
-    assert secrets.run(room, references={}) == {}
+    assert secrets.run(room, revision=revision, app="plain") == ({}, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import time
@@ -9,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.conf import settings as live
 
 from apps import engines
 from apps.builds import bundle
 from apps.builds.bundle import Manifest
 from apps.builds.caching import index
+from apps.builds.stages import room
 from apps.builds.stages.room import Interrupted
 from apps.core.errors import Invalid, UserError
 from apps.core.ids import new_id
@@ -269,3 +272,8 @@ def test_the_demo_app(builder: Builder) -> None:
         raise
     said = run(manifest, "python -c \"import app; print(app.app.test_client().get('/').status)\"")
     assert said == ["200 OK"]
+
+
+def test_an_app_may_ask_for_more_memory_up_to_the_most(settings) -> None:
+    settings.BRAINPOD = dataclasses.replace(live.BRAINPOD, build_memory=1000, build_memory_most=3000)
+    assert [room.limits(asked).memory for asked in (0, 500, 2000, 9000)] == [1000, 500, 2000, 3000]

@@ -14,6 +14,8 @@ from brainpod.config import read
         ({"BRAINPOD_DRAIN_SECONDS": "x"}, "BRAINPOD_DRAIN_SECONDS"),
         ({"BRAINPOD_SANDBOX": "maybe"}, "BRAINPOD_SANDBOX"),
         ({"BRAINPOD_ENGINE": "podman"}, "BRAINPOD_ENGINE"),
+        ({"BRAINPOD_ENGINES": "process, podman"}, "BRAINPOD_ENGINES has 'podman'"),
+        ({"BRAINPOD_DOCKER_RUNTIME": "kata"}, "BRAINPOD_DOCKER_RUNTIME"),
         ({"BRAINPOD_NOMAD_ADDR": "nomad:4646"}, "BRAINPOD_NOMAD_ADDR"),
         ({"BRAINPOD_NOMAD_DRIVER": "podman"}, "BRAINPOD_NOMAD_DRIVER"),
         ({"BRAINPOD_NOMAD_DISCOVERY": "dns"}, "BRAINPOD_NOMAD_DISCOVERY"),
@@ -25,6 +27,10 @@ from brainpod.config import read
         ({"BRAINPOD_ALLOWED_NETWORKS": "10.0.0.1/8"}, "BRAINPOD_ALLOWED_NETWORKS"),
         ({"BRAINPOD_STATE": "/" + "x" * 80}, "BRAINPOD_STATE"),
         ({"BRAINPOD_PORT": "0"}, "BRAINPOD_PORT"),
+        ({"BRAINPOD_NGINX": "apache"}, "BRAINPOD_NGINX"),
+        ({"BRAINPOD_NGINX": "external"}, "BRAINPOD_NGINX_DIRECTORY"),
+        ({"BRAINPOD_NGINX": "external", "BRAINPOD_NGINX_DIRECTORY": "/d", "BRAINPOD_NGINX_TEST": "'"}, "NGINX_TEST"),
+        ({"BRAINPOD_NGINX": "external", "BRAINPOD_NGINX_DIRECTORY": "/d", "BRAINPOD_NGINX_RELOAD": ""}, "_RELOAD"),
         ({"BRAINPOD_PORT": "65536"}, "BRAINPOD_PORT"),
         ({"BRAINPOD_PORT": ""}, "BRAINPOD_PORT"),
         ({"BRAINPOD_PUBLIC_PORT": "-1"}, "BRAINPOD_PUBLIC_PORT"),
@@ -80,6 +86,10 @@ def test_addresses():
     config = read({"BRAINPOD_PORT": "80", "BRAINPOD_DASHBOARD_HOST": "pods.example.com"})
     assert config.public_address == "http://pods.example.com"
     assert read({}).url("shop.localhost") == "http://shop.localhost:8080"
+    assert config.other_address == "https://pods.example.com"
+    assert read({}).other_address == "https://localhost:8443"
+    for given in ({"BRAINPOD_TLS_PORT": "0"}, {"BRAINPOD_SECURE": "1"}, {"BRAINPOD_PUBLIC_PORT": "80"}):
+        assert read(given).other_address == ""
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from apps.accounts.links import signin_link
 from apps.accounts.models import Invitation, Team, User
 from apps.accounts.roles import Role
-from apps.connections.models import Connection
+from apps.certificates.models import Certificate
+from apps.connections.models import Connection, OAuthApplication
+from apps.core.ids import new_id
 from apps.dashboard.access import Rule
-from apps.deployments.models import Deployment, Workload
+from apps.deployments.jobs.follow import follow
+from apps.deployments.models import Deployment, JobRun, Workload
 from apps.pods.models import Pod
+from apps.terminals.models import TerminalSession
 from tests.people import join, make_team, make_user
 
 PUBLIC = Rule("public")
@@ -49,16 +54,24 @@ def build_world() -> World:
     pod = Pod.objects.create(team=team, name=f"p{team.pk}", created_by=people["owner"])
     revision = pod.revisions.create(version=1, sealed_at=pod.created_at, summary="first")
     revision.resources.create(kind="Config", name="settings", spec={})
-    app = {"source": {"repo": "https://git.example.com/a/b.git"}}
+    job = {"name": "nightly", "schedule": "@daily", "command": "true", "overlap": "allow"}
+    app = {"source": {"repo": "https://git.example.com/a/b.git"}, "jobs": [job]}
     revision.resources.create(kind="App", name="web", spec=app)
     pod.live = pod.head = revision
     pod.save()
     deployment = Deployment.objects.create(pod=pod, revision=revision, trigger="manual", state="ready")
     workload = Workload.objects.create(pod=pod, revision=revision, app="web", fingerprint="f", deployment=deployment)
+    follow(pod.pk, revision)
+    lookup = pod.lookups.create(app="web", repo="https://git.example.com/a/b.git", deadline=pod.created_at)
+    run = JobRun.objects.create(pod=pod, revision=revision, app="web", job="nightly")
     connection = Connection.objects.create(
         team=team, kind="token", provider="github", host="github.com", name="ours", path="teams/0/x", version=1
     )
+    application = OAuthApplication.objects.create(
+        provider="gitlab", host="gitlab.com", client_id="us", path="platform/oauth/0/x"
+    )
     words = {
+        "application": application.pk,
         "connection": connection.pk,
         "team": team.slug,
         "pod": pod.name,
@@ -67,6 +80,9 @@ def build_world() -> World:
         "version": 1,
         "deployment": deployment.pk,
         "workload": workload.pk,
+        "lookup": lookup.pk,
+        "run": run.pk,
+        "job": "nightly",
     }
     return World(team, people, pod, words)
 
@@ -90,6 +106,26 @@ def _owner(world: World) -> User:
     return owner
 
 
+def _terminal(world: World) -> str:
+    """A session of the viewer's own: everybody in the team may ask to end it or is told that there is none."""
+    who = world.people["viewer"]
+    assert who is not None
+    row = TerminalSession.objects.create(
+        team=world.team, user=who, person=who.email, pod=world.pod, pod_name=world.pod.name,
+        app="web", instance="web.1", workload=world.words["workload"],
+    )  # fmt: skip
+    return row.pk
+
+
+def _certified(world: World) -> str:
+    """A domain of the pod, proven, whose certificate is waited for."""
+    host = f"d{new_id()}.example.com"
+    now = timezone.now()
+    name = world.pod.hosts.create(host=host, custom=True, state="verified", verified_at=now, route="site")
+    Certificate.objects.create(host=host, hostname=name)
+    return host
+
+
 def _token(path: str) -> str:
     return path.rstrip("/").rsplit("/", 1)[1]
 
@@ -97,10 +133,14 @@ def _token(path: str) -> str:
 PLAIN = """
 home search gallery healthz readyz operators-login sign-in sign-out
 account account-name account-password account-theme teams team team-name team-usage team-invitations
-pods pod-new pod pod-bar pod-settings pod-region pod-deletion resource-kinds resource-new resource resource-deletion
+pods pod-new pod pod-bar pod-settings pod-region pod-engine pod-deletion
+cloudflare cloudflare-purges
+resource-kinds resource-new resource resource-deletion
 workload-log draft draft-discard deployments deployment cancellation remedy deployment-log deployment-log-text
 revisions revision webhook webhook-secret webhook-rotation
-git-access git-access-connection git-access-check git-access-secret build-cache
+terminals git-access git-access-connection git-access-check git-access-secret git-access-sign-in
+git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
+database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
 """
 
 ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
@@ -108,10 +148,22 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "welcome": Row(lambda world: {"token": "no-such-token"}),
     "invitation": Row(lambda world: {"token": _invitation(world)[1]}),
     "git-access-new": Row(lambda world: {"kind": "token"}),
+    "certificate": Row(lambda world: {"host": _certified(world)}),
+    "certificate-request": Row(lambda world: {"host": _certified(world)}),
+    "certificate-confirmation": Row(lambda world: {"host": _certified(world)}),
+    "app-keys": Row(lambda world: {"name": "web"}),
+    "app-key": Row(lambda world: {"name": "web", "key": "0123abcd"}),
+    "route-domains": Row(lambda world: {"name": "web"}),
+    "route-domain": Row(lambda world: {"name": "web", "host": "www.example.com"}),
+    "domain-checks": Row(lambda world: {"name": "web", "host": "www.example.com"}),
+    "job-runs": Row(lambda world: {"name": "web"}),
     "build-plan": Row(lambda world: {"name": "web"}),
     "build-plan-remedy": Row(lambda world: {"name": "web"}),
+    "request-news": Row(lambda world: {"name": "web"}),
     "app-metrics": Row(lambda world: {"name": "web"}),
     "watch-paths": Row(lambda world: {"name": "web"}),
+    "terminal": Row(lambda world: {"name": "web"}),
+    "terminal-ending": Row(lambda world: {"session": _terminal(world)}),
     "account-session": Row(lambda world: {"pk": 10**9}),
     "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
     "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),

@@ -138,7 +138,7 @@ def test_public_pages_break_for_nobody(world: World, clients: dict[str, Client])
 
 def test_the_operators_pages_are_for_operators(world: World, clients: dict[str, Client]) -> None:
     wrong = {}
-    for route in (route for route in routes() if route.rule is STAFF):
+    for route in (route for route in routes() if route.rule == STAFF):
         address = route.address(world)
         for person in world.people:
             if person == "operator":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,20 +23,23 @@ from apps.accounts.links import signin_link
 from apps.accounts.models import Invitation, SignIn, SignInLink, Team, User
 from apps.accounts.roles import Role
 from apps.builds.models import Artifact, BuildCache, Builder, BuildRun, PushedImage, Runtime
+from apps.cdn.models import CloudflareZone
+from apps.certificates.models import Certificate, DnsZone
+from apps.connections.models import Grant, Handshake, OAuthApplication
 from apps.core.ids import new_id
-from apps.deployments.models import Deployment, Duty, Workload
+from apps.deployments.models import AppControl, AppEvent, Deployment, Duty, Job, JobRun, Workload
 from apps.hooks.models import Receipt, Tip, Webhook
 from apps.logs.models import LogChunk, LogStream
-from apps.metrics.models import Bucket, Reading
-from apps.pods.models import Pod
+from apps.metrics.models import Bucket, DiskUsage, Reading
+from apps.pods.models import AppKey, DomainProof, Pod, RoutePassword
 from tests.people import join, make_team, make_user
 
 pytestmark = pytest.mark.django_db
 
 MODELS = [m for m in apps.get_models() if m.__module__.startswith("apps.")]
-ADDED = {"User"}
-CHANGED = {"User", "Team"}
-REMOVED = {"User", "Team", "SignInLink", "Invitation", "SignIn", "Builder"}
+ADDED = {"User", "DnsZone", "OAuthApplication"}
+CHANGED = {"User", "Team", "DnsZone", "OAuthApplication"}
+REMOVED = {"User", "Team", "SignInLink", "Invitation", "SignIn", "Builder", "DnsZone", "OAuthApplication"}
 """What operators may do beyond looking. Everything else is written by the platform alone."""
 
 PLANTED = "planted-value-nobody-may-read"
@@ -48,11 +52,17 @@ def plant() -> None:
     signin_link(owner)
     Invitation.issue(lasts=datetime.timedelta(days=1), team=team, email="x@example.com", role=Role.VIEWER)
     SignIn.objects.create(user=owner, session_key=f"{PLANTED}{owner.pk}", address="203.0.113.5")
-    team.connections.create(
-        kind="token", provider="github", host="github.com", name="ours", path=PLANTED, version=1, created_by=owner
+    connection = team.connections.create(
+        kind="oauth", provider="github", host="github.com", name="ours", path=PLANTED, version=1, created_by=owner
     )
+    application = OAuthApplication.objects.create(
+        provider="github", host=f"{new_id()}.example.org", client_id="us", path=PLANTED
+    )
+    Grant.objects.create(connection=connection, application=application, account="octo")
+    Handshake.objects.create(id=new_id(), session=PLANTED, user=owner, team=team, application=application)
     pod = Pod.objects.create(team=team, name=f"p{new_id()}", created_by=owner, webhook_path=PLANTED)
     pod.hosts.create(host=f"{pod.name}.example.com", route="site")
+    DomainProof.objects.create(team=team, host=f"{new_id()}.example.org", zone="example.org")
     revision = pod.revisions.create(version=1, sealed_at=timezone.now(), summary="first", author=owner)
     revision.resources.create(kind="Config", name="settings", spec={"secrets": {"TOKEN": 1}})
     Pod.objects.filter(pk=pod.pk).update(live=revision, head=revision)
@@ -70,14 +80,26 @@ def plant() -> None:
     )
     deployment.stages.create(stage="build", app="web", state="failed")
     pod.inspections.create(app="web", inputs="0", repo="https://git.example.com/a/b.git", deadline=timezone.now())
+    pod.lookups.create(app="web", repo="https://git.example.com/a/b.git", deadline=timezone.now())
     Workload.objects.create(pod=pod, revision=revision, deployment=deployment, app="web", fingerprint="0")
+    AppEvent.objects.create(pod=pod, app="web", instance="web.1", kind="restart", words="restarted 1 of 10")
+    AppControl.objects.create(pod=pod, app="web", stopped_at=timezone.now(), stopped_by=owner)
+    Job.objects.create(pod=pod, app="web", name="nightly", schedule="@daily", zone="UTC", next_at=timezone.now())
+    JobRun.objects.create(pod=pod, revision=revision, app="web", job="nightly", actor=owner)
+    Certificate.objects.create(host=f"{new_id()}.example.com")
+    DnsZone.objects.create(zone=f"{new_id()}.example.com", provider="cloudflare", path=PLANTED)
+    CloudflareZone.objects.create(pod=pod, zone="0" * 32, version=1, set_by=owner)
+    RoutePassword.objects.create(pod=pod, route="web", version=1, hashed=PLANTED)
+    AppKey.objects.create(pod=pod, app="web", name=new_id()[-8:], digest=PLANTED[:22], created_by=owner)
     Webhook.objects.create(pod=pod, version=1)
     Tip.objects.create(pod=pod, app="web", repository="example.com/a/b", branch="main", head="c" * 40)
     Receipt.objects.create(pod=pod, provider="GitHub", outcome="nothing", verdict="Nothing to do.")
     Duty.objects.create(name=f"teardown:{pod.pk}")
     LogStream.objects.create(name=deployment.stream)
     Bucket.objects.create(pod=pod.pk, app="web", step=15, start=15)
+    DiskUsage.objects.create(pod=pod.pk, disk="data", measured_at=timezone.now())
     Reading.objects.create(source=f"host {pod.pk}")
+    team.terminals.create(user=owner, person="x@example.com", pod_name="p", app="web", instance="web.1", workload="w")
     now = timezone.now()
     LogChunk.objects.create(
         stream=deployment.stream, first_seq=1, last_seq=1, first_at=now, last_at=now, size=9, data=PLANTED.encode()
@@ -258,6 +280,36 @@ def test_last_owners_and_the_last_operator_are_not_deleted(
     assert User.objects.filter(pk__in=[alice.pk, bob.pk]).count() == 2
     assert browser.post(address(User, "delete", bob.pk), {"post": "yes"}).status_code == 302
     assert not User.objects.filter(pk=bob.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("page", ["one by one", "in the list"])
+def test_two_operators_who_delete_two_owners_at_once_leave_one(page: str) -> None:
+    team = make_team("race")
+    owners = [join(team, make_user(name), Role.OWNER) for name in ("one", "two")]
+    operators = [make_user(name, is_staff=True, is_superuser=True) for name in ("first", "second")]
+    start, answers = threading.Barrier(2), []
+
+    def delete(operator: User, owner: User) -> None:
+        try:
+            client = Client()
+            client.force_login(operator)
+            at, data = address(User, "delete", owner.pk), {"post": "yes"}
+            if page == "in the list":
+                at, data = address(User, "changelist"), {"action": "delete_selected", "post": "yes"}
+                data["_selected_action"] = str(owner.pk)
+            start.wait(60)
+            answers.append(client.post(at, data).status_code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=delete, args=pair) for pair in zip(operators, owners, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert sorted(answers) == [200, 302]
+    assert User.objects.filter(pk__in=[owner.pk for owner in owners]).count() == 1
 
 
 @pytest.mark.parametrize("field", ["is_active", "is_staff", "is_superuser"])

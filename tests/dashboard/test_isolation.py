@@ -39,7 +39,7 @@ def test_switched_off(settings: Any, mine: Client) -> None:
 
 
 def test_impossible_here(monkeypatch: pytest.MonkeyPatch, plain_engine: ProcessEngine, mine: Client) -> None:
-    monkeypatch.setattr(isolation, "engine", lambda: plain_engine)
+    monkeypatch.setattr(isolation, "named", lambda _: plain_engine)
     assert banner(mine)
 
 
@@ -48,5 +48,5 @@ def test_not_where_it_is_isolated_or_nobody_says(
 ) -> None:
     assert not banner(mine)  # no engine answers
     isolation.forget()
-    monkeypatch.setattr(isolation, "engine", lambda: engine_agent)
+    monkeypatch.setattr(isolation, "named", lambda _: engine_agent)
     assert banner(mine) is not engine_agent.check().sandbox

@@ -144,5 +144,5 @@ def test_the_number_of_queries_does_not_grow(token: str, team: Team, django_asse
 
     for count in (1, 10):
         add(count)
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(10):
             read()

@@ -6,6 +6,7 @@ import dataclasses
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import docker
@@ -45,16 +46,17 @@ CMD ["sh", "-c", "exec httpd -f -p $PORT -h /www"]
 
 @dataclasses.dataclass
 class Shop:
-    """A pod with one app, whose repository says what it answers; `front` is where it is asked."""
+    """A pod with one app, whose repository says in `page` what it answers; `front` is where it is asked."""
 
     pod: Pod
     by: User
     source: GitSource
     work: Path
     front: Stand
+    page: str = "index.html"
 
     def deploy(self, says: str) -> Deployment:
-        (self.work / "index.html").write_text(says)
+        (self.work / self.page).write_text(says)
         sha = self.source.hosted.commit_tree(self.pod.team.slug, "shop", self.work, says)
         if self.pod.live is None:
             return self._go(pods.seal(pod=self.pod, summary=says, by=self.by), Trigger.MANUAL)
@@ -139,7 +141,7 @@ def site(shop: Shop) -> Shop:
     return with_app(shop, {"type": "static"})
 
 
-def with_app(shop: Shop, spec: dict[str, str]) -> Shop:
+def with_app(shop: Shop, spec: dict[str, Any]) -> Shop:
     app = {"source": {"repo": f"brainpod:{shop.pod.team.slug}/shop"}, **spec}
     pods.save_resource(pod=shop.pod, kind="App", name="web", spec=app, by=shop.by, create=True)
     route = {"rules": [{"path": "/", "app": "web"}]}

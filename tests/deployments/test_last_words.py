@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
 
-import httpx
 import pytest
 
-from apps import engines
 from apps.core.errors import UserError
-from apps.deployments import health
+from apps.deployments import checks, health, rollout
 from apps.deployments.models import Workload
-from apps.engines.base import LaunchSpec, State
-from apps.engines.process.client import ProcessEngine
-from tests.engines.workloads import name, until
+from apps.engines.base import State
+from tests.deployments.started import Apps
+from tests.engines.workloads import until
 
-CHECK = health.Check("/", 1.0, "shop.localhost")
+CHECK = checks.Check("http", host="shop.localhost", window=1.0)
+NOTHING = checks.Found(False, "nothing answered")
 ANSWERS = """
 import http.server, os
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -27,34 +26,10 @@ http.server.HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_fore
 """
 
 
-class Apps:
-    """Starts apps and stops them afterwards."""
-
-    def __init__(self, engine: ProcessEngine) -> None:
-        self.engine = engine
-        self.handles: list[dict[str, object]] = []
-
-    def start(self, program: str) -> Workload:
-        command = ("python3", "-c", program)
-        handle = self.engine.launch(
-            LaunchSpec(id=name("said"), pod="pod-a", command=command, env={}, port=8080, grace=1.0)
-        )
-        self.handles.append(handle)
-        return Workload(app="web", handle=handle)
-
-    def crashed(self, program: str) -> UserError:
-        workload = self.start(program)
-        until(lambda: self.engine.status(workload.handle).state == State.RESTARTING, "the app to end")
-        return health._diagnosis(workload, CHECK, health.Seen())
-
-
-@pytest.fixture
-def apps(engine_agent: ProcessEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Apps]:
-    monkeypatch.setattr(engines, "engine", lambda: engine_agent)
-    started = Apps(engine_agent)
-    yield started
-    for handle in started.handles:
-        engine_agent.stop(handle, 1.0)
+def crashed(apps: Apps, program: str) -> UserError:
+    workload = apps.start(program)
+    until(lambda: apps.engine.status(workload.handle).state == State.RESTARTING, "the app to end")
+    return health._diagnosis(workload, CHECK, NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +42,7 @@ def apps(engine_agent: ProcessEngine, monkeypatch: pytest.MonkeyPatch) -> Iterat
     ],
 )
 def test_a_crash_is_told_by_what_the_app_said(apps: Apps, program: str, code: str, said: str) -> None:
-    error = apps.crashed(program)
+    error = crashed(apps, program)
     assert (error.code, said in str(error)) == (code, True), str(error)
     assert "web ended by itself" in error.message
     assert error.hint
@@ -84,15 +59,23 @@ def test_a_crash_is_told_by_what_the_app_said(apps: Apps, program: str, code: st
 )
 def test_a_bad_answer_is_told_by_what_is_behind_it(apps: Apps, said: str, status: int, code: str) -> None:
     workload = apps.start(ANSWERS.format(said=said, status=status))
-    seen = health.Seen()
-    with httpx.Client(transport=health._transport(workload.address)) as client:
-        until(lambda: _asked(client, workload, seen), "the app to answer")
-    error = health._diagnosis(workload, CHECK, seen)
+    found = until(lambda: _answer(workload), "the app to answer")
+    error = health._diagnosis(workload, CHECK, found)
     assert error.code == code
     assert f"/ answered {status}" in error.message
 
 
-def _asked(client: httpx.Client, workload: Workload, seen: health.Seen) -> bool:
-    status = engines.engine().status(workload.handle)
-    assert health._web(client, CHECK, workload, status, seen) == ""
-    return "answered" in seen.words
+def _answer(workload: Workload) -> checks.Found | None:
+    found = asyncio.run(checks.http(workload.address, CHECK))
+    assert not found.healthy
+    return found if "answered" in found.words else None
+
+
+def test_what_nobody_has_a_handle_of_has_last_words_too(apps: Apps) -> None:
+    """Started, and whoever started it was refused the rest: its deployment ends all the same."""
+    workload = apps.start("print('hello', flush=True); import time; time.sleep(600)")
+    until(lambda: list(apps.engine.logs(workload.handle)), "its line")
+    workload.id, workload.handle = workload.handle["id"], {}
+    told: list[str] = []
+    rollout._last_words(workload, told.append)
+    assert told == ["web | hello"]

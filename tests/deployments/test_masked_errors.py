@@ -31,7 +31,7 @@ def test_what_a_failed_stage_said_is_masked() -> None:
     assert lease
     error = UserError("build_failed", f"It ended: token {SECRET} is wrong", f"See {SECRET}.")
     with LogWriter.open(deployment.stream, mask=Mask([SECRET])) as log:
-        recorder = Recorder(deployment, lease, log)
+        recorder = Recorder(deployment=deployment, lease=lease, log=log)
         with pytest.raises(UserError), recorder.stage("build", "web"):
             raise error
         pipeline._end(recorder, "failed", error.message, code=error.code, hint=error.hint)
@@ -57,7 +57,7 @@ def test_what_is_hidden_later_is_masked_from_then_on() -> None:
     lease = acquire(deployment)
     assert lease
     with LogWriter.open(deployment.stream, mask=Mask([SECRET])) as log:
-        recorder = Recorder(deployment, lease, log)
+        recorder = Recorder(deployment=deployment, lease=lease, log=log)
         recorder.hide(["ghs_installation"])
         recorder.hide(["glpat-submodule"])
         recorder.write(f"{SECRET} ghs_installation glpat-submodule Z2hzX2luc3RhbGxhdGlvbg== end")

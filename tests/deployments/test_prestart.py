@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from apps import artifacts, edge, engines, secretstore
+from apps import artifacts
 from apps.accounts.models import Team, User
 from apps.builds.models import Artifact, Build
 from apps.core.errors import Invalid
-from apps.deployments import actions, launch, pipeline
+from apps.deployments import actions, pipeline
+from apps.deployments.disk_paths import disk_path
 from apps.deployments.models import Deployment, Trigger, Workload
 from apps.engines.base import Finished, RunSpec
 from apps.engines.process.client import ProcessEngine
@@ -21,7 +22,7 @@ from apps.logs import reader
 from apps.pods import actions as pods
 from apps.pods import kinds
 from apps.pods.models import Pod
-from tests.edge.conftest import prepared
+from tests.engines.workloads import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 APP = {"type": "worker", "source": {"repo": "https://git.example.com/team/shop.git"}, "instance": ".25x"}
@@ -30,17 +31,10 @@ START = "exec sleep 600"
 
 
 @pytest.fixture
-def engine(engine_agent: ProcessEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessEngine]:
-    if not engine_agent.check().sandbox:
+def engine(served: ProcessEngine) -> ProcessEngine:
+    if not served.check().sandbox:
         pytest.skip("without a sandbox a disk is not at its path")
-    monkeypatch.setattr(engines, "engine", lambda: engine_agent)
-    monkeypatch.setattr(secretstore, "secrets", lambda: None)  # nothing here has a secret
-    with prepared() as front:
-        front.start()
-        monkeypatch.setattr(edge, "edge", lambda: front.edge)
-        yield engine_agent
-        for row in Workload.objects.exclude(state="stopped"):
-            engine_agent.stop(row.handle or {"id": row.pk}, 0)
+    return served
 
 
 @pytest.fixture
@@ -90,7 +84,7 @@ def test_a_release_command_has_the_app_and_a_prestart_command_its_variables_and_
     (small,) = [line for line in said if line.startswith("pre-start: ")]
     assert small.startswith("pre-start: hello without")
     assert "code.txt" not in small
-    assert Path(launch.disk_path(pod.pk, "notes"), "order").read_text() == "1\n2\n"
+    assert Path(disk_path(pod.pk, "notes"), "order").read_text() == "1\n2\n"
     assert said.index("release: hello the app's own yes") < said.index(small)
     assert any("pre-start command of web is done" in line for line in said)
 
@@ -110,7 +104,7 @@ def test_one_that_fails_ends_the_deployment_and_what_serves_goes_on(
     assert not Workload.objects.filter(deployment=done).exists()  # nothing of it was started
     before.refresh_from_db()
     assert (before.serving, before.yielded_to) == (True, None)  # it has its disk again
-    assert engine.status(before.handle).state == "running"
+    until(lambda: engine.status(before.handle).state == "running", "what served")
 
 
 def test_it_runs_once_for_all_instances_and_not_for_those_that_stay(

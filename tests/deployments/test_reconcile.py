@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps import engines
 from apps.core.errors import Unavailable
 from apps.deployments import desired, reconcile
-from apps.deployments.models import Workload
+from apps.deployments.models import AppControl, Workload
 from apps.engines.base import LaunchSpec, State
 from tests.stack.engine import EngineAgent
 
@@ -34,14 +34,14 @@ def engine(agent, monkeypatch):
     return agent.engine
 
 
-def workload(engine, revision, command="sleep 600", **fields):
+def workload(runner, revision, command="sleep 600", **fields):
     """A row, and the process it stands for."""
     given = {"state": "healthy", "serving": True, "fingerprint": "f"} | fields
     row = Workload.objects.create(pod=revision.pod, revision=revision, app="web", **given)
     spec = LaunchSpec(id=row.pk, pod=revision.pod_id, command=("sh", "-c", command), env={}, grace=1.0)
-    row.handle = engine.launch(spec)
+    row.handle = runner.launch(spec)
     row.save()
-    until(lambda: engine.status(row.handle).state is State.RUNNING)
+    until(lambda: runner.status(row.handle).state is State.RUNNING)
     return row
 
 
@@ -84,6 +84,17 @@ def test_traffic_follows_what_the_engine_moved(engine, live, monkeypatch):
     engine.stop(row.handle, 1.0)
 
 
+def test_what_is_sent_away_is_replaced(engine, live, monkeypatch):
+    row = workload(engine, live)
+    seen = engine.workloads
+    monkeypatch.setattr(engine, "workloads", lambda: {k: replace(v, leaving=True) for k, v in seen().items()})
+    reconcile._workloads()
+    row.refresh_from_db()
+    assert (row.serving, row.fingerprint) == (True, ""), "it serves on, and another one is wanted in its place"
+    assert AppControl.objects.get(pod=row.pod_id, app=row.app).due
+    engine.stop(row.handle, 1.0)
+
+
 def test_while_the_engine_is_silent_nothing_is_concluded(agent, engine, live):
     row = workload(engine, live, observed_at=timezone.now() - LONG_AGO)
     agent.kill()
@@ -119,3 +130,27 @@ def test_one_that_keeps_ending_is_unhealthy_and_says_why(engine, live):
     assert row.state == "unhealthy"
     assert "restart" in row.reason
     engine.stop(row.handle, 1.0)
+
+
+class Away:
+    """An engine that does not answer."""
+
+    def workloads(self):
+        raise Unavailable("engine_unavailable", "It does not answer.")
+
+
+def test_each_workload_is_looked_for_on_its_own_engine(engine, live, monkeypatch):
+    monkeypatch.setattr(engines, "offered", lambda: ("process", "docker"))
+    monkeypatch.setattr(engines, "named", lambda name: Away() if name == "docker" else engine)
+    here = workload(engine, live, engine="process", observed_at=timezone.now() - LONG_AGO)
+    there = workload(engine, live, engine="docker", observed_at=timezone.now() - LONG_AGO)
+    before = here.observed_at, there.observed_at
+    with pytest.raises(Unavailable):
+        reconcile._workloads()
+    for row in (here, there):
+        row.refresh_from_db()
+    assert here.observed_at > before[0], "though the other engine is away"
+    assert (there.state, there.observed_at) == ("healthy", before[1]), "of what it has nothing is concluded"
+    for row in (here, there):
+        assert engine.status(row.handle).state is State.RUNNING, "nobody's that has a row is ended"
+        engine.stop(row.handle, 1.0)

@@ -6,7 +6,9 @@ import pytest
 from django.utils import timezone
 
 from apps import edge, engines
-from apps.deployments import retire
+from apps.core.errors import Unavailable
+from apps.deployments import disks, retire
+from apps.deployments.disk_paths import disk_path
 from apps.deployments.models import Deployment, Workload
 from apps.engines.base import State
 from tests.engines.workloads import connect, echo_server, echoes, until
@@ -76,3 +78,31 @@ def test_nobody_is_waited_for_for_ever(engine, replaced, settings):
         assert client.recv(10) == b"endless"
         retire.retire(replaced.pod_id)
         assert gone(engine, replaced)
+
+
+def test_a_disk_on_other_machines_is_removed_there_before_it_is_forgotten_here(engine, live, monkeypatch):
+    path = disk_path(live.pod_id, "data")
+    path.mkdir(parents=True)
+    removed = []
+
+    def away(disk):
+        raise Unavailable("engine_unavailable", "Away.", "")
+
+    monkeypatch.setattr(engine, "disks", "elsewhere", raising=False)
+    monkeypatch.setattr(engine, "discard", away)
+    retire.retire(live.pod_id)
+    assert path.is_dir(), "to be tried again"
+    monkeypatch.setattr(engine, "discard", removed.append)
+    retire.retire(live.pod_id)
+    assert (removed, path.exists()) == ([str(path)], False)
+
+
+def test_a_deleted_pod_leaves_no_disk_on_other_machines(engine, live, monkeypatch):
+    path = disk_path(live.pod_id, "data")
+    path.mkdir(parents=True)
+    removed = []
+    monkeypatch.setattr(engine, "disks", "elsewhere", raising=False)
+    monkeypatch.setattr(engine, "discard", removed.append)
+    disks.discard(live.pod_id, path)
+    assert removed == [str(path)]
+    assert disks.kept(live.pod_id) == [path]

@@ -36,7 +36,7 @@ def test_stages_and_the_end_are_told(live: Revision, valkey: object) -> None:
     lease = acquire(deployment)
     assert lease
     with LogWriter.open(deployment.stream, mask=Mask([])) as log:
-        recorder = Recorder(deployment, lease, log)
+        recorder = Recorder(deployment=deployment, lease=lease, log=log)
         recorder.skip("clone", "web", "It is there.")
         with recorder.stage("detect", "web") as note:
             recorder.write("python")

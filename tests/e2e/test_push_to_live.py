@@ -143,6 +143,16 @@ def ended(visitor, page):
     return state
 
 
+def looked_up(visitor):
+    """The deployment that asking for the newest commit has led to."""
+    deadline = time.monotonic() + 180
+    while "/lookups/" in visitor.where():
+        assert time.monotonic() < deadline, visitor.page.text
+        time.sleep(0.1)
+        visitor.get(visitor.where())
+    return visitor.where()
+
+
 def measured(visitor, page, requests):
     """What the charts of `page` draw, once it has that many requests of the last hour."""
     deadline = time.monotonic() + 180
@@ -194,7 +204,7 @@ def test_push_to_live_and_back(platform, visitor, tmp_path):
     with Load(platform.port, "shop.localhost") as load:
         visitor.get("/pods/shop/resources/web/")
         visitor.fill("/pods/shop/deployments/", {}, has="latest")
-        assert ended(visitor, visitor.where()) == "failed"
+        assert ended(visitor, looked_up(visitor)) == "failed"
     assert load.failures == []
     assert "503" in visitor.page.text, "the page says what the health check saw"
     assert request(platform, "shop.localhost")[1].startswith("second"), "the old one goes on serving"

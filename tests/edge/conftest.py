@@ -21,7 +21,7 @@ from apps.core.errors import Unavailable
 from apps.edge.base import Applied, EdgeState, Rule, Site
 from apps.edge.binary import wheel_binary
 from apps.edge.nginx import NginxEdge
-from tests.edge.upstream import SocketApp, Upstream
+from tests.edge.upstream import Far, SocketApp, Upstream
 
 
 def free_port() -> int:
@@ -46,7 +46,7 @@ class Stand:
         self.static = root / "static"
         self.static.mkdir(mode=0o755)
         self.edge = self.another()
-        self._behind: list[Upstream | SocketApp] = []
+        self._behind: list[Upstream | Far | SocketApp] = []
         self._process: subprocess.Popen[bytes] | None = None
 
     def another(self, **settings: Any) -> NginxEdge:
@@ -104,22 +104,35 @@ class Stand:
         self._behind.append(made)
         return made
 
-    def socket_app(self, path: str) -> SocketApp:
-        made = SocketApp(self.root / path)
+    def far(self, name: str = "app", host: str = "127.0.0.1", *, dies: bool = False) -> Far:
+        made = Far(name, host, dies=dies)
         self._behind.append(made)
         return made
 
-    def forget(self, upstream: Upstream) -> None:
+    def socket_app(self, path: str = "") -> SocketApp:
+        """At an address where it is given no path."""
+        made = SocketApp(self.root / path if path else None)
+        self._behind.append(made)
+        return made
+
+    def forget(self, upstream: Upstream | Far) -> None:
         self._behind.remove(upstream)
         upstream.stop()
 
     def apply(self, *sites: Site) -> Applied:
         return self.edge.apply(lambda: EdgeState(sites))
 
-    def ask(self, host: str, path: str = "/", method: str = "GET", **more: Any) -> httpx.Response:
-        headers = {"Host": host, **more.pop("headers", {})}
-        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60, trust_env=False) as client:
-            return client.request(method, path, headers=headers, **more)
+    def ask(
+        self, host: str, path: str = "/", method: str = "GET", *, source: str = "127.0.0.1", **more: Any
+    ) -> httpx.Response:
+        with self.client(host, source) as client:
+            return client.request(method, path, **more)
+
+    def client(self, host: str, source: str = "127.0.0.1") -> httpx.Client:
+        """Who asks for `host` again and again, from the address `source`."""
+        base = f"http://127.0.0.1:{self.port}"
+        way = httpx.HTTPTransport(local_address=source)
+        return httpx.Client(base_url=base, headers={"Host": host}, timeout=60, trust_env=False, transport=way)
 
     def raw(self, request: bytes) -> bytes:
         """What nginx answers to these very bytes, until it closes."""

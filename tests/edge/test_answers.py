@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from socket import create_connection
 from threading import Thread
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from apps.edge.base import Answer, Rule, Site
+from apps.edge.base import Answer, Compression, Rule, Site
 from tests.edge.conftest import Stand, app, wait_for
 
 
@@ -154,9 +155,20 @@ def test_an_upstream_may_be_an_address(stand: Stand) -> None:
         server.shutdown()
 
 
-def test_events_are_not_held_back(stand: Stand) -> None:
+def test_grpc_web_is_left_as_it_is(stand: Stand) -> None:
+    stand.apply(replace(app("shop.test", stand.upstream().address), compression="all"))
+    frame = b"\x00\x00\x00\x08\x00" + bytes(range(256)) * 16
+    for kind in ("application/grpc-web+proto", "application/grpc-web-text"):
+        sent = {"Content-Type": kind, "X-Grpc-Web": "1", "Accept-Encoding": "gzip"}
+        answer = stand.ask("shop.test", "/shop.Orders/List", "POST", content=frame, headers=sent)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+        assert answer.content == frame + b"\x80\x00\x00\x00\x0fgrpc-status:0\r\n"
+
+
+@pytest.mark.parametrize("compression", ["files", "all"])
+def test_events_are_not_held_back(stand: Stand, compression: Compression) -> None:
     upstream = stand.upstream()
-    stand.apply(app("shop.test", upstream.address))
+    stand.apply(replace(app("shop.test", upstream.address), compression=compression))
     url = f"http://127.0.0.1:{stand.port}/events"
     with httpx.stream("GET", url, headers={"Host": "shop.test"}, timeout=60) as response:
         events = response.iter_lines()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from apps.edge.base import EdgeState, Rule, Site
+from apps.edge.base import DEFAULT, EdgeState, Rule, Site
 from apps.edge.layout import Layout
-from apps.edge.render import generation_of, render
+from apps.edge.render import generation_of, render, renumbered
 from tests.edge.conftest import app
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -17,6 +18,7 @@ LAYOUT = Layout(
     state=Path("/srv/pod"),
     run=Path("/srv/pod/run"),
     port=8080,
+    tls_port=8443,
     bind="127.0.0.1",
     dashboard_host="panel.test",
     dashboard_pages=("/srv/pod/run/pages-0.sock", "/srv/pod/run/pages-1.sock"),
@@ -37,6 +39,26 @@ STATES = {
             Site("c.test", answer="deploying", rules=API),
         )
     ),
+    "mcp": EdgeState(
+        (
+            Site("a.test", rules=(Rule("/", ("unix:/run/0.sock",), mcp=True, app="pod1/one"),)),
+            Site("b.test", rules=(Rule("/", ("unix:/run/0.sock", "unix:/run/1.sock"), mcp=True, app="pod2/two"),)),
+            Site("c.test", rules=(Rule("/x/", ("10.0.0.1:80", "[fd00::1]:80"), mcp=True, app="pod3/far"),)),
+            Site(
+                "d.test",
+                rules=(
+                    Rule(
+                        "/",
+                        ("unix:/run/2.sock",),
+                        mcp=True,
+                        keyed=True,
+                        app="pod4/shut",
+                        keys=(("0123abcd", "d" * 22),),
+                    ),
+                ),
+            ),
+        )
+    ),
     "mixed": EdgeState(
         (
             Site("a.test", rules=API),
@@ -44,6 +66,28 @@ STATES = {
             app("c.test", "10.0.0.1:80", app="pod2/web"),
             app("d.test"),
             Site("e.test", rules=(Rule("/", directory="/srv/spa"),)),
+        )
+    ),
+    "certified": EdgeState(
+        (
+            replace(app("a.test", "unix:/run/a.sock"), certificate="0123-1"),
+            replace(app("b.test", "unix:/run/b.sock"), certificate=DEFAULT),
+            app("c.test", "unix:/run/c.sock"),
+        ),
+        certificate="4567-2",
+    ),
+    "resting": EdgeState(
+        (
+            app("a.test", sleeps=True, app="pod1/web"),
+            app("b.test", "unix:/run/b.sock", sleeps=True, app="pod2/web"),
+            app("c.test", "10.0.0.1:80", "10.0.0.2:80", sleeps=True, path="/api/", strip=True, app="pod3/web"),
+            app("d.test", stopped=True, app="pod4/web"),
+        )
+    ),
+    "cached": EdgeState(
+        (
+            replace(app("a.test", "unix:/run/a.sock", cache="g-7", app="pod1/web"), route="pod1/site"),
+            app("b.test", "10.0.0.1:80", "10.0.0.2:80", cache="g-1", path="/api/", strip=True, app="pod2/web"),
         )
     ),
 }
@@ -56,6 +100,12 @@ def test_golden(name: str) -> None:
 
 def test_golden_with_everything_set() -> None:
     assert render(EdgeState(), FULL, 1) == (GOLDEN / "settings.conf").read_text()
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_another_number_is_what_would_be_rendered(name: str) -> None:
+    for old, new in ((7, 8), (0, 1), (9, 1234)):
+        assert renumbered(render(STATES[name], LAYOUT, old), new) == render(STATES[name], LAYOUT, new)
 
 
 def test_the_order_of_sites_does_not_matter() -> None:
@@ -80,6 +130,7 @@ FULL = Layout(
     state=Path("/srv/with space"),
     run=Path("/srv/r"),
     port=80,
+    tls_port=443,
     bind="::",
     dashboard_host="panel.test",
     dashboard_pages=("/srv/r/p",),

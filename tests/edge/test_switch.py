@@ -35,20 +35,35 @@ def stand(cold: Stand) -> Stand:
 
 @pytest.mark.parametrize("reloading", [False, True], ids=["rename", "reload"])
 def test_switches_under_load_fail_nothing(stand: Stand, reloading: bool) -> None:
-    current = stand.upstream("v0")
-    stand.apply(app("shop.test", current.address))
-    with Load(stand.port, "shop.test") as load:
+    """Also a stream that began before the first switch and goes on past the last; `BRAINPOD_SOAK=50` makes them 500."""
+    current, streaming = stand.upstream("v0"), stand.upstream("streaming")
+    stays = app("stream.test", streaming.address, timeout=3600)
+    stand.apply(app("shop.test", current.address), stays)
+    with (
+        socket.create_connection(("127.0.0.1", stand.port), timeout=120) as stream,
+        Load(stand.port, "shop.test") as load,
+    ):
+        stream.sendall(b"GET /events HTTP/1.1\r\nHost: stream.test\r\nConnection: close\r\n\r\n")
+        seen_of_stream = stream.recv(4096)
+        began, master = time.monotonic(), control.master(stand.edge.layout)
         for number in range(1, SWITCHES + 1):
             new = stand.upstream(f"v{number}")
             answered = load.answered
-            applied = stand.apply(app("shop.test", new.address, timeout=60 + (number if reloading else 0)))
+            applied = stand.apply(app("shop.test", new.address, timeout=60 + (number if reloading else 0)), stays)
             assert applied.reloaded is reloading
-            stand.edge.settle(30)
+            wait_for(lambda: sum(control.workers(master).values()) <= 1)  # that of the stream stays as long as it does
             assert stand.ask("shop.test").json()["name"] == new.name
             time.sleep(0.2)  # the old app answers what it had accepted
             stand.forget(current)
             current = new
             wait_for(lambda seen=answered: load.answered > seen + 20)
+        if SWITCHES > 5:
+            time.sleep(max(0.0, 20 - (time.monotonic() - began)))
+        streaming.go_on.set()
+        while part := stream.recv(4096):
+            seen_of_stream += part
+    assert b"data: first" in seen_of_stream
+    assert b"data: second" in seen_of_stream
     assert load.failures == []
     assert load.answered > 20 * SWITCHES
 
@@ -219,15 +234,19 @@ def test_appliers_in_many_processes_and_threads_take_turns(stand: Stand) -> None
 
 def test_links_no_configuration_names_are_collected(stand: Stand) -> None:
     links = stand.edge.layout.links
+
+    def folders() -> list[Path]:
+        return [path for path in links.iterdir() if path != stand.edge.layout.tls]
+
     sites = [app(f"h{number}.test", f"unix:{stand.root}/{number}.sock") for number in range(3)]
     stand.apply(*sites)
-    assert len(list(links.iterdir())) == 3
+    assert len(folders()) == 3
     stand.apply(sites[0])
-    assert len(list(links.iterdir())) == 3  # leaving workers may still follow them
-    for folder in links.iterdir():
+    assert len(folders()) == 3  # leaving workers may still follow them
+    for folder in folders():
         os.utime(folder, (0, 0))
     stand.apply(replace(sites[0], answer="disabled"), sites[1])
-    names = {path.name for path in links.iterdir()}
+    names = {path.name for path in folders()}
     assert len(names) == 2  # the second is in use again, the first was dropped just now, the third has gone
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from apps.core.errors import Unavailable
-from apps.engines.base import State
-from tests.engines.workloads import connect, echo_server, echoes, processes, running, texts, until, worker
+from apps.engines.base import Peer, Size, State
+from tests.engines.workloads import connect, echo_server, echoes, name, processes, running, texts, until, worker
 from tests.stack.engine import EngineAgent
 
 
@@ -27,6 +27,17 @@ def agent(request: pytest.FixtureRequest) -> Iterator[EngineAgent]:
         agent.remove()
 
 
+ASK = """
+import socket, time
+while True:
+    try:
+        with socket.create_connection(("{host}", 5432), 10) as sock:
+            sock.sendall(b"x")
+            print("reached" if sock.recv(1) == b"x" else "refused", flush=True)
+    except OSError:
+        print("refused", flush=True)
+    time.sleep(0.1)
+"""
 COUNTING = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.002; done"
 
 
@@ -68,6 +79,27 @@ def test_a_killed_agent_changes_no_workload_and_loses_only_what_it_had_just_read
     for handle in (server, counter, crashing):
         engine.stop(handle, 0)
     assert engine.workloads() == {}
+
+
+@pytest.mark.parametrize("killed", ["agent", "keeper"])
+def test_peers_stay_in_reach_whatever_is_killed(agent: EngineAgent, killed: str) -> None:
+    engine, pod = agent.engine, name("pod")
+    server = engine.launch(echo_server(pod=pod, name="db", port=5432))
+    until(lambda: echoes(server), "the peer")
+    ask = ASK.format(host=engine.peer_host(pod, "db"))
+    asking = engine.launch(worker("", pod=pod, command=("python3", "-c", ask), peers=(Peer("db", 5432),)))
+    until(lambda: texts(engine, asking)[-1:] == ["reached"], "an answer")
+    if killed == "agent":
+        agent.kill()
+        agent.start()
+    else:
+        (old,) = agent.keepers()
+        os.kill(old, signal.SIGKILL)
+        until(lambda: agent.keepers() not in ([], [old]), "another keeper")
+    seen = len(texts(engine, asking))
+    until(lambda: "reached" in texts(engine, asking)[seen:], "another answer")
+    for handle in (asking, server):
+        engine.stop(handle, 0)
 
 
 def test_what_ended_without_an_agent_is_noticed_by_the_next(agent: EngineAgent) -> None:
@@ -141,3 +173,24 @@ def test_a_required_sandbox_that_cannot_be_had_starts_nothing() -> None:
         assert agent.engine.workloads() == {}
     finally:
         agent.remove()
+
+
+def test_a_terminal_ends_with_the_agent(agent: EngineAgent) -> None:
+    engine = agent.engine
+    handle = engine.launch(worker("exec sleep 600"))
+    running(engine, handle)
+    mark = f"35{os.getpid() % 10000:04d}{id(handle) % 1000:03d}"
+    terminal = engine.attach(handle, ("sh", "-i"), name=name("t"), size=Size())
+    try:
+        text = f"(setsid sleep {mark} >/dev/null 2>&1 &); sleep {mark}\r".encode()
+        until(lambda: terminal.write(text, 0.2) == len(text), "it to be taken")
+        until(lambda: (terminal.read(0.1), len(processes("sleep", mark)) == 2)[1], "both processes")
+        agent.kill()
+        until(lambda: terminal.read(0.2) is None, "the end of the terminal")
+        assert terminal.exit_code() is None
+    finally:
+        terminal.close()
+        agent.start()
+    until(lambda: not processes("sleep", mark), "the end of what it started")
+    assert engine.status(handle).state == State.RUNNING
+    engine.stop(handle, 0)

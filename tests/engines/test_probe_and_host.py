@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from pathlib import Path
 
 import pytest
 
 from apps.engines import probe
 from apps.engines.process import host
+from tests.engines.workloads import until
 
 TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0
@@ -18,6 +21,34 @@ TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when re
 
 def test_only_what_listens_is_read() -> None:
     assert probe.listening(TABLE) == [("::1", 80), ("127.0.0.1", 5000)]
+
+
+@pytest.mark.parametrize("state", ["01", "03", "04", "08", "09", "0B"])
+def test_what_somebody_waits_for_is_open(state: str) -> None:
+    row = f"   0: 0800000A:1F90 0100000A:C000 {state} 0:0 00:0 0 0 0 3\n"
+    assert probe.connections(TABLE + row, 8080) == 2
+    assert probe.connections(TABLE + row, 80) == 0, "what listens is no connection"
+
+
+@pytest.mark.parametrize("state", ["05", "06", "07"])
+def test_what_has_all_it_waited_for_is_not(state: str) -> None:
+    assert probe.connections(TABLE + f"   0: 0800000A:1F90 0100000A:C000 {state} 0:0 00:0 0 0 0 3\n", 8080) == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_who_was_not_let_in_yet_is_known_on_this_side_only(host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if family == socket.AF_INET6 and not Path("/proc/net/if_inet6").exists():
+        pytest.skip("no IPv6 here")
+    with socket.create_server((host, 0), family=family, backlog=0) as full, contextlib.ExitStack() as held:
+        address = f"[{host}]:{full.getsockname()[1]}" if ":" in host else f"{host}:{full.getsockname()[1]}"
+        assert probe.arriving(address) == 0
+        for _ in range(5):
+            asking = held.enter_context(socket.socket(family))
+            asking.setblocking(False)
+            asking.connect_ex(full.getsockname())
+        until(lambda: probe.arriving(address) >= 2, "some to wait")
+    until(lambda: probe.arriving(address) == 0, "nobody to wait")
 
 
 @pytest.mark.parametrize(

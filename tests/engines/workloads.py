@@ -25,6 +25,18 @@ while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
 
+# One waits to be let in, the kernel drops the others; each line written to the pipe lets one in.
+SHY = """
+import os, socket
+os.mkfifo("/tmp/gate")
+listener = socket.create_server((os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])), backlog=0)
+with open("/tmp/gate", "r+b", buffering=0) as gate:
+    while gate.readline():
+        with listener.accept()[0] as connection:
+            while data := connection.recv(65536):
+                connection.sendall(data)
+"""
+
 
 def name(prefix: str = "w") -> str:
     return f"{prefix}-{uuid.uuid4()}"
@@ -45,14 +57,23 @@ def echo_server(**fields: Any) -> LaunchSpec:
     return LaunchSpec(**given | {"grace": 1.0} | fields)
 
 
+def shy_server(**fields: Any) -> LaunchSpec:
+    """Lets nobody in; `let_in` has it serve one, until that one has closed."""
+    return echo_server(command=("python3", "-c", SHY), **fields)
+
+
+def let_in(engine: Engine, handle: Handle) -> None:
+    assert engine.exec(handle, ("sh", "-c", "echo > /tmp/gate"), timeout=PATIENCE)[0] == 0
+
+
 def run(engine: Engine, spec: RunSpec, timeout: float = PATIENCE) -> tuple[Finished, list[str]]:
     lines: list[str] = []
     finished = engine.run_once(spec, on_line=lines.append, timeout=timeout, cancelled=lambda: False)
     return finished, lines
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + PATIENCE
+def until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE) -> Any:
+    deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.05)

@@ -26,8 +26,8 @@ from apps import engines, secretstore  # noqa: E402
 from apps.accounts.models import Team  # noqa: E402
 from apps.builds.models import Artifact, Build, Builder, BuildRun  # noqa: E402
 from apps.core.errors import PlatformError, UserError  # noqa: E402
-from apps.deployments import actions  # noqa: E402
-from apps.deployments.models import OPEN_STATES, Deployment, StageRun, Trigger, Workload  # noqa: E402
+from apps.deployments import actions, lookups  # noqa: E402
+from apps.deployments.models import OPEN_STATES, Deployment, Lookup, StageRun, Trigger, Workload  # noqa: E402
 from apps.pods import actions as pods  # noqa: E402
 from apps.pods.environment import secret_paths  # noqa: E402
 from apps.pods.models import Pod  # noqa: E402
@@ -101,6 +101,17 @@ def deploy(names: list[str], sha: str) -> list[str]:
         ).pk
         for name in names
     ]
+
+
+def latest(name: str) -> str:
+    """Have the newest commit deployed; the lookup's id."""
+    return lookups.deploy_latest(pod=Pod.objects.get(name=name), app="web", by=None).pk
+
+
+def looked_up(pk: str) -> dict[str, Any]:
+    """How the lookup stands, and how many deployments its pod has."""
+    row = Lookup.objects.get(pk=pk)
+    return {"state": row.state, "deployment": row.deployment_id, "all": row.pod.deployments.count()}
 
 
 def back(name: str) -> str:

@@ -37,9 +37,24 @@ def test_a_number_that_is_another_process_now() -> None:
 
 @needs_proc
 def test_nothing_is_concluded_about_another_host() -> None:
-    boot, namespace, process, _ = holders.me().split(":")
-    assert not holders.gone(f"another-boot:{namespace}:{process}:1")
-    assert not holders.gone(f"{boot}:1:{process}:1")
+    _, boot, namespace, process, _ = holders.me().split(":")
+    assert not holders.gone(f":another-boot:{namespace}:{process}:1")
+    assert not holders.gone(f"another-machine:another-boot:{namespace}:{process}:1")
+    assert not holders.gone(f"another-machine:{boot}:{namespace}:{process}:1")
+    assert not holders.gone(f":{boot}:1:{process}:1")
+
+
+@needs_proc
+def test_what_ran_before_this_machine_was_started_again_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, boot, namespace, process, start = holders.me().split(":")
+    monkeypatch.setattr(holders, "_host", lambda: f"0123456789abcdef:{boot}:{namespace}")
+    assert not holders.gone(f"0123456789abcdef:{boot}:{namespace}:{process}:{start}")
+    assert holders.gone(f"0123456789abcdef:another-boot:{namespace}:{process}:{start}")
+    assert not holders.gone(f"fedcba9876543210:another-boot:{namespace}:{process}:{start}")
+
+
+def test_containers_of_one_image_are_not_one_machine() -> None:
+    assert holders._machine("4026532000") == ""
 
 
 @pytest.mark.parametrize("holder", ["", "x", "a:b:c:d", ":::"])

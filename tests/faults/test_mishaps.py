@@ -66,6 +66,24 @@ def test_nobody_is_woken(rig: Rig) -> None:
     rig.check_live([name], version)
 
 
+def test_whoever_asks_for_the_newest_commit_is_killed(rig: Rig) -> None:
+    """With the host's answer, and in the middle of writing down what comes of it: it is deployed, and once."""
+    [name] = pods(rig, 1)
+    for count, point in enumerate(("lookup.answered", "lookup.ending"), start=1):
+        version = rig.next_version()
+        rig.do("commit", version=version)
+        rig.arm(point, name)
+        asked = rig.do("latest", name=name)
+        rig.hold_all({name: point})
+        rig.kill_held({name: point})
+        rig.until(lambda asked=asked: rig.do("looked_up", pk=asked)["state"] != "asking", "asked again")  # type: ignore[misc]
+        told = rig.do("looked_up", pk=asked)
+        assert (told["state"], told["all"]) == ("deployed", 1 + count)
+        rig.until_ended([name])
+        assert rig.do("states", pks=[told["deployment"]]) == {told["deployment"]: "ready"}
+        rig.check_live([name], version)
+
+
 def test_the_secret_store_is_away(rig: Rig) -> None:
     """Deployments wait for it at whatever stage and can be cancelled meanwhile; nothing starts without its secrets."""
     stages = ("before-secrets", "before-launch", "before-secrets", "deployment.begun")

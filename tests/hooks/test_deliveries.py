@@ -13,7 +13,7 @@ from django.test import Client
 from apps.accounts.models import Team, User
 from apps.deployments import actions as deployments
 from apps.deployments.models import Deployment
-from apps.hooks import keys, receive
+from apps.hooks import keys, limit, receive
 from apps.hooks.models import Receipt
 from apps.hooks.views import LARGEST, REFUSED
 from apps.infrastructure.embedded import files
@@ -218,6 +218,27 @@ def test_a_key_of_another_pod_and_of_none(hook: Hook, make_hook: Make, team: Tea
     without = make_pod(team, alice, {"web": {}})
     assert Hook(without, "").push(B).status_code == 401
     assert hook.commits() == other.commits() == []
+
+
+def test_who_goes_on_with_a_bad_signature_is_told_to_wait_and_who_signs_never_is(
+    hook: Hook, valkey: str, settings: Any
+) -> None:
+    settings.VALKEY_URL = valkey
+    payload = ping_payload()
+    answers = [hook.send(payload, key="guessed", event="ping") for _ in range(limit.FREE + 3)]
+    assert [answer.status_code for answer in answers[: limit.FREE]] == [401] * limit.FREE
+    assert {answer.status_code for answer in answers[limit.FREE :]} == {429}
+    assert 1 <= int(answers[-1]["Retry-After"]) <= limit.WINDOW
+    assert "try again later" in verdict(answers[-1])
+    assert hook.send(payload, event="ping").status_code == 200
+    elsewhere = Client(headers={"X-Real-IP": "203.0.113.7"}).post(hook.path, b"{}", content_type="application/json")
+    assert elsewhere.status_code == 401
+
+
+def test_without_valkey_bad_signatures_are_refused_as_ever(hook: Hook, settings: Any) -> None:
+    settings.VALKEY_URL = "unix:///nonexistent/valkey.sock?db=0"
+    answers = {hook.send(ping_payload(), key="guessed").status_code for _ in range(limit.FREE + 2)}
+    assert answers == {401}
 
 
 def test_the_signature_is_asked_before_anything_else(hook: Hook) -> None:

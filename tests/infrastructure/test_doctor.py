@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import socket
+import subprocess
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -28,7 +30,7 @@ def change(settings: Any) -> Change:
     def apply(**fields: Any) -> None:
         settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, **fields)
 
-    apply(port=files.free_port())
+    apply(port=files.free_port(), tls_port=0)
     return apply
 
 
@@ -59,6 +61,37 @@ def test_a_missing_program_makes_it_fail(change: Change, monkeypatch: pytest.Mon
     assert code == 1
     assert "BRAINPOD_NGINX_BINARY names /nowhere/nginx" in text
     assert text.rstrip().endswith("Not ready: nginx.")
+
+
+def without(tmp_path: Path, *left_out: str) -> Path:
+    """An nginx that says it was built otherwise: the real one, but for its answer to -V."""
+    real = binaries.resolve("nginx").path
+    told = subprocess.run([real, "-V"], capture_output=True, text=True, check=True).stderr
+    for word in left_out:
+        told = re.sub(rf" --{word}(?=\s)", "", told) if word.startswith("with-") else f"{told.strip()} --{word}"
+    (tmp_path / "told").write_text(told)
+    program = tmp_path / "nginx"
+    program.write_text(f'#!/bin/sh\n[ "$1" = -V ] && exec cat "{tmp_path}/told"\nexec "{real}" "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("left_out", "named"),
+    [
+        ("with-http_secure_link_module", "http_secure_link_module (keys of MCP servers)"),
+        ("with-http_auth_request_module", "http_auth_request_module (apps that sleep)"),
+        ("without-http_map_module", "http_map_module"),
+    ],
+)
+def test_an_nginx_without_what_the_edge_needs_is_not_enough(
+    change: Change, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, left_out: str, named: str
+) -> None:
+    assert [finding.verdict for finding in doctor._programs(django_settings.BRAINPOD)][1] == "ok"
+    monkeypatch.setenv("BRAINPOD_NGINX_BINARY", str(without(tmp_path, left_out)))
+    (finding,) = [one for one in doctor._programs(django_settings.BRAINPOD) if one.subject == "nginx"]
+    assert (finding.verdict, named in finding.text) == ("missing", True), finding.text
+    assert finding.text.count("module") == 1, finding.text
 
 
 @pytest.mark.django_db
@@ -98,7 +131,7 @@ def test_docker_is_told_with_its_version_or_as_missing(
         (f"unix://{tmp_path}/nobody.sock", ("missing",), "does not answer"),
     ):
         change(engine="docker", docker_host=host, state=tmp_path)
-        monkeypatch.setattr(doctor, "engine", wiring.engine)
+        monkeypatch.setattr(doctor, "named", lambda _: wiring.engine())
         finding = found("engine")
         assert finding.verdict in verdict
         assert words in finding.text
@@ -127,7 +160,7 @@ def test_nomad_is_told_as_missing_beside_the_sandbox_that_builds(
     change: Change, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     change(engine="nomad", nomad_addr=f"http://127.0.0.1:{files.free_port()}", state=tmp_path)
-    monkeypatch.setattr(doctor, "engine", wiring.engine)
+    monkeypatch.setattr(doctor, "named", lambda _: wiring.engine())
     finding = found("engine")
     assert finding.verdict == "missing"
     assert finding.text.startswith("nomad: Nomad at http://127.0.0.1:")

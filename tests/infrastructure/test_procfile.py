@@ -53,7 +53,8 @@ def test_the_lines_of_the_procfile_make_a_platform(short_state: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BRAINPOD_", "DATABASE_URL"))}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     environment = {
-        **kept, "BRAINPOD_STATE": str(short_state), "BRAINPOD_PORT": str(port), "PORT": str(files.free_port()),
+        **kept, "BRAINPOD_STATE": str(short_state), "BRAINPOD_PORT": str(port),
+        "BRAINPOD_TLS_PORT": "0", "PORT": str(files.free_port()),
         "BRAINPOD_WORKERS": "1", "BRAINPOD_WEB_WORKERS": "1", "DJANGO_SETTINGS_MODULE": "brainpod.settings",
     }  # fmt: skip
     lines = entries()

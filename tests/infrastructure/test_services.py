@@ -133,3 +133,15 @@ def test_what_is_shared_remembers_no_static_files(short_state: Path) -> None:
             [sys.executable, "-c", REMEMBERS], env=environ, cwd=ROOT, capture_output=True, text=True, check=True
         )
     assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+def test_each_engine_that_is_offered_has_what_it_needs(settings: Any) -> None:
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engine="process", engines="docker")
+    assert "apps.engines.process.agent" in planned()["engine"].command()
+    watcher = planned()["watcher"]
+    assert "apps.engines.docker.watcher" in watcher.command()
+    assert watcher.ready(), "a daemon that is not there keeps nothing else from starting"
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engine="docker", engines="process,docker")
+    assert {"engine", "watcher"} <= set(planned())
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engine="docker", engines="")
+    assert "watcher" not in planned()

@@ -90,7 +90,7 @@ def _run(state: Path, tiers: list[Tier], lines: Path) -> int:
         if (state / "refuse").exists():
             raise UserError("port_taken", "No.")
 
-    nursery = Nursery.open(service for tier in tiers for service in tier.services)
+    nursery = Nursery.open(tiers)
     try:
         supervisor = Supervisor(state, tiers, report, (state / "is-up").touch, check=check, nursery=nursery)
         return asyncio.run(supervisor.run())
@@ -155,6 +155,35 @@ def test_tiers_start_in_order_and_stop_in_reverse(short_state: Path, start: Star
     assert told[8:] == ["stop a"]
     assert "between: done" in supervisor.lines.read_text()
     assert not list((short_state / "run").glob("*.pid"))
+
+
+def test_a_step_is_done_in_a_process_out_of_the_nursery(short_state: Path, start: Start) -> None:
+    """What it has loaded goes with it; that there was nothing to do is told, too."""
+    did = short_state / "did"
+
+    def work() -> bool:
+        did.write_text(str(os.getpid()))
+        return True
+
+    steps = (Step("work", work), Step("no work", lambda: False))
+    supervisor = start([Tier((forked(short_state, "a"),), steps)]).up()
+    assert int(did.read_text()) != supervisor.pid
+    assert not process.identity(int(did.read_text()))
+    told = supervisor.lines.read_text()
+    assert "work: done" in told
+    assert "no work: done" not in told
+
+
+def test_a_step_that_fails_ends_the_start_and_says_why(short_state: Path, start: Start) -> None:
+    def refuse() -> bool:
+        raise PlatformError("database_unavailable", "The database does not answer.", "Check DATABASE_URL.")
+
+    supervisor = start([Tier((forked(short_state, "a"),), (Step("the database", refuse),))])
+    assert supervisor.wait() == 1
+    told = supervisor.lines.read_text()
+    assert "the database ended with 1." in told
+    assert "The database does not answer. Check DATABASE_URL." in told
+    assert not (short_state / "story").exists()
 
 
 def test_output_goes_to_the_service_s_log(short_state: Path, start: Start) -> None:

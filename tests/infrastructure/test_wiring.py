@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from apps import engines
+from apps.engines.docker.client import DockerEngine
 from apps.engines.nomad.client import NomadEngine
 from apps.engines.process.client import ProcessEngine
 from brainpod.config import read
@@ -37,3 +38,20 @@ def test_a_cluster_runs_apps_and_this_host_builds_them(settings: Any) -> None:
 def test_elsewhere_the_engine_builds_too(settings: Any) -> None:
     settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engine="process")
     assert engines.builder() is engines.engine()
+
+
+def test_engines_by_their_names(settings: Any) -> None:
+    given = read({"BRAINPOD_ENGINES": "docker, process", "BRAINPOD_DOCKER_RUNTIME": "runc"})
+    settings.BRAINPOD = dataclasses.replace(given, state=settings.BRAINPOD.state)
+    assert engines.offered() == ("process", "docker")
+    assert engines.named("") is engines.named("process") is engines.engine()
+    assert engines.named("docker").artifacts == {"image"}
+    assert engines.named("docker") is engines.named("docker")
+    assert engines.named("nomad").disks == "elsewhere", "what runs there still is found, though it is offered no more"
+    assert engines.builder() is engines.engine()
+
+
+def test_beside_docker_processes_build(settings: Any) -> None:
+    for offered, builds in (("", DockerEngine), ("process", ProcessEngine), ("nomad", ProcessEngine)):
+        settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engine="docker", engines=offered)
+        assert isinstance(engines.builder(), builds)

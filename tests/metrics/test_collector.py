@@ -6,17 +6,20 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from apps.core.errors import Unavailable
 from apps.core.ids import new_id
+from apps.edge.journal.entry import Filter
+from apps.edge.journal.search import back
 from apps.engines.base import Status
 from apps.engines.process.client import ProcessEngine
 from apps.metrics import collector, store
 from apps.metrics.collector import Collector, measure
-from apps.metrics.instances import Instance
+from apps.metrics.instances import Instance, Watch, on
 from apps.metrics.models import Reading
 from apps.metrics.steps import FINE
 from tests.edge.conftest import Stand, app, wait_for
@@ -58,7 +61,8 @@ def nobody() -> dict[str, Instance]:
 
 
 def made(door: Stand, **more: Any) -> Collector:
-    return Collector(more.pop("engine", Away()), door.edge, more.pop("instances", nobody), **more)
+    watch = Watch(more.pop("engine", Away()), more.pop("instances", nobody))
+    return Collector([watch], door.edge, **more)
 
 
 def requests(pod: str) -> int:
@@ -81,6 +85,36 @@ def test_requests_are_counted_once_whoever_counts(door: Stand, pod: str) -> None
     ask(door, 1)
     one.round()
     assert requests(pod) == 6
+
+
+def kept(door: Stand, pod: str) -> int:
+    return len(back(door.edge.journal(), Filter(pod), limit=1000).entries)
+
+
+def test_one_reading_serves_the_figures_and_the_request_log(door: Stand, pod: str) -> None:
+    door.apply(replace(app("shop.test", door.upstream().address, app=f"{pod}/web"), route=f"{pod}/site"))
+    one = made(door)
+    one.round()
+    ask(door, 3)
+    one.read()
+    assert (kept(door, pod), requests(pod)) == (3, 0)  # people see them at once, figures are written by the round
+    one.close()  # and it dies before that
+    ask(door, 2)
+    another = made(door)
+    another.round()
+    assert (kept(door, pod), requests(pod)) == (5, 5)
+    another.read()
+    another.round()
+    assert (kept(door, pod), requests(pod)) == (5, 5)
+
+
+def test_a_request_log_that_cannot_be_written_stops_no_figures(door: Stand, pod: str) -> None:
+    serve(door, pod)
+    door.edge.journal().parent.mkdir(exist_ok=True)
+    door.edge.journal().write_text("no directory")
+    ask(door, 2)
+    made(door).round()
+    assert requests(pod) == 2
 
 
 def test_the_log_is_put_aside_when_it_is_large(door: Stand, pod: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,3 +230,24 @@ def test_measuring_goes_on_until_it_is_told_to_stop(door: Stand, pod: str, wait:
 @pytest.fixture
 def wait() -> Callable[..., None]:
     return wait_for
+
+
+def test_an_engine_that_is_away_keeps_nobody_from_measuring_the_others(
+    door: Stand, pod: str, engine_agent: ProcessEngine
+) -> None:
+    handle = engine_agent.launch(worker("sleep 600"))
+    try:
+        running(engine_agent, handle)
+        known = {
+            handle["id"]: Instance(pod, "web", handle, "process"),
+            "far": Instance(pod, "web", {"id": "far"}, "docker"),
+        }
+        asked: list[tuple[str, Any]] = [("docker", Away()), ("process", engine_agent)]
+        watches = [Watch(one, on(name, lambda: known)) for name, one in asked]
+        row = store.reading("host")
+        store.write(row, {"restarts": {"far": 2}}, {})
+        Collector(watches, door.edge).round()
+        assert store.totals()[pod, "web"].looks == 1
+        assert Reading.objects.get().state["restarts"] == {"far": 2, handle["id"]: 0}
+    finally:
+        engine_agent.stop(handle, 0.5)

@@ -32,9 +32,9 @@ class Log:
     def look(self) -> None:
         more = True
         while more:
-            self.offsets, more = tail.read(
-                (self.old, self.new), self.offsets, lambda line: self.read.append(line.decode())
-            )
+            pieces, self.offsets, more = tail.read((self.old, self.new), self.offsets)
+            for piece in pieces:
+                self.read += [line.decode() for line in piece.data.split(b"\n") if line]
 
 
 @pytest.fixture

@@ -74,6 +74,21 @@ def test_railpack_needs_its_program_and_an_engine_for_images(
     assert fields() == [], "another machine builds, and may have it"
 
 
+def test_scaling_is_refused_in_the_words_of_the_public_reference() -> None:
+    def words(**given: Any) -> str:
+        with pytest.raises(Invalid) as caught:
+            kinds.APP.parse(app(scaling="auto", **given))
+        return str(caught.value)
+
+    assert "For auto-scaling to work, max instances must be greater than min instances." in words(maxReplicas=1)
+    assert "Only 1 replica is allowed for this instance" in words(instance=".5x")
+    assert kinds.APP.parse(app(scaling="auto", type="worker"))["maxReplicas"] == 3
+    old = {
+        key: value for key, value in kinds.APP.parse(app()).items() if not key.startswith(("scal", "sleep", "target"))
+    }
+    assert (kinds.APP.read(old).scaling, kinds.APP.read(old).sleepAfter) == ("fixed", 0), "stored ones stay readable"
+
+
 def test_values_are_kept_to_the_byte() -> None:
     value = "  $HOME ${x} $${a.b}\n'\"\\ é\t\r\n"
     assert kinds.APP.parse(app(env=[{"name": "A", "value": value}]))["env"][0]["value"] == value
@@ -109,7 +124,7 @@ def test_a_hosted_repository_of_another_team_is_refused() -> None:
 def test_every_field_of_a_form_is_one_of_the_spec(kind: kinds.Kind[Any]) -> None:
     blank = kind.blank()
     for field in kind.form:
-        assert dig(blank, field.path) is not None, field.path
+        assert field.aside or dig(blank, field.path) is not None, field.path
         assert all(dig(blank, path) is not None for path, _ in field.when)
     assert len({field.path for field in kind.form}) == len(kind.form)
 
@@ -118,6 +133,13 @@ def test_hidden_fields_are_pruned() -> None:
     pruned = kinds.APP.prune(app(type="static", startCommand="serve", replicas=3, build={"outputDir": "dist"}))
     assert kinds.APP.parse(pruned)["build"]["outputDir"] == "dist"
     assert "startCommand" not in pruned
+
+
+@pytest.mark.parametrize("memory", [-1, 255, 16385])
+def test_build_memory_has_its_bounds(memory: int) -> None:
+    with pytest.raises(Invalid, match=r"build\.memory"):
+        kinds.APP.parse(app(build={"memory": memory}))
+    assert kinds.APP.parse(app(build={"memory": 16384}))["build"]["memory"] == 16384
 
 
 def test_references_name_what_a_spec_needs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -23,20 +24,73 @@ NONE: frozenset[str] = frozenset()
 WEB = frozenset({"web"})
 
 
-def _revision(number: int | None, made: Snapshot) -> Revision:
-    return cast("Revision", SimpleNamespace(pk=number or 0, version=number, snapshot=lambda: made))
+def _revision(number: int | None, made: Snapshot, engine: str = "") -> Revision:
+    pod = SimpleNamespace(name="shop")
+    found = SimpleNamespace(pk=number or 0, version=number, engine=engine, pod=pod, snapshot=lambda: made)
+    return cast("Revision", found)
 
 
-def _plan(before: Snapshot | None, after: Snapshot, stored: frozenset[str] = NONE, *, to: int | None = None) -> Plan:
-    live = None if before is None else _revision(5, before)
-    return make_plan(
-        cast("Pod", SimpleNamespace(pk="p", live=live, live_id=live and 5)), _revision(to, after), stored=stored
-    )
+def _plan(
+    before: Snapshot | None,
+    after: Snapshot,
+    stored: frozenset[str] = NONE,
+    *,
+    to: int | None = None,
+    engines: tuple[str, str] = ("", ""),
+) -> Plan:
+    live = None if before is None else _revision(5, before, engines[0])
+    pod = cast("Pod", SimpleNamespace(pk="p", live=live, live_id=live and 5))
+    return make_plan(pod, _revision(to, after, engines[1]), stored=stored)
 
 
 def _line(plan: Plan, name: str) -> tuple[str, str]:
     (line,) = (line for line in plan.lines if line.name == name)
     return line.action, line.consequence
+
+
+@pytest.fixture
+def all_engines(settings: Any) -> None:
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engines="process,docker,nomad", docker_host="unix:///no")
+
+
+def test_a_move_restarts_or_rebuilds_what_runs_and_leaves_the_rest(all_engines: None) -> None:
+    made = snapshot(web=("App", APP), site=("App", {**APP, "type": "static"}), front=("Route", RULES))
+    both = frozenset({"web", "site"})
+    assert _plan(made, made, both, engines=("process", "")).changes == (), "the default by its name is no move"
+    for stored, consequence in (
+        (both, ("restart", "starts web anew on Docker, no downtime")),
+        (frozenset({"site"}), ("rebuild", "rebuilds web for Docker from main, then restarts it, no downtime")),
+    ):
+        plan = _plan(made, made, stored, engines=("", "docker"))
+        assert _line(plan, "shop") == ("update", "moves shop from processes on this host to Docker")
+        assert _line(plan, "web") == consequence
+        assert _line(plan, "site")[0] == "no-op"
+    assert len({_plan(None, made, engines=("", name)).token for name in ("", "docker")}) == 2
+
+
+def test_disks_stay_where_their_engine_is(all_engines: None) -> None:
+    made = snapshot(web=("App", {**APP, "mounts": [{"path": "/data", "disk": "data"}]}), data=("Disk", {}))
+    assert not _plan(made, made, WEB, engines=("process", "docker")).problems
+    assert not _plan(None, made, engines=("", "nomad")).problems
+    for way in (("process", "nomad"), ("nomad", "docker")):
+        (problem,) = _plan(made, made, WEB, engines=way).problems
+        assert problem.path == "engine"
+        assert problem.message.startswith("What is on disk data cannot go from ")
+    without = snapshot(web=("App", APP))
+    assert not _plan(without, made, WEB, engines=("process", "nomad")).problems, "a disk that is new has nothing on it"
+
+
+def test_a_daemon_elsewhere_has_no_disks(settings: Any) -> None:
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engines="docker", docker_host="tcp://far:2376")
+    made = snapshot(web=("App", {**APP, "mounts": [{"path": "/data", "disk": "data"}]}), data=("Disk", {}))
+    (problem,) = _plan(None, made, engines=("", "docker")).problems
+    assert problem.message == "Docker has no disks here: data would have no place."
+
+
+def test_an_engine_that_is_no_longer_offered_is_a_problem() -> None:
+    made = snapshot(web=("App", APP))
+    (problem,) = _plan(made, made, WEB, engines=("", "docker")).problems
+    assert problem.message == "Docker is not offered here any more: choose processes on this host."
 
 
 def test_the_first_deploy_makes_everything() -> None:

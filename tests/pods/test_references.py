@@ -25,7 +25,7 @@ def _shop() -> Snapshot:
 
 
 def test_addresses_of_routes_and_apps() -> None:
-    fill = References(_shop()).fill
+    fill = References(_shop(), {}).fill
     assert fill("${front.host}") == ("shop.localhost", [])
     assert fill("${front.url}")[0].endswith("//shop.localhost:8080")
     assert fill("${api.url}")[0].endswith("shop.localhost:8080/api")
@@ -33,32 +33,32 @@ def test_addresses_of_routes_and_apps() -> None:
 
 
 def test_variables_of_configs_are_filled_in_with_their_own_references() -> None:
-    assert References(_shop()).fill("<${settings.GREETING}>") == ("<hello from shop.localhost>", [])
+    assert References(_shop(), {}).fill("<${settings.GREETING}>") == ("<hello from shop.localhost>", [])
 
 
 def test_what_does_not_resolve_stays_and_warns() -> None:
     for text in ("${nobody.url}", "${settings.NONE}", "${settings.A}", "${web.port}"):
-        filled, warnings = References(_shop()).fill(text)
+        filled, warnings = References(_shop(), {}).fill(text)
         assert filled == text
         assert len(warnings) == 1
         assert text in warnings[0]
 
 
 def test_secrets_are_not_filled_in() -> None:
-    found = References(snapshot(settings=("Config", {"secrets": {"KEY": 1}}))).fill("${settings.KEY}")
+    found = References(snapshot(settings=("Config", {"secrets": {"KEY": 1}})), {}).fill("${settings.KEY}")
     assert found[0] == "${settings.KEY}"
     assert "attach settings" in found[1][0]
 
 
 def test_values_that_multiply_stay_small() -> None:
     doubling = env(V0="x" * 1000) + [{"name": f"V{n}", "value": f"${{c.V{n - 1}}}" * 2} for n in range(1, 100)]
-    filled, _ = References(snapshot(c=("Config", {"variables": doubling}))).fill("${c.V99}")
+    filled, _ = References(snapshot(c=("Config", {"variables": doubling})), {}).fill("${c.V99}")
     assert len(filled) <= 64 * 1024
 
 
 def test_a_long_chain_is_followed() -> None:
     chain = env(V0="end") + [{"name": f"V{n}", "value": f"${{c.V{n - 1}}}"} for n in range(1, 500)]
-    assert References(snapshot(c=("Config", {"variables": chain}))).fill("${c.V499}") == ("end", [])
+    assert References(snapshot(c=("Config", {"variables": chain})), {}).fill("${c.V499}") == ("end", [])
 
 
 def test_what_decides_the_values_of_an_app() -> None:
@@ -69,13 +69,13 @@ def test_what_decides_the_values_of_an_app() -> None:
 
 @given(st.text(st.characters(blacklist_categories=("Cs",)) | st.sampled_from(list("${}.abA"))))
 def test_without_references_every_byte_is_kept(text: str) -> None:
-    assert References({}).fill(text)[0] == text
+    assert References({}, {}).fill(text)[0] == text
 
 
 @given(st.lists(st.tuples(TEXT, st.sampled_from(["A", "B"]))))
 def test_the_text_around_references_is_kept(pieces: list[tuple[str, str]]) -> None:
     values = {"A": "1$", "B": "${x.y}"}
-    resolve = References(snapshot(c=("Config", {"variables": env(**values)}))).fill
+    resolve = References(snapshot(c=("Config", {"variables": env(**values)})), {}).fill
     text = "".join(f"{before}|${{c.{name}}}" for before, name in pieces)
     assert resolve(text)[0] == "".join(f"{before}|{values[name]}" for before, name in pieces)
 

@@ -43,7 +43,10 @@ def test_a_rollback_finds_the_old_value(store: Vault, shop: Pod, save: Callable[
     assert second
     assert _read(store, first) == {"KEY": "first-value", "OTHER": "x$y\n"}
     assert _read(store, second) == {"KEY": "second-value"}
-    assert environment(first, "web", secrets=_read(store, first)).values == {"KEY": "first-value", "OTHER": "x$y\n"}
+    assert environment(first, "web", secrets=_read(store, first), passwords={}).values == {
+        "KEY": "first-value",
+        "OTHER": "x$y\n",
+    }
     assert secret_paths(shop) == {secret_path(shop.pk, "settings", name) for name in ("KEY", "OTHER")}
 
 
@@ -90,7 +93,7 @@ def test_precedence_and_what_is_ignored(shop: Pod, save: Callable[..., Resource]
     save("App", "web", app(configs=["one", "two"], env=env(C="3", PORT="80", X="${no.body}")), create=False)
     revision = go_live(shop, alice).live
     assert revision
-    found = environment(revision, "web", secrets={})
+    found = environment(revision, "web", secrets={}, passwords={})
     assert found.values == {"A": "1", "B": "2", "C": "3", "X": "${no.body}"}
     assert len(found.warnings) == 2
 
@@ -104,9 +107,9 @@ def test_nothing_starts_without_its_secrets(shop: Pod, alice: User) -> None:
     web.save()
     assert secret_references(draft, "web")["KEY"].version == 3
     with pytest.raises(PlatformError) as caught:
-        environment(draft, "web", secrets={})
+        environment(draft, "web", secrets={}, passwords={})
     assert caught.value.code == "secret_missing"
     web.spec["env"] = env(KEY="own")
     web.save()
     assert secret_references(draft, "web") == {}
-    assert environment(draft, "web", secrets={}).values == {"KEY": "own"}
+    assert environment(draft, "web", secrets={}, passwords={}).values == {"KEY": "own"}

@@ -50,6 +50,8 @@ class Served:
     """By a path's beginning: the user name and password without which what is there is not shown."""
     api: Callable[[str, dict[str, str], bytes], tuple[int, object]] | None = None
     """Answers POST requests beneath /api/ in JSON: path, headers, body → status, content."""
+    pages: Callable[[str, str, dict[str, str], str], tuple[int, dict[str, str], bytes] | None] | None = None
+    """Asked first, with method, path and query, headers, body; may answer instead."""
     seen: list[tuple[str, str, str]] = field(default_factory=list)
     """Host, path and Authorization of every request."""
 
@@ -125,6 +127,10 @@ class _Backend(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         served: Served = self.server.served  # type: ignore[attr-defined]
         served.seen.append((self.headers["Host"], self.path, self.headers.get("Authorization", "")))
+        if served.pages and not self.path.partition("?")[0].endswith(("/info/refs", "/git-upload-pack")):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            self._answer(*(served.pages(self.command, self.path, dict(self.headers.items()), body) or (404, {}, b"")))
+            return
         if served.api and self.path.startswith("/api/"):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, told = served.api(self.path, dict(self.headers.items()), body)

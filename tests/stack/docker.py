@@ -7,6 +7,7 @@ missing. No image is ever pulled.
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -48,6 +49,19 @@ class DockerDaemon:
         if child.poll() is not None:
             pytest.fail(f"dockerd ended with {child.returncode}:\n{self.log()}")
 
+    @contextmanager
+    def runtime(self, name: str, program: Path) -> Iterator[None]:
+        """Have it know another one as long as the block lasts; it is started again to forget it."""
+        assert self.child is not None
+        (self.root / "daemon.json").write_text(json.dumps({"runtimes": {name: {"path": str(program)}}}))
+        os.kill(self.child.pid, signal.SIGHUP)
+        try:
+            wait_for(lambda: name in self.client().info()["Runtimes"], 60, f"the runtime {name}")
+            yield
+        finally:
+            self.stop()
+            self.start()
+
     def stop(self) -> None:
         """In order, as before an upgrade: what ran in it has ended."""
         assert self.child is not None
@@ -62,8 +76,11 @@ def docker_daemon() -> Iterator[DockerDaemon]:
 
 
 @contextmanager
-def running_daemon() -> Iterator[DockerDaemon]:
-    """One of the caller's own, to be killed and started as it likes."""
+def running_daemon(*, data_mb: int = 0) -> Iterator[DockerDaemon]:
+    """One of the caller's own, to be killed and started as it likes. `data_mb`: what it has room for.
+
+    Two at once take each other's rules of the firewall away.
+    """
     missing = [name for name in ("dockerd", "containerd", "busybox") if not shutil.which(name, path=_path())]
     if missing or os.geteuid() != 0:
         told = f"needs root and Debian's docker.io and busybox-static; missing: {', '.join(missing) or 'root'}"
@@ -71,11 +88,13 @@ def running_daemon() -> Iterator[DockerDaemon]:
     root = Path(tempfile.mkdtemp(prefix="bp-d-", dir="/tmp"))
     daemon = DockerDaemon(f"unix://{root}/docker.sock", root)
     try:
+        if data_mb:
+            _small_disk(root, data_mb)
         daemon.start()
         _import_busybox(daemon)
         yield daemon
     finally:
-        _remove_containers(daemon)
+        _empty(daemon)
         if daemon.child is not None:
             _end(daemon.child)
         _unmount(root)
@@ -90,12 +109,25 @@ def _start(root: Path) -> subprocess.Popen[bytes]:
     dockerd = shutil.which("dockerd", path=_path())
     assert dockerd is not None
     command = [dockerd, "--host", f"unix://{root}/docker.sock", "--data-root", f"{root}/data"]
-    command += ["--exec-root", f"{root}/exec", "--pidfile", f"{root}/pid"]
+    command += ["--exec-root", f"{root}/exec", "--pidfile", f"{root}/pid", "--config-file", f"{root}/daemon.json"]
+    (root / "daemon.json").write_text("{}")
     with (root / "log").open("ab") as out:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, "PATH": _path()},
             start_new_session=True, preexec_fn=process.dies_with_parent(),
         )  # fmt: skip
+
+
+def _small_disk(root: Path, megabytes: int) -> None:
+    """A file system of its own where the daemon keeps its data."""
+    disk, place = root / "disk", root / "data"
+    place.mkdir()
+    with disk.open("wb") as file:
+        file.truncate(megabytes * 1_048_576)
+    for command in (["mkfs.ext4", "-q", "-m", "0", disk], ["mount", "-o", "loop", disk, place]):
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": _path()})
+        if done.returncode:
+            pytest.skip(f"no disk of a file can be had here: {done.stderr.strip()}")
 
 
 def _answers(daemon: DockerDaemon) -> bool:
@@ -128,10 +160,11 @@ def _import_busybox(daemon: DockerDaemon) -> None:
     daemon.client().api.import_image_from_data(held.getvalue(), repository=repository, tag=tag)
 
 
-def _remove_containers(daemon: DockerDaemon) -> None:
+def _empty(daemon: DockerDaemon) -> None:
     try:
         for container in daemon.client().containers.list(all=True):
             container.remove(force=True)
+        daemon.client().networks.prune()  # their interfaces would outlive the daemon
     except (docker.errors.DockerException, OSError):
         pass  # it has ended already; its cgroups are ended with it
 

@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,13 +41,13 @@ class ImageEngine(DockerEngine):
     """For specs written for any engine: their image is the one with Python, where `HOST` says what is reached."""
 
     def launch(self, spec: LaunchSpec) -> Handle:
-        return super().launch(_on_image(spec))
+        return super().launch(on_image(spec))
 
     def run_once(self, spec: RunSpec, **given: Any) -> Finished:
-        return super().run_once(_on_image(spec), **given)
+        return super().run_once(on_image(spec), **given)
 
 
-def _on_image(spec: Any) -> Any:
+def on_image(spec: Any) -> Any:
     return spec if spec.image else replace(spec, image=PYTHON, env={"HOST": "0.0.0.0", **spec.env})
 
 
@@ -87,6 +87,8 @@ def engine_on(daemon: DockerDaemon) -> Iterator[tuple[ImageEngine, Watching]]:
         yield engine, watching
     finally:
         watching.stop()
+        for network in engine.starter.networks.unused():
+            engine.starter.networks.remove(network)
         engine.starter.egress.remove()
         shutil.rmtree(engine.starter.files.directory, ignore_errors=True)
         shutil.rmtree(state, ignore_errors=True)
@@ -109,20 +111,21 @@ def import_python(daemon: DockerDaemon) -> None:
     repository, _, tag = PYTHON.partition(":")
     with tempfile.TemporaryFile() as held:
         with tarfile.open(fileobj=held, mode="w") as archive:
-            _fill(archive)
+            fill_with_python(archive)
         held.seek(0)
         daemon.client().api.import_image_from_data(held, repository=repository, tag=tag, changes=["USER app"])
 
 
-def _fill(archive: tarfile.TarFile) -> None:
+def fill_with_python(archive: tarfile.TarFile, users: Mapping[str, str] = ETC) -> None:
+    """`users`: the text of files in /etc."""
     for name, mode in (("app", 0o755), ("bin", 0o755), ("etc", 0o755), ("tmp", 0o1777), ("srv", 0o755)):
         entry = tarfile.TarInfo(name)
         entry.type, entry.mode = tarfile.DIRTYPE, mode
         archive.addfile(entry)
-    for name, text in ETC.items():
-        _file(archive, f"etc/{name}", text.encode(), 0o644)
+    for name, text in (ETC | dict(users)).items():
+        add_file(archive, f"etc/{name}", text.encode(), 0o644)
     busybox = Path(shutil.which("busybox") or "/bin/busybox")
-    _file(archive, "bin/busybox", busybox.read_bytes(), 0o755)
+    add_file(archive, "bin/busybox", busybox.read_bytes(), 0o755)
     listed = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
     for name in {*listed} - {"busybox"}:
         _link(archive, f"bin/{name}", "busybox")
@@ -131,8 +134,8 @@ def _fill(archive: tarfile.TarFile) -> None:
     archive.add(program, str(program).lstrip("/"))
     _link(archive, "bin/python3", str(program))
     archive.add(library, str(library).lstrip("/"), filter=_wanted)
-    for path in _libraries([program, *(library / "lib-dynload").glob("*.so")]):
-        _file(archive, path.lstrip("/"), Path(path).read_bytes(), 0o755)
+    for path in libraries([program, *(library / "lib-dynload").glob("*.so")]):
+        add_file(archive, path.lstrip("/"), Path(path).read_bytes(), 0o755)
 
 
 def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -140,14 +143,14 @@ def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if name in LEFT_OUT or name.startswith("config-") or name.endswith(".a") else entry
 
 
-def _libraries(programs: list[Path]) -> set[str]:
+def libraries(programs: list[Path]) -> set[str]:
     """The shared libraries of all of them, where the loader looks for them."""
     said = subprocess.run(["ldd", *map(str, programs)], capture_output=True, text=True, check=False).stdout
     words = [line.split() for line in said.splitlines() if "=>" in line or "ld-linux" in line]
     return {word for line in words for word in line if word.startswith("/")}
 
 
-def _file(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
+def add_file(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = len(content), mode
     archive.addfile(entry, io.BytesIO(content))

@@ -41,6 +41,7 @@ class Platform:
             **{name: value for name, value in kept.items() if name not in dropped},
             "BRAINPOD_STATE": str(self.state),
             "BRAINPOD_PORT": str(self.port),
+            "BRAINPOD_TLS_PORT": "0",
             "DJANGO_SETTINGS_MODULE": "brainpod.settings",
             **settings,
         }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from apps.artifacts import archives
 from apps.artifacts.objects import Objects
 from apps.builds.caching import index
 from apps.builds.caching.index import Entry
+from apps.core import claims
 from apps.core.errors import UserError
 
 log = structlog.get_logger(__name__)
@@ -134,7 +134,7 @@ def _tree(store: Objects, scope: str, entry: Entry, outside: Sequence[str]) -> b
         log.warning("cache_archive_refused", name=name, reason=str(error)[:200])
         return False
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        claims.end(scratch)
 
 
 def _unpacked(file: IO[bytes], into: Path, entry: Entry, outside: Sequence[str]) -> bool:

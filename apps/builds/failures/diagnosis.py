@@ -34,9 +34,9 @@ class Diagnosis:
     cause: str
     remedy: str
 
-    def fixes(self, spec: Mapping[str, Any]) -> list[Fix]:
-        """The changes of `spec` that may help."""
-        return [fix for fix in self.entry.fixes if fix.suits(self.line, spec)]
+    def fixes(self, spec: Mapping[str, Any], stage: str) -> list[Fix]:
+        """The changes of `spec` that may help where `stage` failed."""
+        return [fix for fix in self.entry.fixes if fix.suits(self.line, spec, stage)]
 
 
 def explain(stage: str, tail: Sequence[str], finished: Finished, *, seconds: float = 0) -> UserError:

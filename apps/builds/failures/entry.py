@@ -31,16 +31,19 @@ STAGE_NAMES = {
 class Fix:
     """A change of the App's spec that mends the failure: `value` at the dotted `path`, `env.NAME` for a variable.
 
-    `on`: offered only if the line that shows the failure contains it.
+    `on`: offered only if the line that shows the failure contains it. `stages`: only where one of these failed.
     """
 
     label: str
     path: str
     value: str | int | bool
     on: str = ""
+    stages: tuple[str, ...] = ()
 
-    def suits(self, line: str, spec: Spec) -> bool:
+    def suits(self, line: str, spec: Spec, stage: str = "") -> bool:
         """Whether it is of use: not when the spec says so already; a number is only ever raised."""
+        if self.stages and stage not in self.stages:
+            return False
         present = self._present(spec)
         if isinstance(self.value, int) and not isinstance(self.value, bool) and isinstance(present, int):
             return self.on in line and present < self.value

@@ -80,15 +80,14 @@ def of(plan: Plan, setting: str) -> Bases:
 
 def shell(setting: str) -> str:
     """The small image in which a pre-start command runs. `setting`: BRAINPOD_BASE_IMAGES."""
-    own = _own(setting)
-    return own.get("prestart") or own.get("*", "{image}").replace("{image}", _SHELL)
+    return named("prestart", _SHELL, setting, "")
 
 
-def named(name: str, usual: str, setting: str, version: str) -> str:
+def named(name: str, usual: str, setting: str, tag: str) -> str:
     """The image `name` as BRAINPOD_BASE_IMAGES (`setting`) has it, else `usual`, from the setting's mirror."""
     own = _own(setting)
     template = own.get(name) or own.get("*", "{image}")
-    return template.replace("{image}", usual).replace("{version}", version)
+    return template.replace("{image}", usual).replace("{version}", tag)
 
 
 def _own(setting: str) -> dict[str, str]:

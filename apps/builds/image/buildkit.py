@@ -9,12 +9,12 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from apps.builds.failures import explain
-from apps.builds.image import cli, images, steps
+from apps.builds.image import cli, images, layers, steps
 from apps.builds.image.progress import Cleaner
 from apps.builds.stages.bounds import Bounds
 from apps.builds.stages.room import Room
@@ -26,6 +26,7 @@ from apps.infrastructure.embedded import process
 _TAIL = 200
 _LOOK = 0.2  # seconds between two looks at whether the build goes on
 _GRACE = 2.0
+_CONFIG = "brainpod-docker-config"
 _LARGEST_SECRET = 500_000  # bytes; BuildKit takes no more
 
 
@@ -46,6 +47,11 @@ def daemon(host: str) -> Daemon:
     return Daemon(host, client)
 
 
+def leaves_layers(where: Daemon) -> bool:
+    """Whether a build can leave the layers of all its steps in a registry; else the image tells of its own alone."""
+    return where.client.buildx and images.keeps_content(where.host)
+
+
 def build(
     room: Room,
     where: Daemon,
@@ -60,6 +66,15 @@ def build(
     Raises UserError with the cause read from the output, Interrupted, Unavailable if the daemon went away; nothing of
     the build runs afterwards.
     """
+    if not _tried(room, where, request, secrets, stage=stage, writes=writes):
+        room.write("Warning: the layers in the registry cannot be used; building without them.")
+        _tried(room, where, replace(request, cache_from=()), secrets, stage=stage, writes=writes)
+
+
+def _tried(
+    room: Room, where: Daemon, request: cli.Request, secrets: Mapping[str, bytes], *, stage: str, writes: Path
+) -> bool:
+    """False where it failed by no step of its own, and may do without the layers it was offered."""
     room.check()
     tail: deque[str] = deque(maxlen=_TAIL)
     cleaner = Cleaner()
@@ -72,16 +87,25 @@ def build(
             tail.append(line)
             bounds.printed(line)
 
-    with _descriptors(secrets) as held:
-        command = where.client.command(request, held)
-        with _running(command, cli.environment(where.host), tuple(held.values())) as child:
+    config = {_CONFIG: layers.credentials()} if request.cache_from or request.cache_to else {}
+    with (
+        _descriptors({**secrets, **{name: value for name, value in config.items() if value}}) as held,
+        ExitStack() as s,
+    ):
+        own = {name: number for name, number in held.items() if name != _CONFIG}
+        env = cli.environment(where.host)
+        env |= s.enter_context(layers.configured(held[_CONFIG])) if _CONFIG in held else {}
+        with _running(where.client.command(request, own), env, tuple(held.values())) as child:
             killed = _follow(child, room, began, on_line, bounds)
     if killed == "cancelled":
         room.check()
     if killed or child.returncode:
         images.check(where.host)  # what the repository is not to blame for
+        if request.cache_from and not killed and cleaner.exit_code is None:
+            return False
         finished = Finished(cleaner.exit_code or child.returncode or 1, killed, time.monotonic() - began)
         raise explain(stage, tuple(tail), finished, seconds=room.seconds)
+    return True
 
 
 def _follow(

@@ -23,9 +23,9 @@ _NO_DAEMON = "No Docker daemon is set up to build images with."
 _START = "Have an operator start one on the machine that builds, or name it with BRAINPOD_DOCKER_HOST."
 
 
-def choose(room: Room, spec: dict[str, Any]) -> Builder:
-    """The builder for the app `spec` in the checkout. Raises UserError for a choice this installation cannot keep,
-    for Railpack Unavailable too, while the Docker daemon does not answer."""
+def choose(room: Room, spec: dict[str, Any], engine: str) -> Builder:
+    """The builder for the app `spec` in the checkout, to run on `engine`. Raises UserError for a choice this
+    installation cannot keep, for Railpack Unavailable too, while the Docker daemon does not answer."""
     wanted = spec.get("build", {})
     place = "/".join(
         part for part in (spec["source"].get("rootDir", ""), wanted.get("dockerfile") or DOCKERFILE) if part
@@ -33,7 +33,7 @@ def choose(room: Room, spec: dict[str, Any]) -> Builder:
     static = spec.get("type") == "static"
     asked = "image" if wanted.get("framework") == DOCKER else wanted.get("builder", "")
     there = beneath(room.source, place, "build.dockerfile").is_file()
-    chosen = decide(asked, engines.engine().artifacts, static=static, dockerfile=there, ready=is_ready())
+    chosen = decide(asked, engines.named(engine).artifacts, static=static, dockerfile=there, ready=is_ready())
     if chosen == "railpack":
         program.find()
         check_daemon(*images.version(settings.BRAINPOD.docker_address))

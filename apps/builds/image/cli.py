@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+# An image like any other to the registry, which is not asked for more than that; every step of every stage.
+_CACHE = "type=registry,mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
 _OWN_BUILDKIT = 23  # from this version on the client needs the component buildx
 
 
@@ -16,6 +18,8 @@ _OWN_BUILDKIT = 23  # from this version on the client needs the component buildx
 class Request:
     """One build. `scope`: a host name's label, whose caches and layers are used. `output`: empty for an image.
 
+    `cache_from`: images whose layers may be taken; `inline`: the image says of its own where they are from.
+    `cache_to`: the name in a registry that the layers of all steps are left under.
     `frontend`: the image of what reads `dockerfile`, if it is none; `arguments` are told it.
     """
 
@@ -26,9 +30,11 @@ class Request:
     target: str = ""
     output: str = ""
     labels: tuple[str, ...] = ()
-    iidfile: str = ""
     frontend: str = ""
     arguments: tuple[tuple[str, str], ...] = ()
+    cache_from: tuple[str, ...] = ()
+    inline: bool = False
+    cache_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,13 @@ class Client:
         ]
         words += [f"--build-arg=BUILDKIT_SYNTAX={request.frontend}"] if request.frontend else []
         words += [f"--build-arg={name}={value}" for name, value in request.arguments]
+        words += [f"--cache-from={image}" for image in request.cache_from]
+        words += ["--build-arg=BUILDKIT_INLINE_CACHE=1"] if request.inline else []
+        words += [f"--cache-to={_CACHE},ref={request.cache_to}"] if request.cache_to else []
         words += [f"--target={request.target}"] if request.target else []
         words += [f"--label={label}" for label in request.labels]
         words += [f"--output={request.output}"] if request.output else []
         words += [f"--tag={request.tag}"] if request.tag else []
-        words += [f"--iidfile={request.iidfile}"] if request.iidfile else []
         return [*words, "--", request.context]
 
 

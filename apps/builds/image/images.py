@@ -49,6 +49,13 @@ def version(host: str) -> tuple[str, str]:
     return str(said.get("Version", "")), str(said.get("ApiVersion", ""))
 
 
+def keeps_content(host: str) -> bool:
+    """Whether the daemon has containerd's store of images, from which BuildKit can send layers to a registry."""
+    with asking(host) as client:
+        status = client.api.info().get("DriverStatus") or ()
+    return ["driver-type", "io.containerd.snapshotter.v1"] in [list(row) for row in status]
+
+
 def inspect(host: str, image: str) -> Image:
     """Raises PlatformError("artifact_missing")."""
     with asking(host) as client:

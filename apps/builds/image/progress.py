@@ -12,7 +12,8 @@ _OURS = re.compile(r"RUN .*/run/secrets/brainpod")
 _NOISE = re.compile(
     r"sha256:.*|DONE .*|CANCELED|\[internal\].*|transferring .*|resolve .*|extracting .*|exporting .*|writing image.*"
     r"|docker-image://.*|load build definition .*|loading \.|copy / /app|mkdir /\S*|\[railpack\] .*"  # Railpack's own
-    r"|naming to .*|copying files.*|sending tarball.*|unpacking to.*|preparing .*|importing .*|\[auth\].*|\.\.\.|"
+    r"|pulling .*|naming to .*"
+    r"|copying files.*|sending tarball.*|unpacking to.*|preparing .*|importing .*|\[auth\].*|\.\.\.|"
 )
 _REPEATED = "-" * 6  # between two of them it says the end of the failed step's output once more
 _RULE = re.compile(r"-{20}")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps import artifacts
 from apps.artifacts.oci import Registry
 from apps.builds import bundle, fleet
-from apps.builds.image import images
+from apps.builds.image import images, layers
 from apps.builds.models import Artifact, PushedImage
 from apps.core.errors import PlatformError
 
@@ -69,7 +69,7 @@ def _registry(older_than: float) -> None:
     ours = PushedImage.objects.filter(name__startswith=f"{registry.prefix}/")
     limit = timezone.now() - datetime.timedelta(seconds=older_than)
     fresh = list(ours.filter(pushed_at__gte=limit))
-    kept = needed() | {row.reference for row in fresh if row.digest}
+    kept = needed() | layers.kept(registry) | {row.reference for row in fresh if row.digest}
     # What is being pushed there now may turn out to be equal to what nobody needed a moment ago.
     busy = {row.repository for row in fresh if not row.digest}
     for row in ours.filter(pushed_at__lt=limit):

@@ -16,7 +16,7 @@ from apps import artifacts
 from apps.builds.bundle import Manifest
 from apps.builds.detect import DOCKER, DOCKERFILE
 from apps.builds.detect.plan import Plan
-from apps.builds.image import bases, buildkit, cli, context, dockerfile, export, images, pushing, script
+from apps.builds.image import bases, buildkit, cli, context, dockerfile, export, images, layers, pushing, script
 from apps.builds.image.railpack import building
 from apps.builds.stages import push as push_stage
 from apps.builds.stages.room import Room
@@ -46,8 +46,23 @@ class Job:
     def scope(self) -> str:
         """A host name's label: what tells this app's caches and layers from all others'."""
         place = self.room.caching.own.scope  # of the app, its zone of trust and its generation
-        plain = hmac.new(settings.SECRET_KEY.encode(), place.encode(), hashlib.sha256).hexdigest()[:20]
-        return f"bp-{plain}" + ("" if self.use_cache else f"-{self.fresh}")
+        return layers.label(place) + ("" if self.use_cache else f"-{self.fresh}")
+
+    @property
+    def layers(self) -> bool:
+        """Whether its layers travel by the registry. Railpack's image tells nothing of its own."""
+        return self.use_cache and artifacts.registry() is not None and (not self.railpack or self.steps)
+
+    @property
+    def steps(self) -> bool:
+        """Whether those of all its steps can."""
+        return buildkit.leaves_layers(buildkit.daemon(settings.BRAINPOD.docker_address))
+
+    @property
+    def begins_with(self) -> tuple[str, ...]:
+        """What in the registry its layers may be taken from."""
+        registry = artifacts.registry()
+        return layers.known(registry, self.scope, steps=self.steps) if registry and self.layers else ()
 
     @property
     def own(self) -> bool:
@@ -90,7 +105,8 @@ def install(job: Job) -> str:
         job.room.write("Nothing to install.")
         return "nothing to install"
     _write(job)
-    _run(job, "install", target=dockerfile.DEPS, output="type=cacheonly")
+    apart = job.layers and not job.steps
+    _run(job, "install", target=dockerfile.DEPS, output="" if apart else "type=cacheonly", suffix=layers.DEPS)
     return "installed"
 
 
@@ -104,13 +120,12 @@ def build(job: Job) -> str:
     if not job.own:
         _write(job)
     if job.plan.kind == "static":
-        target = job.target if job.own else dockerfile.OUTPUT
         try:
-            _run(job, "build", target=target, output=f"type=tar,dest={job.archive}")
+            _run(job, "build", target=_target(job), output=f"type=tar,dest={job.archive}")
         except UserError as error:
             raise _no_output(job) if error.code == "dockerfile_copy_failed" and not job.own else error from None
     else:
-        _run(job, "build", target=job.target if job.own else "", output="")
+        _run(job, "build", target=_target(job), output="")
     return _dockerfile_name(job) if job.own else ", ".join(job.plan.build) or "nothing to build"
 
 
@@ -120,8 +135,10 @@ def push(job: Job) -> Manifest:
     if job.files_only:
         return push_stage.run(job.room, job.plan, None)
     if job.plan.kind == "static":
-        return _published(job)
-    made = images.inspect(settings.BRAINPOD.docker_address, (job.place / "iid").read_text().strip())
+        published = _published(job)
+        _leave_layers(job)
+        return published
+    made = images.inspect(settings.BRAINPOD.docker_address, _reference(job))
     if made.size > push_stage.LARGEST_MB * MB:
         images.remove(settings.BRAINPOD.docker_address, made.id)
         what = f"The image has {made.size // MB} MB, at most {push_stage.LARGEST_MB} are stored."
@@ -133,45 +150,90 @@ def push(job: Job) -> Manifest:
     registry = artifacts.registry()
     where = "" if registry else ", in this Docker daemon alone"
     job.room.write(f"Stored {made.id[:19]}: {made.size / MB:.1f} MB, as {_reference(job)}{where}.")
-    image = pushing.push(job.room, registry, _reference(job)) if registry else made.id
+    image = made.id
+    if registry:
+        image = pushing.push(job.room, registry, _reference(job), scope=job.scope if job.layers else "")
+        _leave_layers(job)
     return Manifest(
         kind="image", image=image, start="" if job.railpack else job.plan.start, release=job.plan.release,
         env=dict(job.plan.env), size=made.size,
     )  # fmt: skip
 
 
-def _run(job: Job, stage: str, *, target: str, output: str) -> None:
+def _leave_layers(job: Job) -> None:
+    """For the next build, on whichever machine; without them it is slower, and no worse."""
+    registry = artifacts.registry()
+    if registry is None or not job.layers:
+        return
+    try:
+        if job.steps:
+            name = _reference(job) + layers.STEPS
+            job.room.write(f"Leaving the layers of all steps as {name}")
+            if not pushing.leave_layers(registry, name, scope=job.scope, export=lambda: _export(job, name)):
+                job.room.write(f"Warning: {registry.host} did not take the layers.")
+        elif job.plan.kind != "static" and not job.own and job.plan.install:
+            pushing.push(job.room, registry, _reference(job) + layers.DEPS, scope=job.scope)
+    except (UserError, PlatformError) as error:
+        job.room.write(f"Warning: the layers were not kept: {error}")
+
+
+def _export(job: Job, name: str) -> None:
+    """Everything is built: BuildKit finds each step done and sends what the registry lacks."""
+    quiet = replace(job, room=replace(job.room, write=lambda _: None))
+    if job.railpack:
+        where, order = _ordered(quiet)
+        request = replace(building.request(order, str(job.context)), output="type=cacheonly", cache_to=name)
+        buildkit.build(quiet.room, where, request, order.secrets, stage="push", writes=job.place)
+    else:
+        _run(quiet, "push", target=_target(job), output="type=cacheonly", cache_to=name)
+
+
+def _target(job: Job) -> str:
+    """The stage that is deployed; empty: the last."""
+    if job.own:
+        return job.target
+    return dockerfile.OUTPUT if job.plan.kind == "static" else ""
+
+
+def _run(job: Job, stage: str, *, target: str, output: str, suffix: str = "", cache_to: str = "") -> None:
     request = cli.Request(
         context=str(job.context),
         dockerfile=str(_dockerfile(job)),
         scope=job.scope,
         target=target,
         output=output,
-        tag="" if output else _reference(job),
-        iidfile="" if output else str(job.place / "iid"),
+        tag="" if output else _reference(job) + suffix,
         labels=() if output else images.labels(pod=job.room.pod),
+        cache_from=() if cache_to else job.begins_with,
+        inline=job.layers and not job.steps and not output,
+        cache_to=cache_to,
     )
     where = buildkit.daemon(settings.BRAINPOD.docker_address)
     buildkit.build(job.room, where, request, _secrets(job), stage=stage, writes=job.place)
 
 
+def _ordered(job: Job) -> tuple[buildkit.Daemon, building.Order]:
+    where = buildkit.daemon(settings.BRAINPOD.docker_address)
+    return where, building.order(job.room, job.plan, job.env, scope=job.scope)
+
+
 def _planned(job: Job) -> str:
     """By Railpack's frontend. It sets no labels, so the image is given them by a build of its own."""
-    where = buildkit.daemon(settings.BRAINPOD.docker_address)
-    order = building.order(job.room, job.plan, job.env, scope=job.scope)
-    made = building.request(order, str(job.context), tag=_reference(job), iidfile=str(job.place / "unlabelled"))
+    where, order = _ordered(job)
+    asked = building.request(order, str(job.context))
+    made = replace(asked, tag=_reference(job), cache_from=job.begins_with)
     buildkit.build(job.room, where, made, order.secrets, stage="build", writes=job.place)
+    first = images.inspect(where.host, _reference(job)).id
     directory = job.room.directory("label")
     directory.joinpath("Dockerfile").write_text(f"FROM {_reference(job)}\n")
     labelled = cli.Request(
         context=str(directory), dockerfile=str(directory / "Dockerfile"), scope=job.scope, tag=_reference(job),
-        iidfile=str(job.place / "iid"), labels=images.labels(pod=job.room.pod),
+        labels=images.labels(pod=job.room.pod),
     )  # fmt: skip
     quiet = replace(job.room, write=lambda _: None)
     buildkit.build(quiet, where, labelled, {}, stage="build", writes=job.place)
-    first, last = ((job.place / name).read_text().strip() for name in ("unlabelled", "iid"))
-    if first != last:
-        images.remove(settings.BRAINPOD.docker_address, first)
+    if first != images.inspect(where.host, _reference(job)).id:
+        images.remove(where.host, first)
     return ", ".join(job.plan.build) or "by Railpack's plan"
 
 

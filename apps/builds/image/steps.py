@@ -7,6 +7,7 @@ one called `buildkit`; what appears there while a build of ours runs gets the li
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,17 +28,18 @@ class Watch:
 
     def look(self) -> None:
         for parent in self._parents():
-            with suppress(OSError), os.scandir(parent) as found:
+            with suppress(OSError), os.scandir(parent) as found:  # most of them are not there
                 for entry in found:
                     if entry.path not in self._seen and entry.is_dir(follow_symlinks=False):
                         self._seen.add(entry.path)
                         self._bound(Path(entry.path))
 
-    def _parents(self) -> list[Path]:
-        """The `buildkit` groups: beneath the daemon's own (docker, or a slice), a directory or two down."""
-        bases = [self._root] if self._unified else [self._root / c for c in ("pids", "memory", "cpu")]
-        patterns = ("docker/buildkit", "*/docker/buildkit", "buildkit", "system.slice/docker.service/buildkit")
-        return [path for base in bases for pattern in patterns for path in base.glob(pattern)]
+    def _parents(self) -> Iterator[str]:
+        """Where `buildkit` groups may be: beneath the daemon's own (docker, or a slice), a directory or two down."""
+        for base in [self._root] if self._unified else [self._root / c for c in ("pids", "memory", "cpu")]:
+            yield from (f"{base}/docker/buildkit", f"{base}/buildkit", f"{base}/system.slice/docker.service/buildkit")
+            with suppress(OSError), os.scandir(base) as found:
+                yield from [f"{entry.path}/docker/buildkit" for entry in found if entry.is_dir(follow_symlinks=False)]
 
     def _bound(self, group: Path) -> None:
         memory, quota = self._limits.memory * 1_048_576, max(1000, int(self._limits.cpu * _PERIOD))

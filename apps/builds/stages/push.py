@@ -11,7 +11,7 @@ from pathlib import Path
 import pathspec
 
 from apps.artifacts.base import Tree
-from apps.builds import toolchains
+from apps.builds import site, toolchains
 from apps.builds.bundle import Manifest
 from apps.builds.detect.plan import Plan
 from apps.builds.stages import commands, modules, storing
@@ -84,9 +84,10 @@ def publish(room: Room, output: Path, name: str) -> Manifest:
     if linked.is_symlink():
         linked.unlink()
     _check_served(output)
+    settings = site.read(output, room.write)
     tree = _adopted(room, output)
     room.write(f"Stored {tree.digest[:19]}: {tree.files} files, {tree.size / 1e6:.1f} MB.")
-    return Manifest(kind="static", app=tree.digest, size=tree.size)
+    return Manifest(kind="static", app=tree.digest, size=tree.size, site=settings.as_json())
 
 
 def _adopted(room: Room, directory: Path) -> Tree:

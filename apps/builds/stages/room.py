@@ -17,8 +17,11 @@ class Interrupted(Exception):
     """The build was ended because `Room.cancelled` said so."""
 
 
-def _limits() -> Limits:
-    return Limits(cpu=settings.BRAINPOD.build_cpu, memory=settings.BRAINPOD.build_memory, processes=2048)
+def limits(memory: int = 0) -> Limits:
+    """Of each command of a build; `memory` in MB as the app asks for it, 0 for the usual."""
+    config = settings.BRAINPOD
+    most = max(config.build_memory, config.build_memory_most)
+    return Limits(cpu=config.build_cpu, memory=min(memory or config.build_memory, most), processes=2048)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Room:
     pod: str
     write: Callable[[str], None]
     cancelled: Callable[[], bool] = lambda: False
-    limits: Limits = field(default_factory=_limits)
+    limits: Limits = field(default_factory=limits)
     seconds: float = field(default_factory=lambda: float(settings.BRAINPOD.build_seconds))
     tools: Path = field(default_factory=lambda: settings.BRAINPOD.state / "tools")
 

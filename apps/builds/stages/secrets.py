@@ -8,18 +8,28 @@ from apps import secretstore
 from apps.builds.stages.room import Room
 from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
-from apps.pods.environment import SecretRef
+from apps.pods.environment import SecretRef, password_references, secret_references
+from apps.pods.models import Revision
 from apps.secretstore.base import SecretStore
 
 TERM = 600  # seconds a token lives if its reader is killed before it revokes it: ten minutes, never renewed
 
 
-def run(room: Room, *, references: Mapping[str, SecretRef]) -> dict[str, str]:
-    """Variable → value, for the build. Raises Unavailable while the store does not answer."""
+def run(room: Room, *, revision: Revision, app: str) -> tuple[dict[str, str], dict[str, str]]:
+    """`given`, for the build. Raises Unavailable while the store does not answer."""
     room.check()
-    values = read(secretstore.secrets(), room.pod, references)
-    room.write(f"{len(values)} secret values, read with a token of this pod that ended with the reading.")
-    return values
+    found = given(secretstore.secrets(), revision, app)
+    count = sum(map(len, found))
+    room.write(f"{count} secret values, read with a token of this pod that ended with the reading.")
+    return found
+
+
+def given(store: SecretStore, revision: Revision, app: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The values of `secret_references` and of `password_references`, read with one token. Raises what `read` does."""
+    secrets, passwords = secret_references(revision, app), password_references(revision, app)
+    prefix = "password of "  # no variable has such a name
+    values = read(store, revision.pod_id, secrets | {f"{prefix}{name}": it for name, it in passwords.items()})
+    return {name: values[name] for name in secrets}, {name: values[f"{prefix}{name}"] for name in passwords}
 
 
 def read(store: SecretStore, pod: str, references: Mapping[str, SecretRef]) -> dict[str, str]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from django import forms
+from django.utils.text import capfirst
+
+from apps import engines
+from apps.engines.offers import TITLES
 
 
 class PodForm(forms.Form):
@@ -51,6 +55,18 @@ class RegionForm(forms.Form):
     def __init__(self, *args: object, regions: list[str], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.fields["region"].choices = [(region, region) for region in regions]  # type: ignore[attr-defined]
+
+
+class EngineForm(forms.Form):
+    """What the pod's next revision runs on. Empty: the installation's default, whatever that will be."""
+
+    engine = forms.ChoiceField(label="Runs on", required=False)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        usual = f"The default: {TITLES[engines.default()]}"
+        named = [(name, capfirst(TITLES[name])) for name in engines.offered()]
+        self.fields["engine"].choices = [("", usual), *named]  # type: ignore[attr-defined]
 
 
 class DeletionForm(forms.Form):

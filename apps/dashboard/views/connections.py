@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.accounts.models import Team
 from apps.accounts.roles import Role
 from apps.connections import actions
-from apps.connections.models import Connection, Kind
+from apps.connections.models import Connection, Kind, OAuthApplication
 from apps.core.errors import Invalid, NotFound, UserError
 from apps.dashboard.access import Request, team_page
 from apps.dashboard.connection_pages import PASTE, removal, served
@@ -33,13 +33,14 @@ _MAKE: dict[str, Callable[..., Connection]] = {
 @team_page()
 @require_safe
 def git_access(request: Request, team: Team) -> HttpResponse:
-    connections = list(team.connections.select_related("created_by"))
+    connections = list(team.connections.select_related("created_by", "grant"))
     uses = served(team, connections)
     context = {
         "team": team,
         "rows": [(connection, uses.get(connection.pk, [])) for connection in connections],
         "may_see": request.access.may(Role.DEVELOPER),
         "may_change": request.access.may(Role.ADMIN),
+        "applications": OAuthApplication.objects.all(),
     }
     return render(request, "connections/list.html", context)
 
@@ -125,7 +126,7 @@ def git_access_secret(request: Request, team: Team, connection: str) -> HttpResp
 
 
 def _connection(team: Team, pk: str) -> Connection:
-    found = team.connections.filter(pk=pk).select_related("team").first()
+    found = team.connections.filter(pk=pk).select_related("team", "grant").first()
     if found is None:
         raise NotFound("such connection")
     return found

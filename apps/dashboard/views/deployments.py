@@ -20,7 +20,7 @@ from apps.dashboard.render import render, wants_fragment
 from apps.dashboard.timeline import failed_step
 from apps.dashboard.views.draft import review_page
 from apps.dashboard.views.revisions import revision_of, revision_page
-from apps.deployments import actions
+from apps.deployments import actions, lookups
 from apps.deployments.models import Deployment
 from apps.pods.models import Pod
 
@@ -49,8 +49,8 @@ def _deploy(request: Request, pod: Pod) -> HttpResponse:
     if "revision" in request.POST:
         return _deploy_revision(request, pod)
     if "latest" in request.POST:
-        made = actions.deploy_latest(pod=pod, app=request.POST["latest"], by=request.user)
-        return redirect("deployment", pod=pod.name, deployment=made.pk)
+        lookup = lookups.deploy_latest(pod=pod, app=request.POST["latest"], by=request.user)
+        return redirect("lookup", pod=pod.name, lookup=lookup.pk)
     raise UserError("nothing_chosen", "Say what to deploy: draft, revision or latest.", "Go back and choose one.")
 
 
@@ -90,6 +90,19 @@ def deployment(request: Request, pod: Pod, deployment: str) -> HttpResponse:
     found = deployment_of(pod, deployment)
     context = frame(pod, request.access) | deployment_context(pod, found, page=not wants_fragment(request))
     return render(request, "deployments/deployment.html", context, fragment="deployments/_deployment.html")
+
+
+@pod_page()
+@require_safe
+def lookup(request: Request, pod: Pod, lookup: str) -> HttpResponse:
+    """Whoever waits for the newest commit of an app is led on to its deployment."""
+    found = pod.lookups.select_related("actor").filter(pk=lookup).first()
+    if found is None:
+        raise NotFound("such lookup of a commit in this pod")
+    if found.deployment_id:
+        return redirect("deployment", pod=pod.name, deployment=found.deployment_id)
+    context = frame(pod, request.access) | {"lookup": found}
+    return render(request, "deployments/lookup.html", context, fragment="deployments/_lookup.html")
 
 
 @pod_page(needs=Role.DEVELOPER)

@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from apps.dashboard.access import Request, signed_in
+from apps.dashboard.certificate_card import all_alarms
 from apps.dashboard.pod_cards import as_html, cards, teams_of
 from apps.dashboard.render import render
 
@@ -21,5 +22,6 @@ def home(request: Request) -> HttpResponse:
         "team": team,
         "q": text,
         "filtered": bool(team or text),
+        "alarms": all_alarms() if request.user.is_staff else [],
     }
     return render(request, "home.html", context, fragment="_pods.html")

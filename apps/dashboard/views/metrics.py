@@ -9,6 +9,7 @@ from apps.core.errors import NotFound
 from apps.dashboard import metrics_page
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.resource_pages import resource_of
+from apps.pods import kinds
 from apps.pods.models import Pod
 
 
@@ -17,6 +18,6 @@ from apps.pods.models import Pod
 def app_metrics(request: Request, pod: Pod, name: str) -> JsonResponse:
     """`?range=` 1h (the default), 6h, 24h, 7d or 30d; shapes and units: apps/metrics/charts.py."""
     found, _ = resource_of(pod, name)
-    if found.kind != "App":
+    if not kinds.get(found.kind).runs:
         raise NotFound("such app in this pod")
     return JsonResponse(metrics_page.data(pod, found, request.GET.get("range", "1h")))

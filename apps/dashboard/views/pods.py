@@ -11,10 +11,13 @@ from apps.accounts import gate
 from apps.accounts.models import Team
 from apps.accounts.roles import Role
 from apps.builds import fleet
+from apps.cdn.models import CloudflareZone
 from apps.core.errors import Conflict
 from apps.dashboard.access import Request, pod_page, signed_in
 from apps.dashboard.forms import errors_into
-from apps.dashboard.forms.pods import DeletionForm, PodForm, RegionForm
+from apps.dashboard.forms.cdn import CloudflareForm
+from apps.dashboard.forms.pods import DeletionForm, EngineForm, PodForm, RegionForm
+from apps.dashboard.placement import placement
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.pod_map import pod_map
 from apps.dashboard.render import render
@@ -72,11 +75,27 @@ def pod_bar(request: Request, pod: Pod) -> HttpResponse:
 @pod_page()
 @require_safe
 def pod_settings(request: Request, pod: Pod) -> HttpResponse:
-    return _settings(request, pod, DeletionForm())
+    return settings_page(request, pod)
 
 
-def _settings(request: Request, pod: Pod, form: DeletionForm, status: int = 200) -> HttpResponse:
-    context = frame(pod, request.access) | {"form": form, "webhook": panel(pod), "region_form": _region_form(pod)}
+def settings_page(
+    request: Request,
+    pod: Pod,
+    *,
+    form: DeletionForm | None = None,
+    cloudflare_form: CloudflareForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """With the forms that were refused, if any."""
+    zone = CloudflareZone.objects.filter(pod=pod).first()
+    context = frame(pod, request.access) | {
+        "form": form or DeletionForm(),
+        "cloudflare": zone,
+        "cloudflare_form": cloudflare_form or CloudflareForm(initial={"zone": zone.zone if zone else ""}),
+        "webhook": panel(pod),
+        "region_form": _region_form(pod),
+        **placement(pod),
+    }
     return render(request, "pods/settings.html", context, status=status)
 
 
@@ -96,6 +115,18 @@ def pod_region(request: Request, pod: Pod) -> HttpResponse:
     return redirect("pod-settings", pod=pod.name)
 
 
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def pod_engine(request: Request, pod: Pod) -> HttpResponse:
+    form = EngineForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Choose one of the engines that are offered here.")
+        return redirect("pod-settings", pod=pod.name)
+    actions.choose_engine(pod=pod, engine=form.cleaned_data["engine"], by=request.user)
+    messages.success(request, "It is in the draft: deploy it, and the pod moves.")
+    return redirect("draft", pod=pod.name)
+
+
 @pod_page(needs=Role.ADMIN)
 @require_POST
 def pod_deletion(request: Request, pod: Pod) -> HttpResponse:
@@ -105,4 +136,4 @@ def pod_deletion(request: Request, pod: Pod) -> HttpResponse:
             deployments.delete_pod(pod=pod, confirmation=form.cleaned_data["confirmation"], by=request.user)
             messages.success(request, f"{pod.name} is being deleted.")
             return redirect("home")
-    return _settings(request, pod, form, status=422)
+    return settings_page(request, pod, form=form, status=422)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -14,7 +15,7 @@ from apps.accounts import gate
 from apps.accounts.roles import Role
 from apps.builds.caching import opening
 from apps.core.errors import Conflict, Detail, Invalid
-from apps.dashboard import metrics_page
+from apps.dashboard import metrics_page, request_page
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.build_plans import build_plan
 from apps.dashboard.deployment_pages import page_of_deployments
@@ -22,17 +23,19 @@ from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render
 from apps.dashboard.resource_forms import ResourceForm
 from apps.dashboard.resource_pages import (
-    TABS,
     edit_context,
     edit_form,
     kind_of,
     new_form,
     resource_context,
     resource_of,
+    tab_of,
 )
 from apps.deployments import inspections
+from apps.deployments.kept_answers import forget
 from apps.pods import actions, kinds
-from apps.pods.models import Pod
+from apps.pods.kinds.database import NEW_DISK, USUAL_SIZE
+from apps.pods.models import Pod, Resource
 
 
 @pod_page(needs=Role.DEVELOPER)
@@ -61,7 +64,13 @@ def _save(request: Request, pod: Pod, form: ResourceForm, *, create: bool) -> in
     arguments: dict[str, Any] = {"name": form.name, "spec": form.result, "secrets": form.secrets or None}
     seen = None if create else request.POST.get("seen") or None
     try:
-        actions.save_resource(pod=pod, kind=form.kind.name, by=request.user, create=create, seen=seen, **arguments)
+        if form.kind.server and not form.spec.get("disk"):
+            arguments["size"] = form.aside(NEW_DISK) or USUAL_SIZE
+            del arguments["secrets"]
+            save: Callable[..., Resource] = actions.save_with_disk
+        else:
+            save = actions.save_resource
+        save(pod=pod, kind=form.kind.name, by=request.user, create=create, seen=seen, **arguments)
     except Invalid as error:
         form.refuse(error.details)
         return 422
@@ -82,8 +91,7 @@ def resource(request: Request, pod: Pod, name: str) -> HttpResponse:
         gate.require(request.access.role, Role.DEVELOPER)
         return _change(request, pod, name)
     found, around = resource_of(pod, name)
-    tab = request.GET.get("tab", "")
-    tab = tab if tab in TABS and (found.kind == "App" or tab != "metrics") else "overview"
+    tab = tab_of(found, request.GET.get("tab", ""))
     context = frame(pod, request.access) | resource_context(pod, found, around, request.GET.dict()) | {"part": tab}
     if tab == "configuration":
         context |= edit_context(pod, found, edit_form(pod, found, around))
@@ -92,6 +100,8 @@ def resource(request: Request, pod: Pod, name: str) -> HttpResponse:
         context |= page_of_deployments(pod, request.GET, app=name)
     if tab == "metrics":
         context |= metrics_page.context(pod, found, request.GET.get("range", ""))
+    if tab == "requests":
+        context |= request_page.context(pod, found, request.GET.dict())
     return render(request, "resources/resource.html", context, fragment=f"resources/_{tab}.html")
 
 
@@ -110,8 +120,20 @@ def _change(request: Request, pod: Pod, name: str) -> HttpResponse:
 @pod_page(needs=Role.DEVELOPER)
 @require_POST
 def resource_deletion(request: Request, pod: Pod, name: str) -> HttpResponse:
+    found, _ = resource_of(pod, name)
+    if found.kind == "Disk" and request.POST.get("confirmation", "").strip() != name:
+        raise Invalid([Detail("confirmation", f"must be the disk's name, {name}: everything on it is destroyed.")])
     actions.delete_resource(pod=pod, name=name, by=request.user)
     messages.success(request, f"{name} goes with the next deployment. Until then it stays as it is.")
+    return redirect("pod", pod=pod.name)
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def kept_answers(request: Request, pod: Pod) -> HttpResponse:
+    """Has the edge forget them."""
+    forget(pod=pod, by=request.user)
+    messages.success(request, "What the edge kept is forgotten: the next requests are answered by the apps.")
     return redirect("pod", pod=pod.name)
 
 

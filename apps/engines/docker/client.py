@@ -10,20 +10,35 @@ from typing import Any
 from docker.errors import APIError
 
 from apps.core.errors import PlatformError
-from apps.engines import probe
-from apps.engines.base import Capabilities, Finished, Handle, LaunchSpec, LogLine, RunSpec, State, Status, Usage
+from apps.engines import probe, terminals
+from apps.engines.base import (
+    Capabilities,
+    Finished,
+    Handle,
+    LaunchSpec,
+    LogLine,
+    Place,
+    RunSpec,
+    Size,
+    State,
+    Status,
+    Terminal,
+    Usage,
+)
 from apps.engines.docker import creation, images, inside, logs
 from apps.engines.docker.egress import Egress
 from apps.engines.docker.life import Lives, status
 from apps.engines.docker.names import ADDRESS, PORT, WORKLOAD
 from apps.engines.docker.networks import Network
 from apps.engines.docker.once import Once, in_order
-from apps.engines.docker.start import RUNSC, Starter
+from apps.engines.docker.start import Starter
+from apps.engines.docker.terminal import ENDING, DockerTerminal
 from apps.engines.docker.transfer import Login, Stopped
 
 LINGER = 0.4  # seconds between an end and its removal: those who follow its output read the last of it
 LEAVING = 60.0  # seconds a stop somebody else asked for may take beyond its grace
 POLL = 0.1
+BRIDGES = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
 
 class DockerEngine:
@@ -31,10 +46,16 @@ class DockerEngine:
 
     `host`: the daemon's address, empty for the usual socket. `state`: the platform's state directory, where what
     Docker does not remember is kept. `allowed`: private networks that may be reached nevertheless. `shared`: networks
-    of the daemon that every workload with network joins. `login`: who we are where an image is pulled from.
+    of the daemon that every workload with network joins, where it sees all but other workloads. `runtime`: auto | runc
+    | runsc, where auto is gVisor if the daemon has it. `login`: who we are where an image is pulled from.
     """
 
     artifacts = frozenset({"image"})
+    peers = True
+
+    @property
+    def disks(self) -> Place:
+        return "host" if self.daemon.here else "nowhere"
 
     def __init__(
         self,
@@ -43,20 +64,28 @@ class DockerEngine:
         *,
         allowed: Iterable[Network] = (),
         shared: tuple[str, ...] = (),
+        runtime: str = "auto",
         login: Login = lambda _: None,
     ) -> None:
-        self.starter = Starter(host, state, allowed=allowed, shared=shared, login=login)
+        self.starter = Starter(host, state, allowed=allowed, shared=shared, runtime=runtime, login=login)
         self.daemon = self.starter.daemon
         self.names = self.starter.names
         self.lives: Lives = self.starter.lives
 
+    def peer_host(self, pod: str, name: str) -> str:
+        return name
+
     def check(self) -> Capabilities:
         self.daemon.forget()
         info = self.daemon.info()
-        notes = [*_lacks(info), *self._open(self.starter.egress)]
+        notes = [*_lacks(info), *self._open(self.starter.egress), *self._meeting()]
         if not self.daemon.here:
             notes.append("The Docker daemon is on another machine: no disks, and apps answer on its loopback.")
-        gvisor = ", apps in gVisor" if RUNSC in (info.get("Runtimes") or {}) else ""
+        try:
+            gvisor = ", apps in gVisor" if self.starter.runtime(info) else ""
+        except PlatformError as error:
+            gvisor = ""
+            notes.append(f"No container can be made: {error.message}")
         return Capabilities(
             sandbox=True,
             disks=self.daemon.here,
@@ -69,6 +98,12 @@ class DockerEngine:
         if not why:
             return []
         return [f"Containers can reach this machine and private networks, since no rules can be made: {why}."]
+
+    def _meeting(self) -> list[str]:
+        """Between containers on one bridge the firewall only stands where the kernel is told to ask it."""
+        if not (self.starter.networks.shared and self.daemon.here) or _asks_firewall():
+            return []
+        return ["Apps of all pods see each other in the shared networks: this kernel has no br_netfilter loaded."]
 
     def fetch(self, image: str, *, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
         try:
@@ -131,15 +166,18 @@ class DockerEngine:
         finally:
             self.starter.discard(container)
             self.starter.files.forget(spec.id)
-            self._release(spec)
-
-    def _release(self, spec: RunSpec) -> None:
-        if spec.network:
-            self.starter.networks.release(spec.pod)
 
     def exec(self, handle: Handle, command: tuple[str, ...], *, timeout: float = 30.0) -> tuple[int, str]:
         found = self._running(handle)
         return inside.run(self.daemon, found["Id"], command, timeout)
+
+    def attach(self, handle: Handle, command: tuple[str, ...], *, name: str, size: Size) -> Terminal:
+        return DockerTerminal(self.daemon, self._running(handle)["Id"], command, name=name, size=size)
+
+    def detach(self, handle: Handle, name: str) -> None:
+        found = self._find(handle["id"])
+        if found is not None and found["State"]["Running"]:
+            inside.run(self.daemon, found["Id"], terminals.ending(name), ENDING)
 
     def probe(self, handle: Handle) -> str | None:
         found = self._find(handle["id"])
@@ -154,12 +192,17 @@ class DockerEngine:
         found = self._find(handle["id"])
         if found is None or not found["State"]["Running"]:
             return 0
-        port = found["Config"]["Labels"].get(PORT)
-        return probe.connections(inside.tables(self.daemon, found), int(port)) if port else 0
+        labels = found["Config"]["Labels"]
+        if PORT not in labels:
+            return 0
+        return probe.connections(inside.tables(self.daemon, found), int(labels[PORT])) + probe.arriving(labels[ADDRESS])
+
+    def discard(self, disk: str) -> None:
+        """A disk is a directory of this host and nothing else."""
 
     def stats(self, handle: Handle) -> Usage | None:
         found = self._find(handle["id"])
-        return inside.usage(self.daemon, found["Id"]) if found is not None and found["State"]["Running"] else None
+        return inside.usage(self.daemon, found) if found is not None and found["State"]["Running"] else None
 
     def stop(self, handle: Handle, grace: float) -> None:
         workload = handle["id"]
@@ -198,7 +241,6 @@ class DockerEngine:
         found = self._find(workload)
         if found is not None:
             self.starter.discard(found["Id"])
-            self.starter.release(found)
         self.lives.forget(workload)
         self.starter.files.forget(workload)
 
@@ -215,6 +257,13 @@ class DockerEngine:
 def _handle(workload: str, container: dict[str, Any]) -> Handle:
     address = container["Config"]["Labels"].get(ADDRESS)
     return {"id": workload} | ({"address": address} if address else {})
+
+
+def _asks_firewall() -> bool:
+    try:
+        return BRIDGES.read_text().strip() == "1"
+    except OSError:
+        return False
 
 
 def _lacks(info: dict[str, Any]) -> list[str]:

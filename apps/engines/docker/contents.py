@@ -16,10 +16,10 @@ from typing import Any
 
 from docker.errors import NotFound
 
+from apps.core.ids import short
 from apps.engines import checks
 from apps.engines.base import RunSpec
 from apps.engines.docker.images import Image
-from apps.engines.docker.names import short
 from apps.engines.process import identity
 
 MEMORY = Path("/dev/shm")
@@ -63,9 +63,12 @@ def fill(api: Any, container: str, spec: RunSpec, image: Image) -> None:
     if not (scratch or disks or spec.links):
         return
     uid, gid = user(api, container, image)
-    if os.geteuid() == 0 and uid:
+    if os.geteuid() == 0:
         for disk in disks:
-            identity.own(disk, identity.Identity(uid, gid, drop=True))
+            # What a container of root's finds is left to its entry point, but for what was a process's until now: that
+            # it went through other hands has to be seen when it goes back.
+            if uid or identity.of_a_pod(os.lstat(disk).st_uid):
+                identity.own(disk, identity.Identity(uid, gid, drop=True))
 
     def owned(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid, entry.gid, entry.uname, entry.gname = uid, gid, "", ""

@@ -41,12 +41,16 @@ def container(
     labels: Mapping[str, str],
     networks: tuple[str, ...],
     files: Mapping[str, str],
+    address: str = "",
     host_port: int | None = None,
     cores: float = 1024,
     runtime: str = "",
     keep_log: bool = True,
 ) -> dict[str, Any]:
-    """The body of POST /containers/create. `files`: path inside → path of this host. No networks: none at all."""
+    """The body of POST /containers/create. `files`: path inside → path of this host. No networks: none at all.
+
+    `address`: its own in the first network. `host_port`: where it is published, on this machine's loopback.
+    """
     config: dict[str, Any] = {
         "Image": image.id,
         "Hostname": "app",
@@ -63,7 +67,9 @@ def container(
         config["Entrypoint"] = list(spec.command)  # in the place of the image's own, and of its CMD
     if networks:
         alias = [spec.env["BRAINPOD_APP"]] if spec.env.get("BRAINPOD_APP") else []
-        config["NetworkingConfig"] = {"EndpointsConfig": {networks[0]: {"Aliases": alias}}}
+        alias += [spec.name] if isinstance(spec, LaunchSpec) and spec.name else []
+        own = {"IPAMConfig": {"IPv4Address": address}} if address else {}
+        config["NetworkingConfig"] = {"EndpointsConfig": {networks[0]: {"Aliases": alias, **own}}}
     if isinstance(spec, LaunchSpec) and spec.port is not None and host_port is not None:
         inside = f"{spec.port}/tcp"
         config["ExposedPorts"] = {inside: {}}

@@ -19,6 +19,7 @@ from apps.core.errors import PlatformError, Unavailable
 SOCKET = "unix:///var/run/docker.sock"
 ANSWER = 60.0  # seconds an ordinary answer may take
 IDLE = 30.0  # seconds after which a stream in which nothing happens is opened anew
+FULL = "no space left on device"
 AWAY = (requests.RequestException, urllib3.exceptions.HTTPError, DockerException, ConnectionError, TimeoutError)
 
 
@@ -54,6 +55,9 @@ class Daemon:
             yield self.api
         except APIError as error:
             words = error.explanation or str(error)
+            if FULL in words:
+                hint = "Make room where the daemon keeps its data: `docker system df` says what takes it."
+                raise PlatformError("engine_disk_full", f"The Docker daemon's disk is full: {words}", hint) from error
             raise PlatformError("engine_docker", f"Docker refused: {words}", "The daemon's log says more.") from error
         except AWAY as error:
             hint = "Is it running, and may the platform's user open its socket?"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.engines.docker.names import Names
-from apps.engines.docker.networks import Network, subnets
+from apps.engines.docker.networks import Meeting, Network, subnets
 
 PRIVATE = (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
@@ -25,7 +25,6 @@ PRIVATE = (
 SYSTEM = "/usr/sbin:/sbin:/usr/bin:/bin"
 PATIENCE = 30.0  # seconds
 WAIT = "10"  # seconds for the lock that iptables has
-BRIDGE_NAME = "com.docker.network.bridge.name"
 
 
 class Egress:
@@ -43,23 +42,30 @@ class Egress:
             return "the platform does not run as root"
         return "" if _program("iptables-restore") else "iptables is not installed"
 
-    def apply(self, networks: list[dict[str, Any]], shared: Iterable[str]) -> None:
-        """Have the rules, for `networks` as they are now. Raises OSError or SubprocessError."""
-        bridges = [self._bridges, *(_bridge(net) for net in networks if net.get("Name") in set(shared))]
+    def apply(self, networks: list[dict[str, Any]], shared: Iterable[Meeting]) -> None:
+        """Have the rules, for the pods' `networks` and the shared ones as they are now.
+
+        Raises OSError or SubprocessError.
+        """
         own = [net for found in networks for net in subnets(found) if net.version == 4]
-        _run("iptables-restore", "-w", WAIT, "--noflush", given=self.rules(own, nameservers()))
-        for bridge in bridges:
+        given = self.rules(own, nameservers(), shared)
+        _run("iptables-restore", "-w", WAIT, "--noflush", given=given)
+        for bridge in (self._bridges, *(meeting.bridge for meeting in shared)):
             for chain, target in (("DOCKER-USER", self._forward), ("INPUT", self._input)):
                 rule = ("-i", bridge, "-j", target)
                 if _run("iptables", "-w", WAIT, "-C", chain, *rule, check=False):
                     _run("iptables", "-w", WAIT, "-I", chain, *rule)
 
-    def rules(self, own: Iterable[Network], servers: Iterable[str]) -> str:
+    def rules(self, own: Iterable[Network], servers: Iterable[str], shared: Iterable[Meeting] = ()) -> str:
         """Both chains as iptables-restore reads them."""
         known = "-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN"
         refuse = "-j REJECT --reject-with icmp-admin-prohibited"
         names = [f"-d {server} -p {kind} --dport 53 -j RETURN" for server in servers for kind in ("udp", "tcp")]
         forward = [known, *(f"-s {net} -d {net} -j RETURN" for net in own), *names]
+        for meeting in shared:  # apps that meet in one see its services, and not each other
+            pairs = [(net, service) for net in meeting.nets for service in meeting.services]
+            forward += [f"-s {net} -d {service} -j RETURN" for net, service in pairs]
+            forward += [f"-s {service} -d {net} -j RETURN" for net, service in pairs]
         forward += [f"-d {net} -j RETURN" for net in self._allowed]
         forward += [f"-d {net} {refuse}" for net in PRIVATE]
         lines = ["*filter", f":{self._forward} - [0:0]", f":{self._input} - [0:0]"]
@@ -92,10 +98,6 @@ def nameservers(path: Path = Path("/etc/resolv.conf")) -> list[str]:
             if address.version == 4 and not address.is_loopback:
                 found.append(str(address))
     return found
-
-
-def _bridge(network: dict[str, Any]) -> str:
-    return str((network.get("Options") or {}).get(BRIDGE_NAME) or f"br-{network['Id'][:12]}")
 
 
 def _program(name: str) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.engines.base import Usage
+from apps.engines.docker import groups
 from apps.engines.docker.daemon import Daemon
 from apps.engines.docker.frames import Demux
 
@@ -75,10 +76,16 @@ def _of_container(pid: int, container: str) -> bool:
         return False
 
 
+def _seen(daemon: Daemon, container: dict[str, Any]) -> int:
+    """The process of this machine that is the container's first, where what it has is this kernel's; else 0."""
+    pid: int = container["State"]["Pid"]
+    ours = daemon.here and container["HostConfig"].get("Runtime") != "runsc" and _of_container(pid, container["Id"])
+    return pid if ours else 0
+
+
 def tables(daemon: Daemon, container: dict[str, Any]) -> str:
     """/proc/net/tcp and tcp6 as the container has them: from here where that can be, else asked for inside."""
-    pid = container["State"]["Pid"]
-    if daemon.here and container["HostConfig"].get("Runtime") != "runsc" and _of_container(pid, container["Id"]):
+    if pid := _seen(daemon, container):
         try:
             return "\n".join(Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6"))
         except OSError:
@@ -87,9 +94,16 @@ def tables(daemon: Daemon, container: dict[str, Any]) -> str:
     return text if code in (0, 1) else ""
 
 
-def usage(daemon: Daemon, container: str) -> Usage | None:
+def usage(daemon: Daemon, container: dict[str, Any]) -> Usage | None:
+    """Of one that runs: read here where that can be, else asked of the daemon; None if it ended meanwhile."""
+    if pid := _seen(daemon, container):
+        try:
+            if own := groups.usage(Path(f"/proc/{pid}/cgroup").read_text()):
+                return own
+        except OSError:
+            return None
     with daemon.asking() as api:
-        found = api.stats(container, stream=False, one_shot=True)
+        found = api.stats(container["Id"], stream=False, one_shot=True)
     processes = (found.get("pids_stats") or {}).get("current")
     if not processes:
         return None

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from apps.core.ids import short
 from apps.engines.base import LogLine, State, Status
 from apps.engines.docker.frames import SECOND, as_datetime, moment
-from apps.engines.docker.names import short
-from apps.engines.restart import RestartPolicy
+from apps.engines.recovery import RestartPolicy
 
 NOTES = 100  # of the engine's own lines, kept for each workload
 DAEMON_ENDED = 255  # what a container has that ended with its daemon

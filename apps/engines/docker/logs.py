@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
 from docker.errors import NotFound
 
-from apps.core.errors import PlatformError, Unavailable
+from apps.core.errors import PlatformError
 from apps.engines.base import LogLine
 from apps.engines.docker.daemon import IDLE, Daemon
 from apps.engines.docker.frames import SECOND, Demux, Lines
 from apps.engines.docker.life import Lives
 from apps.engines.docker.names import WORKLOAD, Names
+from apps.engines.feed import Feed
 from apps.engines.process.logs import Stream
 
 KEPT = 20_000  # lines of a workload that are handed out
 SLACK = 1_000_000  # ns: lines that were numbered after the one before, not by their own time
-WAITING = 10_000  # lines that nobody took yet
 LOOK = 0.5  # seconds between two looks at a container that does not run
-
-Item = tuple[str, LogLine] | PlatformError
 
 
 def read(daemon: Daemon, lives: Lives, workload: str, container: str, after: int) -> list[LogLine]:
@@ -56,8 +52,7 @@ class Following:
     def __init__(self, daemon: Daemon, names: Names, lives: Lives) -> None:
         self._daemon = daemon
         self._lives = lives
-        self._items: queue.Queue[Item] = queue.Queue(WAITING)
-        self._over = threading.Event()
+        self._feed = Feed("docker-logs")
         self._followed: set[str] = set()
         filters = names.filters(WORKLOAD)
         with daemon.asking() as api:
@@ -66,38 +61,27 @@ class Following:
             present = api.containers(all=True, filters=filters)
         for container in present:
             self._follow(container["Id"], container["Labels"][WORKLOAD], now)
-        self._thread(self._watch, events)
+        self._feed.start(self._watch, events)
 
     def lines(self) -> Iterator[tuple[str, LogLine]]:
-        """Raises Unavailable when the daemon has gone."""
-        try:
-            while True:
-                item = self._items.get()
-                if isinstance(item, PlatformError):
-                    raise item
-                yield item
-        finally:
-            self._over.set()
-
-    def _thread(self, target: Callable[..., None], *given: Any) -> None:
-        threading.Thread(target=target, args=given, daemon=True, name="docker-logs").start()
+        return self._feed.lines()
 
     def _watch(self, events: Iterator[dict[str, Any] | None]) -> None:
         try:
             with self._daemon.asking():
                 for event in events:
-                    if self._over.is_set():
+                    if self._feed.over.is_set():
                         return
                     if event is not None:
                         actor = event["Actor"]
                         self._follow(actor["ID"], actor["Attributes"][WORKLOAD], 0)
         except PlatformError as error:
-            self._put(Unavailable("engine_unavailable", error.message, error.hint))
+            self._feed.fail(error)
 
     def _follow(self, container: str, workload: str, begin: int) -> None:
         if container not in self._followed:
             self._followed.add(container)
-            self._thread(self._pass_on, container, workload, begin)
+            self._feed.start(self._pass_on, container, workload, begin)
 
     def _pass_on(self, container: str, workload: str, last: int) -> None:
         """Until it is removed, over its restarts; each line and each of the watcher's words at its time.
@@ -107,7 +91,7 @@ class Following:
         try:
             with self._daemon.asking() as api:
                 started = api.inspect_container(container)["State"]["StartedAt"]
-                while not self._over.is_set():
+                while not self._feed.over.is_set():
                     last = self._hand_on(workload, self._come(container, workload, last, follow=True), last)
                     said = self._lives.load(workload).lines(last)
                     state = api.inspect_container(container)["State"]
@@ -115,7 +99,7 @@ class Following:
                         started = state["StartedAt"]
                         last = self._hand_on(workload, self._come(container, workload, last, follow=False), last)
                         said = [word for word in said if word.seq > last]
-                    elif self._over.wait(LOOK):
+                    elif self._feed.over.wait(LOOK):
                         return
                     last = self._hand_on(workload, said, last)
         except (PlatformError, NotFound):
@@ -124,7 +108,7 @@ class Following:
     def _hand_on(self, workload: str, lines: Iterable[LogLine], last: int) -> int:
         """The number of the last one."""
         for line in lines:
-            if not self._put((workload, line)):
+            if not self._feed.put(workload, line):
                 break
             last = line.seq
         return last
@@ -142,13 +126,3 @@ class Following:
                 yield words.pop(0)
             yield line
             last = line.seq
-
-    def _put(self, item: Item) -> bool:
-        """Waits while nobody takes; False when nobody will any more."""
-        while not self._over.is_set():
-            try:
-                self._items.put(item, timeout=0.5)
-            except queue.Full:
-                continue
-            return True
-        return False

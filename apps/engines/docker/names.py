@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+
+from apps.core.ids import short
 
 WORKLOAD = "brainpod.workload"  # the workload's id, on what `launch` made
 RUN = "brainpod.run"  # the run's id, on what `run_once` made
@@ -12,13 +13,10 @@ POD = "brainpod.pod"
 INSTANCE = "brainpod.instance"  # which platform: several may share a daemon
 PORT = "brainpod.port"  # where it listens inside
 ADDRESS = "brainpod.address"  # where it is reached
+OWN = "brainpod.own"  # its own address in its pod's network, kept for it while it does not run
 UNTIL = "brainpod.until"  # epoch seconds after which nobody can be waiting for a run
 FILES = "brainpod.files"  # how many files of Config are mounted from this machine's memory
 READ_ONLY = "brainpod.read-only"  # on an image: "true" says that it writes beneath /tmp, /run and its disks only
-
-
-def short(text: str, length: int = 8) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 @dataclass(frozen=True, slots=True)

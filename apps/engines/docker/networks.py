@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,27 @@ from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from apps.core.errors import PlatformError
+from apps.core.ids import short
 from apps.engines.docker.daemon import Daemon
-from apps.engines.docker.names import POD, Names, short
+from apps.engines.docker.names import INSTANCE, OWN, POD, Names
 
 # Docker's own pools are used up after 31 networks.
 RANGE = ipaddress.IPv4Network("10.213.0.0/16")
-PREFIX = 26  # of a pod's network: 61 containers
+PREFIX = 26  # of a pod's network: 46 instances
+RUNS = 28  # of the part at its end that Docker hands out, to what runs once
+DEVICES = Path("/sys/class/net")
+NEIGHBOURS = Path("/proc/sys/net/ipv4/neigh")
+ASK = "100"  # milliseconds between two of three questions who has an address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A network of the operator's that apps of all pods are in. They reach its `services`, and are reached by them."""
+
+    bridge: str
+    nets: tuple[Network, ...]
+    services: tuple[str, ...]
 
 
 class Networks:
@@ -37,23 +53,63 @@ class Networks:
             if self._find(api, name) is not None:
                 return False
             options = {"com.docker.network.bridge.name": self._names.bridge(pod)}
-            pool = IPAMPool(subnet=str(self._free(api, pod)))
+            net = self._free(api, pod)
+            runs = [*net.subnets(new_prefix=RUNS)][-1]
+            pool = IPAMPool(subnet=str(net), iprange=str(runs), gateway=str(net.network_address + 1))
             api.create_network(
                 name, driver="bridge", options=options, ipam=IPAMConfig(pool_configs=[pool]),
                 check_duplicate=True, labels={**self._names.labels, POD: pod},
             )  # fmt: skip
-            return True
+        self.hasten()
+        return True
 
-    def release(self, pod: str) -> None:
-        """Remove the pod's network if nothing is in it any more."""
+    def hasten(self) -> None:
+        """Have this machine find out fast that nobody has an address of a pod's network: by itself it asks for 3 s,
+        in which requests for an app that just ended would wait. Only root can; bridges come anew with the machine."""
+        for network in self.known() if self._daemon.here else ():
+            if POD in (network.get("Labels") or {}):
+                with suppress(OSError):
+                    (NEIGHBOURS / self._names.bridge(network["Labels"][POD]) / "retrans_time_ms").write_text(ASK)
+
+    def near(self, pod: str) -> bool:
+        """Whether this machine itself is in the pod's network: not with a daemon elsewhere, in a virtual machine, or
+        one without root, which keeps its networks to itself."""
+        return self._daemon.here and (DEVICES / self._names.bridge(pod)).exists()
+
+    def address(self, pod: str) -> str:
+        """One of the pod's network that no container of the pod's has, whether it runs or not.
+
+        Two who ask at once may be told the same: what is started last is then refused.
+        """
+        with self._daemon.asking() as api:
+            network = api.inspect_network(self._names.network(pod))
+            listed = api.containers(all=True, filters=self._names.filters(f"{POD}={pod}", OWN))
+        taken = {found["Labels"][OWN] for found in listed}
+        taken |= {entry["IPv4Address"].partition("/")[0] for entry in (network.get("Containers") or {}).values()}
+        pool = network["IPAM"]["Config"][0]
+        net, gateway = ipaddress.ip_network(pool["Subnet"]), pool.get("Gateway") or ""
+        runs = ipaddress.ip_network(pool["IPRange"]) if pool.get("IPRange") else None  # those made before have none
+        taken.add(gateway.partition("/")[0] or str(net.network_address + 1))
+        free = [str(ip) for ip in net.hosts() if str(ip) not in taken and (runs is None or ip not in runs)]
+        if not free:
+            raise PlatformError("networks_full", f"No address is free in the pod's network, {net}.")
+        return secrets.choice(free)
+
+    def unused(self) -> list[str]:
+        """The ids of the pods' networks without a container; one that ended and will be started again counts."""
+        with self._daemon.asking() as api:
+            own = {found["Id"]: found["Name"] for found in api.networks(filters=self._names.filters())}
+            listed = api.containers(all=True, filters=self._names.filters(POD))
+        kept = {self._names.network(found["Labels"][POD]) for found in listed}
+        return [key for key, name in own.items() if name not in kept]
+
+    def remove(self, network: str) -> None:
+        """Remove a network by its id, unless something is in it."""
         with self.locked(), self._daemon.asking() as api:
             try:
-                found = self._find(api, self._names.network(pod))
-                # One that ended and will be started again is in no network's list.
-                if found is not None and not api.containers(all=True, filters=self._names.filters(f"{POD}={pod}")):
-                    api.remove_network(found["Id"])
+                api.remove_network(network)
             except APIError:
-                return  # something came in meanwhile
+                return  # something came in meanwhile, or it has gone
 
     def join_shared(self, container: str) -> None:
         """Raises PlatformError("network_missing") when a network of the settings is not there."""
@@ -69,10 +125,19 @@ class Networks:
                         raise
 
     def known(self) -> list[dict[str, Any]]:
-        """The pods' networks and the shared ones, as `docker network inspect` shows them."""
+        """The pods' networks, as `docker network inspect` shows them."""
         with self._daemon.asking() as api:
-            own = api.networks(filters=self._names.filters())
-            return [*own, *(found for name in self.shared if (found := self._find(api, name)))]
+            found: list[dict[str, Any]] = api.networks(filters=self._names.filters())
+        return found
+
+    def meetings(self) -> list[Meeting]:
+        """The shared networks, with who in them is no app of a platform's."""
+        if not self.shared:
+            return []
+        with self._daemon.asking() as api:
+            apps = {found["Id"] for found in api.containers(filters={"label": [INSTANCE]})}
+            networks = [found for name in self.shared if (found := self._find(api, name))]
+        return [_meeting(network, apps) for network in networks]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -102,6 +167,14 @@ class Networks:
             if not any(isinstance(net, ipaddress.IPv4Network) and part.overlaps(net) for net in taken):
                 return part
         raise PlatformError("networks_full", f"No part of {RANGE} is free for another pod's network.")
+
+
+def _meeting(network: dict[str, Any], apps: set[str]) -> Meeting:
+    bridge = (network.get("Options") or {}).get("com.docker.network.bridge.name") or f"br-{network['Id'][:12]}"
+    ends = (network.get("Containers") or {}).items()
+    addresses = (entry["IPv4Address"].partition("/")[0] for key, entry in ends if key not in apps)
+    own = tuple(net for net in subnets(network) if net.version == 4)
+    return Meeting(str(bridge), own, tuple(sorted(address for address in addresses if address)))
 
 
 def subnets(network: dict[str, Any]) -> list[Network]:

@@ -81,7 +81,8 @@ class Once:
         return ""
 
     def _measure(self) -> None:
-        used = usage(self._daemon, self._container)
+        found = self._daemon.api.inspect_container(self._container)
+        used = usage(self._daemon, found) if found["State"]["Running"] else None
         self._peak = max(self._peak, used.memory_mb if used else 0)
 
     def _take(self, frames: list[tuple[str, bytes]]) -> None:

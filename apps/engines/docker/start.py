@@ -23,7 +23,7 @@ from apps.engines.docker.daemon import Daemon
 from apps.engines.docker.egress import Egress
 from apps.engines.docker.images import Image
 from apps.engines.docker.life import Lives
-from apps.engines.docker.names import ADDRESS, FILES, INSTANCE, POD, PORT, RUN, UNTIL, WORKLOAD, Names
+from apps.engines.docker.names import ADDRESS, FILES, INSTANCE, OWN, POD, PORT, RUN, UNTIL, WORKLOAD, Names
 from apps.engines.docker.networks import Network, Networks
 from apps.engines.docker.transfer import Login
 
@@ -31,8 +31,9 @@ log = logging.getLogger("brainpod.engine")
 TRIES = 5  # of a launch that lost a race: for a port, a network or its own name
 PORTS = range(20_000, 32_000)  # below those this machine gives to outgoing connections
 TAKEN = "is already in use by"  # said of a container's name: somebody else launches the same
-# The port, the name or the network went to, or with, somebody else; the last: the firewall was just set up anew.
-RACES = (TAKEN, "port is already allocated", "address already in use", "not found", "No chain/target/match")
+ADDRESS_TAKEN = ("port is already allocated", "address already in use")
+# The address, the name or the network went to, or with, somebody else; the last: the firewall was just set up anew.
+RACES = (TAKEN, *ADDRESS_TAKEN, "not found", "no chain/target/match")
 RUNSC = "runsc"  # gVisor
 SPARE = 120.0  # seconds a run may take beyond its timeout before nobody can be waiting
 
@@ -41,9 +42,17 @@ class Starter:
     """Takes what DockerEngine takes."""
 
     def __init__(
-        self, host: str, state: Path, *, allowed: Iterable[Network], shared: tuple[str, ...], login: Login
+        self,
+        host: str,
+        state: Path,
+        *,
+        allowed: Iterable[Network],
+        shared: tuple[str, ...],
+        runtime: str,
+        login: Login,
     ) -> None:
         self.state = state
+        self._runtime = runtime
         self.login = login
         self.daemon = Daemon(host)
         self.names = Names.of(state)
@@ -77,7 +86,7 @@ class Starter:
                 if last or not _race(error):
                     raise
                 log.info("%s is launched again: %s", spec.id, error)
-                if TAKEN not in error.message:
+                if TAKEN not in error.message.lower():
                     self._discard_unstarted(spec.id)
                 continue
             failpoint("engine.started", spec.pod)
@@ -88,18 +97,28 @@ class Starter:
 
     def _make(self, spec: LaunchSpec, image: Image) -> str:
         self.lives.forget(spec.id)
+        self._have_network(spec)
         labels = {WORKLOAD: spec.id}
-        port = None
+        own, port = "", None
+        if spec.network:
+            own = labels[OWN] = self.networks.address(spec.pod)
         if spec.port is not None:
-            port = free_port()
-            labels |= {PORT: str(spec.port), ADDRESS: f"127.0.0.1:{port}"}
-        return self._create(spec, image, self.names.container(spec.id), labels, port=port, keep_log=True)
+            reached = f"{own}:{spec.port}" if own and self.networks.near(spec.pod) else ""
+            port = None if reached else free_port()
+            labels |= {PORT: str(spec.port), ADDRESS: reached or f"127.0.0.1:{port}"}
+        name = self.names.container(spec.id)
+        return self._create(spec, image, name, labels, own=own, port=port, keep_log=True)
+
+    def _have_network(self, spec: RunSpec) -> None:
+        if spec.network and self.networks.ensure(spec.pod):
+            self.guard()
 
     def make_run(self, spec: RunSpec, timeout: float) -> str:
         """A container for one run, filled; not started."""
         image = images.present(self.daemon, spec.image, self.login)
+        self._have_network(spec)
         labels = {RUN: spec.id, UNTIL: str(int(time.time() + timeout + SPARE))}
-        container = self._create(spec, image, "", labels, port=None, keep_log=False)
+        container = self._create(spec, image, "", labels, keep_log=False)
         try:
             self._fill(container, spec, image)
         except BaseException:
@@ -108,10 +127,9 @@ class Starter:
         return container
 
     def _create(
-        self, spec: RunSpec, image: Image, name: str, labels: dict[str, str], *, port: int | None, keep_log: bool
-    ) -> str:
-        if spec.network and self.networks.ensure(spec.pod):
-            self.guard()
+        self, spec: RunSpec, image: Image, name: str, labels: dict[str, str], *, keep_log: bool, own: str = "",
+        port: int | None = None,
+    ) -> str:  # fmt: skip
         info = self.daemon.info()
         config = creation.container(
             replace(spec, limits=self._possible(spec.limits)),
@@ -119,14 +137,23 @@ class Starter:
             labels={**self.names.labels, POD: spec.pod, FILES: str(len(spec.files)), **labels},
             networks=(self.names.network(spec.pod),) if spec.network else (),
             files=self.files.write(spec),
+            address=own,
             host_port=port,
             cores=info.get("NCPU") or 1,
-            runtime=RUNSC if RUNSC in (info.get("Runtimes") or {}) else "",
+            runtime=self.runtime(info),
             keep_log=keep_log,
         )
         with self.daemon.asking() as api:
             container: str = api.create_container_from_config(config, name or None)["Id"]
         return container
+
+    def runtime(self, info: dict[str, Any]) -> str:
+        """What containers run in by what the daemon says of itself; empty: its default. Raises PlatformError."""
+        has = RUNSC in (info.get("Runtimes") or {})
+        if self._runtime == RUNSC and not has:
+            hint = "Install gVisor and tell the daemon of it (docs/docker.md), or set BRAINPOD_DOCKER_RUNTIME=auto."
+            raise PlatformError("runtime_missing", "The Docker daemon has no runtime runsc.", hint)
+        return RUNSC if has and self._runtime != "runc" else ""
 
     def _possible(self, limits: Limits) -> Limits:
         """A daemon that may not raise its own limits refuses higher ones; on this machine it has ours."""
@@ -152,7 +179,7 @@ class Starter:
             return
         try:
             with self.networks.locked():
-                self.egress.apply(self.networks.known(), self.networks.shared)
+                self.egress.apply(self.networks.known(), self.networks.meetings())
         except (OSError, subprocess.SubprocessError) as error:
             raise PlatformError("engine_egress", f"The rules about what containers reach: {error}") from error
 
@@ -172,11 +199,6 @@ class Starter:
                 if "already in progress" not in (error.explanation or ""):
                     raise
 
-    def release(self, container: dict[str, Any]) -> None:
-        """After its removal: what was there for this container only."""
-        if container["HostConfig"].get("NetworkMode") != "none":
-            self.networks.release(container["Config"]["Labels"][POD])
-
 
 def free_port() -> int:
     """A port of this machine's loopback that nobody listens on now."""
@@ -192,4 +214,4 @@ def free_port() -> int:
 
 def _race(error: PlatformError) -> bool:
     """Whether another try may go well."""
-    return any(part in error.message for part in RACES)
+    return any(part in error.message.lower() for part in RACES)

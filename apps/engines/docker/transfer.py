@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,7 @@ FINAL = (
 )  # fmt: skip
 THERE = ("Layer already exists", "Already exists", "Mounted from")
 DONE = ("Pushed", "Pull complete")
+STORED = re.compile(r": digest: (sha256:[0-9a-f]{64}) size: \d+$")  # all that containerd's store of images says
 
 Login = Callable[[str], Mapping[str, str] | None]
 """What a daemon is to say who it is with, for an image; None: what the Docker configuration of this user says."""
@@ -59,6 +61,8 @@ class Journey:
         status, layer = str(event.get("status", "")), str(event.get("id", ""))
         detail = event.get("progressDetail") or {}
         self.digest = (event.get("aux") or {}).get("Digest", self.digest)
+        if stored := STORED.search(status):
+            self.digest = stored[1]
         if status in DONE:
             self.sent.add(layer)
         elif status.startswith(THERE):

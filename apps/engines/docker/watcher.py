@@ -25,10 +25,12 @@ from apps.engines.docker.client import DockerEngine
 from apps.engines.docker.frames import SECOND, moment
 from apps.engines.docker.life import Life, words
 from apps.engines.docker.names import FILES, RUN, UNTIL, WORKLOAD
+from apps.engines.docker.start import ADDRESS_TAKEN
 
 log = logging.getLogger("brainpod.engine")
 LOOK = 10.0  # seconds between two looks when nothing is due and nothing was told
 GUARD = 60.0  # seconds between two times the firewall's rules are set: a reload of it forgets them
+EMPTY = 600.0  # seconds a pod's network stays without a container: the next start, of one that slept, need not wait
 SETTLED = 0.3  # seconds after an end was told
 AGAIN = 2.0  # seconds until a daemon that went away is asked again
 STALE = 120.0  # seconds after which nobody starts what was made, or ends what was asked to stop
@@ -42,6 +44,7 @@ class Watcher:
         self._lives = engine.lives
         self._told: queue.Queue[bool] = queue.Queue()
         self._over = threading.Event()
+        self._empty: dict[str, float] = {}  # since when, by the network's id
 
     def stop(self) -> None:
         self._over.set()
@@ -61,11 +64,15 @@ class Watcher:
             events = self._daemon.events({**self._engine.names.filters(WORKLOAD), "event": ["die"]})
         lost = threading.Event()
         threading.Thread(target=self._listen, args=(events, lost), daemon=True, name="docker-events").start()
-        first, guard = True, 0.0
+        first, guard, met = True, 0.0, None
         again: list[float] = []  # Docker tells of an end before its lists show it: looks that follow one
         while not self._over.is_set() and not lost.is_set():
-            if time.monotonic() >= guard:
+            meetings = self._engine.starter.networks.meetings()  # a service that came anew may have another address
+            if time.monotonic() >= guard or meetings != met:
+                met = meetings
                 self._engine.starter.guard()
+                self._engine.starter.networks.hasten()
+                self.sweep(EMPTY)
                 guard = time.monotonic() + GUARD
             wait = self.look(away=first)
             first = False
@@ -94,6 +101,14 @@ class Watcher:
             log.warning("%s", error)
         lost.set()
         self._told.put(False)
+
+    def sweep(self, patience: float) -> None:
+        """Remove the pods' networks that were without a container at each look for `patience` seconds."""
+        networks, now = self._engine.starter.networks, time.monotonic()
+        self._empty = {network: self._empty.get(network, now) for network in networks.unused()}
+        for network, since in self._empty.items():
+            if now - since >= patience:
+                networks.remove(network)
 
     def look(self, *, away: bool = False) -> float:
         """Deal with everything that does not run; seconds until something is due. `away`: nobody looked before."""
@@ -158,6 +173,10 @@ class Watcher:
                 if self._lives.leaving(workload) is None:
                     api.start(found["Id"])
             except APIError as error:
+                if any(words in (error.explanation or "").lower() for words in ADDRESS_TAKEN):
+                    log.info("%s: its address is somebody else's by now; it is made anew", workload)
+                    self._engine.stop({"id": workload}, 0)
+                    return
                 life.note(f"Not started: {error.explanation}")
                 life.next_start = life.policy().next_start(now)
                 self._lives.save(workload, life)

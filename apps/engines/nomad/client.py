@@ -9,13 +9,26 @@ from pathlib import Path
 
 from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
-from apps.engines import probe
-from apps.engines.base import Capabilities, Finished, Handle, LaunchSpec, LogLine, RunSpec, State, Status, Usage
-from apps.engines.nomad import capabilities, inside, job, ledger, logs, script, volumes, words
+from apps.engines import probe, terminals
+from apps.engines.base import (
+    Capabilities,
+    Finished,
+    Handle,
+    LaunchSpec,
+    LogLine,
+    Place,
+    RunSpec,
+    Size,
+    State,
+    Status,
+    Terminal,
+    Usage,
+)
+from apps.engines.nomad import capabilities, following, inside, job, ledger, logs, once, script, volumes, words
 from apps.engines.nomad.cluster import Cluster, Names
 from apps.engines.nomad.job import Address
-from apps.engines.nomad.once import Once, in_order
 from apps.engines.nomad.server import Body, Missing, Server
+from apps.engines.nomad.terminal import ENDING, NomadTerminal
 
 PLACED = 30.0  # seconds a launch waits for a place
 LEAVING = 60.0  # seconds beyond its grace that the end of a workload may take
@@ -32,6 +45,10 @@ class NomadEngine:
     the tree at a path of this host.
     """
 
+    disks: Place = "elsewhere"
+
+    peers = False
+
     def __init__(self, cluster: Cluster, state: Path, address: Address) -> None:
         self.cluster = cluster
         self.server = Server(cluster)
@@ -40,8 +57,13 @@ class NomadEngine:
         self._ledgers = state / "nomad"
         self._address = address
 
+    def peer_host(self, pod: str, name: str) -> str:
+        raise PlatformError(
+            "peers_unsupported", "Databases do not run on Nomad yet.", "Choose another engine for the pod."
+        )
+
     def check(self) -> Capabilities:
-        return capabilities.of(self.server)
+        return capabilities.of(self.server, self.names)
 
     def fetch(self, image: str, *, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
         """Which node it will be is not known before: the node pulls it, with its own login, when it starts a task."""
@@ -57,9 +79,8 @@ class NomadEngine:
             failpoint("engine.created", spec.pod)
             self.server.register(body, self.server.modified(name))
             failpoint("engine.started", spec.pod)
-        if spec.port is None:
-            return {"id": spec.id}
-        return {"id": spec.id, "address": self._placed(name)}
+        where = words.address(self._placed(name, spec))
+        return {"id": spec.id, "address": where} if spec.port is not None else {"id": spec.id}
 
     def _job(self, workload: str) -> str:
         if not SAFE.fullmatch(workload):
@@ -72,23 +93,24 @@ class NomadEngine:
         while time.monotonic() < deadline and any(_lives(found) for found in self.server.allocations(job=name)):
             time.sleep(POLL)
 
-    def _placed(self, name: str) -> str:
-        """The address of the allocation. Raises PlatformError("engine_no_room") when no node takes it."""
+    def _placed(self, name: str, spec: LaunchSpec) -> Body:
+        """Its allocation. Raises UserError("engine_no_room") when no node takes it."""
         deadline = time.monotonic() + PLACED
         while True:
             found = self._find(name)
-            if found is not None and (where := words.address(found)):
-                return where
+            if found is not None and (spec.port is None or words.address(found)):
+                return found
             if time.monotonic() > deadline:
-                why = words.unplaced(self.server.evaluations(name)) or "waits to be placed"
-                hint = "Add a node to its datacenter, or make room."
-                raise PlatformError("engine_no_room", f"No node of the cluster took it: it {why}.", hint)
+                raise once.no_room(self.server.evaluations(name), spec.limits)
             time.sleep(POLL)
 
     def _find(self, name: str) -> Body | None:
         """The allocation of a job that is there."""
         known = self.server.job(name)
-        return words.current(self.server.allocations(job=name), known["JobModifyIndex"]) if known else None
+        return self._current(self.server.allocations(job=name), known["JobModifyIndex"]) if known else None
+
+    def _current(self, allocations: list[Body], since: int) -> Body | None:
+        return words.current(allocations, since, inside.answers)
 
     def status(self, handle: Handle) -> Status:
         try:
@@ -103,7 +125,7 @@ class NomadEngine:
             return Status(State.UNKNOWN, reason=error.message)
 
     def _status(self, name: str, allocations: list[Body], since: int) -> Status:
-        found = words.current(allocations, since)
+        found = self._current(allocations, since)
         return words.status(found, () if found else self.server.evaluations(name))
 
     def workloads(self) -> dict[str, Status]:
@@ -120,7 +142,7 @@ class NomadEngine:
 
     def stream_logs(self) -> Iterator[tuple[str, LogLine]]:
         """Subscribed when this returns: a line written after that is not missed."""
-        return logs.Following(self.server, self.names, self._ledgers).lines()
+        return following.Following(self.server, self.names, self._ledgers).lines()
 
     def run_once(
         self, spec: RunSpec, *, on_line: Callable[[str], None], timeout: float, cancelled: Callable[[], bool]
@@ -129,8 +151,8 @@ class NomadEngine:
         self._forget_runs()
         volumes.ensure(self.server, self.names, spec)
         until = time.time() + timeout + SPARE
-        body = job.batch(in_order(spec), self.cluster, self.names, self._address, until=until)
-        return Once(self.server, body, on_line).run(timeout, cancelled)
+        body = job.batch(once.in_order(spec), self.cluster, self.names, self._address, until=until)
+        return once.Once(self.server, body, spec.limits, on_line).run(timeout, cancelled)
 
     def _forget_runs(self) -> None:
         """Those whose caller died."""
@@ -140,12 +162,27 @@ class NomadEngine:
                 self.server.forget(found["ID"])
 
     def exec(self, handle: Handle, command: tuple[str, ...], *, timeout: float = 30.0) -> tuple[int, str]:
+        return inside.run(self.server, self._beside(handle), self._turned(command), timeout)
+
+    def _beside(self, handle: Handle) -> str:
+        """The allocation that a command can be run in. Raises PlatformError("workload_not_running")."""
         found = self._find(self._job(handle["id"]))
         if found is None or not _runs(found):
             raise PlatformError("workload_not_running", "This workload does not run now.", "Look at its log.")
-        if self.cluster.driver != "docker":
-            command = (*script.BESIDE_COMMAND, *command)
-        return inside.run(self.server, found["ID"], command, timeout)
+        return str(found["ID"])
+
+    def _turned(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        return command if self.cluster.driver == "docker" else (*script.BESIDE_COMMAND, *command)
+
+    def attach(self, handle: Handle, command: tuple[str, ...], *, name: str, size: Size) -> Terminal:
+        words = tuple(f"{key}={value}" for key, value in terminals.variables(name).items())
+        wanted = self._turned(("env", *words, *command))
+        return NomadTerminal(self.server, self._beside(handle), wanted, name=name, size=size)
+
+    def detach(self, handle: Handle, name: str) -> None:
+        found = self._find(self._job(handle["id"]))
+        if found is not None and _runs(found):
+            inside.run(self.server, found["ID"], terminals.ending(name), ENDING)
 
     def probe(self, handle: Handle) -> str | None:
         found = self._find(self._job(handle["id"]))
@@ -163,8 +200,13 @@ class NomadEngine:
         found = self._find(self._job(handle["id"]))
         if found is None or not _runs(found):
             return 0
-        port = _inside_port(found)
-        return probe.connections(inside.tables(self.server, found["ID"]), port) if port else 0
+        port, where = _inside_port(found), words.address(found)
+        if not (port and where):
+            return 0
+        return probe.connections(inside.tables(self.server, found["ID"]), port) + probe.arriving(where)
+
+    def discard(self, disk: str) -> None:
+        volumes.discard(self.server, self.names.volume(disk))
 
     def stats(self, handle: Handle) -> Usage | None:
         found = self._find(self._job(handle["id"]))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from apps.core.ids import short
+from apps.engines.recovery import LOST_AFTER
 
 Driver = Literal["exec", "raw_exec", "docker"]
 Discovery = Literal["nomad", "consul"]
@@ -19,6 +21,8 @@ class Cluster:
 
     `datacenters`: the datacenter of a region of the platform; a region that is not there has its own name in Nomad.
     `ca`, `certificate` and `key` are paths of PEM files. `user`: who tasks run as; empty: the driver's.
+    `open_files`: at most what the Docker daemons of the nodes may give. `lost_after` and `handover`, how long what is
+    sent away goes on serving, in seconds.
     """
 
     address: str = LOCAL
@@ -30,6 +34,9 @@ class Cluster:
     driver: Driver = "exec"
     discovery: Discovery = "nomad"
     user: str = ""
+    open_files: int = 65536
+    lost_after: int = int(LOST_AFTER)
+    handover: int = 180
     ca: str = ""
     certificate: str = ""
     key: str = ""
@@ -50,7 +57,7 @@ class Names:
 
     @property
     def jobs(self) -> str:
-        """What the names of all jobs of workloads begin with."""
+        """What the names of all jobs of workloads and of all volumes begin with."""
         return f"brainpod-{self.instance}-"
 
     @property
@@ -74,8 +81,4 @@ class Names:
 
     def volume(self, source: str) -> str:
         """Of the disk whose content would be at `source` on a single machine."""
-        return f"brainpod-{self.instance}-{short(source, 16)}"
-
-
-def short(text: str, length: int = 8) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+        return f"{self.jobs}{short(source, 16)}"

@@ -1,33 +1,33 @@
 """A spec as a job of Nomad, in the JSON of its API. Pure.
 
 Nomad puts variables into most strings: `${NOMAD_ALLOC_ID}`, `${node.datacenter}`, a task's own variables. There is
-no way to keep it from that in `Env`, so values that have `${` travel as lines of sh; in a driver's configuration,
-which is read as HCL, `$${` and `%%{` stand for themselves.
+no way to keep it from that in `Env`, so values that have `${` travel as lines of sh or, to containers, as a file of
+variables; in a driver's configuration, which is read as HCL, `$${` and `%%{` stand for themselves.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from apps.core.errors import Detail, Invalid
-from apps.engines import checks
-from apps.engines.base import LaunchSpec, RunSpec
+from apps.core.ids import short
+from apps.engines import checks, recovery
+from apps.engines.base import APP, LaunchSpec, RunSpec
 from apps.engines.nomad import script
-from apps.engines.nomad.cluster import Cluster, Names, short
-from apps.engines.restart import ATTEMPTS, DELAY, WINDOW
+from apps.engines.nomad.cluster import Cluster, Names
 
 SECOND = 1_000_000_000
 TASK = "app"
 PORT = "http"
-LOST_AFTER = 15 * 60  # seconds until a node that does not answer is given up
-RESCHEDULE = 30  # seconds before a job goes to another node; doubled each time
-LATEST = 3600
+NEVER = 10 * 365 * 86400  # seconds
 HEALTHY = 10  # seconds a task has to run for Nomad to call its allocation healthy
 PATIENT = 300
 RUN_GRACE = 1.0  # seconds between TERM and KILL of a run that is to end
 MHZ_PER_CORE = 1000
+HELD = "secrets/held.env"  # variables of containers that Nomad is not to put its own into
 SHORTEST = 10  # MB: less memory Nomad does not give
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 Job = dict[str, Any]
@@ -41,6 +41,8 @@ def check(spec: RunSpec, cluster: Cluster) -> None:
     image = cluster.driver == "docker"
     if image and not spec.image:
         wrong.append(Detail("image", "must be given: the driver docker runs images."))
+    if image and any(mount.mode != "write" for mount in spec.mounts):
+        wrong.append(Detail("mounts", "cannot be had from this host: an image has everything in it but disks."))
     if spec.image and not image:
         wrong.append(Detail("image", f"cannot be run by the driver {cluster.driver}."))
     for name, value in spec.env.items():
@@ -48,7 +50,7 @@ def check(spec: RunSpec, cluster: Cluster) -> None:
             (name + value).encode()
         except UnicodeEncodeError:
             wrong.append(Detail("env", f"{name} is no UTF-8, which is all Nomad passes on."))
-        if "${" in value and (image or not NAME.fullmatch(name)):
+        if "${" in value and not NAME.fullmatch(name):
             wrong.append(Detail("env", f"{name} has ${{ in its value, which Nomad takes for a variable of its own."))
     for path, content in spec.files.items():
         try:
@@ -64,28 +66,37 @@ def service(spec: LaunchSpec, cluster: Cluster, names: Names, address: Address) 
     """A job that runs until it is stopped: a service that listens, or a worker."""
     group = _group(spec, cluster, names, address, grace=spec.grace)
     group["RestartPolicy"] = {
-        "Attempts": ATTEMPTS,
-        "Interval": int(WINDOW * SECOND),
-        "Delay": int(DELAY * SECOND),
+        "Attempts": recovery.ATTEMPTS,
+        "Interval": int(recovery.WINDOW * SECOND),
+        "Delay": int(recovery.DELAY * SECOND),
         "Mode": "delay",
     }
     group["ReschedulePolicy"] = {
-        "Delay": RESCHEDULE * SECOND,
+        "Delay": int(recovery.FIRST_DELAY * SECOND),
         "DelayFunction": "exponential",
-        "MaxDelay": LATEST * SECOND,
+        "MaxDelay": int(recovery.LONGEST_DELAY * SECOND),
         "Unlimited": True,
     }
     # What listens is replaced, and the replacement stays; a worker may still be at its work, so nobody else begins it.
-    group["Disconnect"] = {"LostAfter": LOST_AFTER * SECOND, "Replace": spec.port is not None}
+    # `Replace` says that only until `LostAfter`: then Nomad replaces what it was told not to.
+    if recovery.replaced(listens=spec.port is not None):
+        lost = cluster.lost_after * SECOND
+        group["Disconnect"] = {"LostAfter": lost, "Replace": True, "Reconcile": recovery.RETURNED}
+    else:
+        group["Disconnect"] = {"LostAfter": NEVER * SECOND, "Replace": False}
+    disks = any(mount.mode == "write" for mount in spec.mounts)
     if spec.port is not None:
-        group["Disconnect"]["Reconcile"] = "keep_replacement"
         group["Services"] = [_service(spec, cluster, names)]
+        # What Nomad sends away serves on: another one is started in its place meanwhile (Status.leaving), since
+        # Nomad's own replacement waits for its end.
+        group["ShutdownDelay"] = 0 if disks else cluster.handover * SECOND
     job = _job(spec, cluster, names.job(spec.id), "service", group)
-    # Should somebody change the job beside the platform: the old allocation serves until the new one is healthy.
+    # Should somebody change the job beside the platform: the old allocation serves until the new one is healthy,
+    # unless it has a disk, which has one writer.
     job["Update"] = {
         "MaxParallel": 1,
-        "Canary": 1,
-        "AutoPromote": True,
+        "Canary": 0 if disks else 1,
+        "AutoPromote": not disks,
         "AutoRevert": True,
         "HealthCheck": "task_states",
         "MinHealthyTime": HEALTHY * SECOND,
@@ -157,7 +168,7 @@ def _task(spec: RunSpec, cluster: Cluster, names: Names, address: Address, grace
     if cluster.driver != "raw_exec":
         task["VolumeMounts"] = [{"Volume": _disk(place), "Destination": place} for place in places.values()]
     if cluster.driver == "docker":
-        task["Config"] = _container(spec)
+        task["Config"] = _container(spec, cluster)
         return task
     sent = [mount for mount in checks.touched(spec) if mount.mode != "write" and not script.is_toolchain(mount)]
     fetched = {mount.target: number for number, mount in enumerate(sent)}
@@ -170,21 +181,26 @@ def _task(spec: RunSpec, cluster: Cluster, names: Names, address: Address, grace
         }
         for mount in sent
     ]
-    words = ["-c", script.start(spec, fetched, places), "sh", *spec.command]
+    own = cluster.driver == "exec"
+    words = ["-c", script.start(spec, fetched, places, isolated=own), "sh", *spec.command]
     task["Config"] = {"command": "/bin/sh", "args": [literal(word) for word in words]}
+    if own:
+        task["Config"]["cap_drop"] = ["all"]
     return task
 
 
-def _container(spec: RunSpec) -> Job:
+def _container(spec: RunSpec, cluster: Cluster) -> Job:
     """The configuration of the docker driver."""
     limits = spec.limits
+    files = min(limits.open_files, cluster.open_files)
     config: Job = {
         "image": literal(spec.image),
         "init": True,
+        **({"work_dir": spec.workdir} if spec.workdir != APP else {}),
         "cap_drop": ["all"],
         "security_opt": ["no-new-privileges"],
         "pids_limit": limits.processes,
-        "ulimit": [{"nofile": f"{limits.open_files}:{limits.open_files}", "core": "0:0"}],
+        "ulimit": [{"nofile": f"{files}:{files}", "core": "0:0"}],
         "mount": [
             {"type": "bind", "source": f"{script.FILES}/{number}", "target": literal(path), "readonly": True}
             for number, path in enumerate(spec.files)
@@ -204,10 +220,11 @@ def _variables(spec: RunSpec, cluster: Cluster) -> tuple[dict[str, str], dict[st
         port = str(spec.port) if cluster.driver == "docker" else f"${{NOMAD_PORT_{PORT}}}"
     else:
         port = ""
-    if cluster.driver == "docker":
-        return env | ({"PORT": port} if port else {}), {}
-    turned = script.Turned(spec)
     held = {name: value for name, value in env.items() if "${" in value}
+    if cluster.driver == "docker":
+        plain = {name: value for name, value in env.items() if name not in held}
+        return plain | ({"PORT": port} if port else {}), held
+    turned = script.Turned(spec)
     plain = {name: turned.path(value, script.INTERPOLATED) for name, value in env.items() if name not in held}
     return plain | ({"PORT": port} if port else {}), held
 
@@ -215,13 +232,16 @@ def _variables(spec: RunSpec, cluster: Cluster) -> tuple[dict[str, str], dict[st
 def _templates(spec: RunSpec, cluster: Cluster, held: Mapping[str, str]) -> list[Job]:
     """Files of Config and lines of sh, as they are: no pair of marks in them opens anything."""
     found = [(f"{script.FILES}/{number}", content.decode()) for number, content in enumerate(spec.files.values())]
-    if held:
+    if held and cluster.driver == "docker":
+        found.append((HELD, "".join(f"{name}={json.dumps(value)}\n" for name, value in held.items())))
+    elif held:
         found.append((script.VARIABLES, script.variables(held, spec)))
     if cluster.driver != "docker":
         found.append((script.BESIDE, script.beside(spec)))
     return [
         {
             "DestPath": path,
+            **({"Envvars": True} if path == HELD else {}),
             "EmbeddedTmpl": text,
             "ChangeMode": "noop",
             "Perms": "0444",
@@ -244,10 +264,8 @@ def _places(spec: RunSpec, cluster: Cluster) -> dict[str, str]:
     """Where each disk is for the task, by where it is inside: raw_exec mounts nothing, it has the node's directory."""
     disks = [mount for mount in spec.mounts if mount.mode == "write"]
     match cluster.driver:
-        case "docker":
+        case "docker" | "exec":
             return {mount.target: mount.target for mount in disks}
-        case "exec":
-            return {mount.target: f"/disks/{number}" for number, mount in enumerate(disks)}
         case "raw_exec":
             return {mount.target: mount.source for mount in disks}
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from apps.engines.nomad.cluster import short
+from apps.core.ids import short
 
 MOST = 8000  # entries; then the older half is forgotten
 SILENT = 7 * 86400.0  # seconds without a line after which the ledger of what is gone is removed

@@ -1,15 +1,13 @@
-"""Lines of workloads: those kept, and those that come, of all of them at once."""
+"""Lines of a workload: those kept, and what is new of them."""
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from apps.core.errors import PlatformError, Unavailable
+from apps.core.errors import Unavailable
 from apps.engines.base import LogLine
 from apps.engines.nomad import output, words
 from apps.engines.nomad.cluster import Names
@@ -21,35 +19,58 @@ from apps.engines.process.logs import Splitter
 KEPT = 20_000  # lines of a workload that are handed out
 CHUNK = 1_048_576  # bytes asked for at once
 SETTLED = 0.5  # seconds after an event until what came before it has been written
-WAITING = 10_000  # lines that nobody took yet
-QUICK, SLOW = 0.3, 2.0  # seconds between two looks at a workload that writes, and at one that does not
-LIST = 1.0  # seconds between two looks at what there is
-GIVEN_UP = 5.0  # seconds for the last lines of what was stopped
-
-Item = tuple[str, LogLine] | PlatformError
+CLOSED = 30.0  # seconds after the end of an allocation, by two clocks, in which something of it may still come
+AWAY = ("unknown", "lost")
 
 
 class Reader:
-    """Reads one workload's lines; `find`s allocations anew each time, since a workload may move."""
+    """Reads one workload's lines, of all the allocations it has had. For one thread at a time.
+
+    `closed`: the allocations that have ended and were read to their end; they cost no question any more.
+    """
 
     def __init__(self, server: Server, names: Names, directory: Path, workload: str) -> None:
         self._server = server
         self._job = names.job(workload)
         self._ledger = Ledger(directory, workload)
+        self._closed: set[str] = set()
+        self._away: set[str] = set()  # whose nodes do not answer, as Nomad knows
 
     def look(self, allocations: list[Body] | None = None, *, over: bool = False) -> int:
-        """Number what is new; the last number. `over`: nothing more comes, a line without an end is one."""
+        """Number what is new; the last number. `over`: nothing more comes, a line without an end is one.
+
+        What is on a node that does not answer is numbered when it does.
+        """
         found = self._server.allocations(job=self._job) if allocations is None else allocations
+        self._away = {one["ID"] for one in found if one["ClientStatus"] in AWAY}
         with self._ledger.writing():
             for allocation in sorted(found, key=lambda one: one["CreateIndex"]):
-                said = self._said(allocation)
-                ended = over or bool(said) or allocation["ClientStatus"] in words.OVER
-                self._ledger.add(self._written(allocation["ID"], ended))
-                self._ledger.add(self._numbered(said))
+                if allocation["ID"] not in self._closed | self._away:
+                    self._look_at(allocation, over)
             return self._ledger.last
 
+    def _look_at(self, allocation: Body, over: bool) -> None:
+        said = self._said(allocation)
+        ended = allocation["ClientStatus"] in words.OVER
+        try:
+            written = self._written(allocation["ID"], over or bool(said) or ended)
+        except Unavailable:
+            return
+        self._ledger.add(written)
+        self._ledger.add(self._numbered(said))
+        if ended and not written and not said and self._settled(allocation):
+            self._closed.add(allocation["ID"])
+
+    @staticmethod
+    def _settled(allocation: Body) -> bool:
+        """Whether its end is long enough ago for everything to have been written and said."""
+        return time.time_ns() - int(allocation.get("ModifyTime") or 0) > CLOSED * SECOND
+
     def lines(self, after: int) -> list[LogLine]:
-        """The newest with numbers over `after`, oldest first, of those numbered by now."""
+        """The newest with numbers over `after`, oldest first, of those numbered by now.
+
+        What is on a node that Nomad calls away is left out. Raises Unavailable where one just does not answer.
+        """
         self._ledger.refresh()
         chosen: list[Entry] = []
         count = 0
@@ -65,9 +86,14 @@ class Reader:
         if entry.stream == "engine":
             yield LogLine(entry.first, at, "engine", entry.text)
             return
-        data = output.content(
-            self._server, entry.allocation, entry.stream, entry.number, entry.start, entry.end - entry.start
-        )
+        try:
+            data = output.content(
+                self._server, entry.allocation, entry.stream, entry.number, entry.start, entry.end - entry.start
+            )
+        except Unavailable:
+            if entry.allocation not in self._away:
+                raise
+            return
         if len(data) == entry.end - entry.start:  # else it was dropped meanwhile
             for number, text in enumerate(split(data), entry.first):
                 yield LogLine(number, at, entry.stream, text)
@@ -89,7 +115,7 @@ class Reader:
         ]
 
     def _written(self, allocation: str, ended: bool) -> list[Entry]:
-        """New output of the allocation. An allocation whose node is away or has forgotten it has none."""
+        """New output of the allocation; none of one that its node has forgotten."""
         sizes = output.sizes(self._server, allocation)
         entries: list[Entry] = []
         last = self._ledger.last
@@ -127,95 +153,3 @@ class Reader:
 def split(data: bytes) -> list[str]:
     splitter = Splitter()
     return [*splitter.feed(data), *splitter.finish()]
-
-
-class Following:
-    """Everything from now on. One thread looks at what there is, one at each workload's lines."""
-
-    def __init__(self, server: Server, names: Names, directory: Path) -> None:
-        self._server = server
-        self._names = names
-        self._directory = directory
-        self._items: queue.Queue[Item] = queue.Queue(WAITING)
-        self._over = threading.Event()
-        self._seen: dict[str, list[Body]] = {}
-        self._followed: set[str] = set()
-        for workload in self._look():
-            reader = self._reader(workload)
-            self._follow(workload, reader, reader.look(self._seen[workload]))
-        self._thread(self._watch)
-
-    def lines(self) -> Iterator[tuple[str, LogLine]]:
-        """Raises Unavailable when the cluster has gone."""
-        try:
-            while True:
-                item = self._items.get()
-                if isinstance(item, PlatformError):
-                    raise item
-                yield item
-        finally:
-            self._over.set()
-
-    def _thread(self, target: object, *given: object) -> None:
-        threading.Thread(target=target, args=given, daemon=True, name="nomad-logs").start()  # type: ignore[arg-type]
-
-    def _reader(self, workload: str) -> Reader:
-        return Reader(self._server, self._names, self._directory, workload)
-
-    def _look(self) -> dict[str, list[Body]]:
-        """The allocations of each workload that is there."""
-        jobs = {job["ID"] for job in self._server.jobs(self._names.jobs)}
-        seen: dict[str, list[Body]] = {self._names.workload(job): [] for job in jobs}
-        for allocation in self._server.allocations(prefix=self._names.jobs):
-            if allocation["JobID"] in jobs:
-                seen[self._names.workload(allocation["JobID"])].append(allocation)
-        self._seen = seen
-        return seen
-
-    def _watch(self) -> None:
-        try:
-            while not self._over.wait(LIST):
-                for workload in self._look():
-                    if workload not in self._followed:
-                        self._follow(workload, self._reader(workload), 0)
-        except PlatformError as error:
-            self._put(Unavailable("engine_unavailable", error.message, error.hint))
-
-    def _follow(self, workload: str, reader: Reader, last: int) -> None:
-        self._followed.add(workload)
-        self._thread(self._pass_on, workload, reader, last)
-
-    def _pass_on(self, workload: str, reader: Reader, last: int) -> None:
-        """Until its job is gone and what it wrote last was read. A start anew is followed anew."""
-        wait, gone = QUICK, 0.0
-        allocations: list[Body] = []
-        try:
-            while not self._over.wait(wait):
-                there = self._seen.get(workload)
-                gone = 0.0 if there is not None else gone or time.monotonic() + GIVEN_UP
-                allocations = there or allocations
-                over = bool(gone) and time.monotonic() > gone
-                reader.look(allocations, over=over)
-                before = last
-                for line in reader.lines(last):
-                    if not self._put((workload, line)):
-                        return
-                    last = line.seq
-                if over:
-                    break
-                wait = QUICK if last > before else min(SLOW, wait * 1.3)
-        except PlatformError as error:
-            if isinstance(error, Unavailable):
-                self._put(error)
-        finally:
-            self._followed.discard(workload)
-
-    def _put(self, item: Item) -> bool:
-        """Waits while nobody takes; False when nobody will any more."""
-        while not self._over.is_set():
-            try:
-                self._items.put(item, timeout=0.5)
-            except queue.Full:
-                continue
-            return True
-        return False

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from apps.core.errors import PlatformError, Unavailable
-from apps.engines.base import Finished, RunSpec
+from apps.core.errors import PlatformError, Unavailable, UserError
+from apps.engines.base import Finished, Limits, RunSpec
 from apps.engines.nomad import inside, output, words
 from apps.engines.nomad.job import TASK, Job
 from apps.engines.nomad.server import Body, Missing, Server
@@ -29,12 +29,21 @@ def in_order(spec: RunSpec) -> RunSpec:
     return spec
 
 
+def no_room(evaluations: Iterable[Body], limits: Limits) -> UserError:
+    """Why no node took what asks for that much."""
+    why = words.unplaced(evaluations) or "waits to be placed"
+    asked = f"It asks for {limits.memory} MB of memory and {limits.cpu:g} of a core"
+    hint = "Make room: a smaller instance, fewer of them, or another node in its datacenter."
+    return UserError("engine_no_room", f"No node of the cluster took it: it {why}. {asked}.", hint)
+
+
 class Once:
     """One run of `job`, which nobody else knows."""
 
-    def __init__(self, server: Server, job: Job, on_line: Callable[[str], None]) -> None:
+    def __init__(self, server: Server, job: Job, limits: Limits, on_line: Callable[[str], None]) -> None:
         self._server = server
         self._job = job
+        self._limits = limits
         self._on_line = on_line
         self._splitters = {stream: Splitter() for stream in output.STREAMS}
         self._positions = dict.fromkeys(output.STREAMS, (0, 0))  # file and byte
@@ -42,7 +51,7 @@ class Once:
         self._measured = 0.0
 
     def run(self, timeout: float, cancelled: Callable[[], bool]) -> Finished:
-        """The limit starts counting when the command does. Raises PlatformError("engine_no_room")."""
+        """The limit starts counting when the command does. Raises UserError("engine_no_room")."""
         self._server.register(self._job)
         try:
             try:
@@ -61,6 +70,7 @@ class Once:
             return Finished(NOT_FOUND, "", seconds)
         if last is not None and last.out_of_memory and not killed:
             killed = "memory"
+            self._peak = max(self._peak, self._job["TaskGroups"][0]["Tasks"][0]["Resources"]["MemoryMB"])
         return Finished(last.exit_code if last else 137, killed, seconds, self._peak)
 
     def _until_over(self, timeout: float, cancelled: Callable[[], bool]) -> tuple[float, Body | None, str]:
@@ -92,8 +102,7 @@ class Once:
 
     def _refuse_waiting(self, waited: float) -> None:
         if waited > PLACED:
-            why = words.unplaced(self._server.evaluations(self._job["ID"])) or "waits to be placed"
-            raise PlatformError("engine_no_room", f"No node of the cluster took it: it {why}.", "Add a node, or room.")
+            raise no_room(self._server.evaluations(self._job["ID"]), self._limits)
 
     def _ended(self, allocation: Body | None) -> Body | None:
         """Everything in it is dead when this returns."""
@@ -121,7 +130,8 @@ class Once:
                 continue
             at = at if number == file else 0
             while at < sizes[stream, number]:
-                data = output.content(self._server, allocation["ID"], stream, number, at, CHUNK)
+                wanted = min(CHUNK, sizes[stream, number] - at)
+                data = output.content(self._server, allocation["ID"], stream, number, at, wanted)
                 if not data:
                     break
                 at += len(data)

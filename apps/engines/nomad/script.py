@@ -49,8 +49,21 @@ def is_toolchain(mount: Mount) -> bool:
     return mount.mode == "read" and mount.source == mount.target
 
 
-def start(spec: RunSpec, fetched: Mapping[str, int], disks: Mapping[str, str]) -> str:
-    """The arguments of these lines are the command.
+# A shell that is the first process of its own process namespace, where the kernel lets nothing end by a signal that it
+# does not handle: it passes TERM on, takes in what others left, and ends as the command ended.
+INIT = """trap 'kill -s TERM "$C" 2>/dev/null' TERM
+"$@" &
+C=$!
+while :; do wait "$C"; S=$?; kill -0 "$C" 2>/dev/null || break; done
+wait "$C" 2>/dev/null; E=$?
+[ "$E" = 127 ] && [ "$S" != 127 ] && E=$S
+exit "$E"
+"""
+
+
+def start(spec: RunSpec, fetched: Mapping[str, int], disks: Mapping[str, str], *, isolated: bool = False) -> str:
+    """The arguments of these lines are the command. `isolated`: by a driver with a cgroup and a process namespace,
+    where they stay its parent, see INIT.
 
     `fetched`: the number of the archive of each target whose tree was sent; `disks`: where each disk is on the node.
     """
@@ -74,7 +87,9 @@ def start(spec: RunSpec, fetched: Mapping[str, int], disks: Mapping[str, str]) -
         lines += _parents(at)
         lines += [f'rm -rf -- "$R"{_q(at)}', f'ln -s -- {turned.quoted(to)} "$R"{_q(at)}']
     lines += [f'mkdir -p -- "$R"{_q(spec.workdir)}', ': > "$R/.made"', "fi"]
-    return "\n".join([*lines, *_enter(spec, turned), 'exec "$@"', ""])
+    # Where no cgroup limits it, as the process engine does: what asks for more is refused it.
+    own = [] if isolated else [f"ulimit -d {spec.limits.memory * 1024} 2>/dev/null || :"]
+    return "\n".join([*lines, *own, *_enter(spec, turned), INIT if isolated else 'exec "$@"\n'])
 
 
 def beside(spec: RunSpec) -> str:

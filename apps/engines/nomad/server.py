@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -152,11 +152,13 @@ class Server:
         self._deregister(job, purge=True)
 
     def _deregister(self, job: str, *, purge: bool) -> None:
-        with self.asking() as api:
-            try:
-                api.job.deregister_job(job, purge=purge)
-            except URLNotFoundNomadException:
-                return
+        with suppress(Missing):
+            self._send("delete", f"job/{job}", {"purge": str(purge).lower(), "no_shutdown_delay": "true"})
+
+    def delete(self, where: str, /, **params: Any) -> None:
+        """What is gone already is no error."""
+        with suppress(Missing):
+            self._send("delete", where, params)
 
     def jobs(self, prefix: str) -> list[Body]:
         """The jobs of that prefix that were not stopped."""

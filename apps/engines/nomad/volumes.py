@@ -1,13 +1,17 @@
-"""Disks as host volumes of the cluster, made when they are first asked for. Whoever uses one goes where it is."""
+"""Disks as host volumes of the cluster, made when they are first asked for, removed with the disk.
+
+Whoever uses one goes where it is.
+"""
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
-from apps.core.errors import PlatformError
+from apps.core.errors import PlatformError, Unavailable
 from apps.engines.base import RunSpec
 from apps.engines.nomad.cluster import Names
-from apps.engines.nomad.server import Server
+from apps.engines.nomad.server import Body, Missing, Server
 
 READY = 30.0  # seconds
 POLL = 0.2
@@ -30,6 +34,7 @@ def _ensure(server: Server, name: str) -> None:
         "Name": name,
         "Namespace": server.cluster.namespace,
         "PluginID": MAKER,
+        "Parameters": {"mode": "0777"},  # who the tasks are is the image's or the driver's to say
         "RequestedCapabilities": [{"AccessMode": "single-node-multi-writer", "AttachmentMode": "file-system"}],
         **({"NodePool": server.cluster.node_pool} if server.cluster.node_pool else {}),
     }
@@ -45,5 +50,42 @@ def _ensure(server: Server, name: str) -> None:
 
 
 def _ready(server: Server, name: str) -> bool:
-    listed = server.get("volumes", type="host") or []
-    return any(volume["Name"] == name and volume.get("State") == "ready" for volume in listed)
+    return any(volume.get("State") == "ready" for volume in named(server, name))
+
+
+def named(server: Server, name: str) -> list[Body]:
+    """The volumes of that name: one, unless somebody made others."""
+    return [one for one in _all(server) if one["Name"] == name]
+
+
+def of(server: Server, names: Names) -> list[Body]:
+    """Those of all disks of this platform; none where Nomad makes none yet."""
+    with suppress(Missing):
+        return [one for one in _all(server) if one["Name"].startswith(names.jobs)]
+    return []
+
+
+def _all(server: Server) -> list[Body]:
+    found: list[Body] = server.get("volumes", type="host") or []
+    return found
+
+
+def discard(server: Server, name: str) -> None:
+    """Remove it with everything on it; nothing to do is no error. Raises PlatformError("nomad_volume").
+
+    Where its node is away Nomad forgets it, and the directory stays on the node.
+    """
+    for volume in named(server, name):
+        try:
+            server.delete(f"volume/host/{volume['ID']}/delete", **_force(server, volume))
+        except Unavailable:
+            raise
+        except PlatformError as error:
+            words = f"Nomad does not remove the volume of a disk: {error.message}"
+            raise PlatformError("nomad_volume", words, error.hint) from error
+
+
+def _force(server: Server, volume: Body) -> dict[str, str]:
+    nodes = server.get("nodes", resources="false") or []
+    up = any(node["ID"] == volume.get("NodeID") and node["Status"] == "ready" for node in nodes)
+    return {} if up else {"force": "true"}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from apps.engines.base import State, Status
 from apps.engines.nomad.job import PORT, SECOND, TASK
-from apps.engines.restart import ATTEMPTS, WINDOW
+from apps.engines.recovery import ATTEMPTS, WINDOW
 
 OVER = ("complete", "failed", "lost")
 TROUBLE = (
@@ -24,6 +24,7 @@ TROUBLE = (
     "Not Restarting",
 )
 EXCEEDED = "Exceeded allowed attempts"
+DIMENSIONS = {"memory": "memory free", "cpu": "CPU free", "disk": "disk free"}
 MOST = 300  # characters of what Nomad says that are passed on
 Body = dict[str, Any]
 
@@ -46,18 +47,35 @@ class Event:
         return self.details.get("oom_killed") == "true"
 
 
-def current(allocations: Iterable[Body], since: int) -> Body | None:
+def current(allocations: Iterable[Body], since: int, answers: Callable[[str], bool] = bool) -> Body | None:
     """The allocation that counts for a job registered at the index `since`: what runs, what is to run, the last.
 
     Those of an earlier start under the same name do not; while a node is away its allocation and the replacement do.
+    What is replaced counts as long as it serves and its replacement does not: Nomad has seen that run for a while, and
+    it `answers` at its address.
     """
-    own = [found for found in allocations if found["CreateIndex"] >= since or found["DesiredStatus"] == "run"]
+    found = list(allocations)
+    own = [one for one in found if one["CreateIndex"] >= since or one["DesiredStatus"] == "run"]
     ranks = {"running": 3, "pending": 2, "unknown": 1}
 
-    def rank(found: Body) -> tuple[bool, int, int]:
-        return found["DesiredStatus"] == "run", ranks.get(found["ClientStatus"], 0), found["CreateIndex"]
+    def rank(one: Body) -> tuple[bool, int, int]:
+        return one["DesiredStatus"] == "run", ranks.get(one["ClientStatus"], 0), one["CreateIndex"]
 
-    return max(own, key=rank, default=None)
+    best = max(own, key=rank, default=None)
+    replaced = [one for one in found if one is not best and serves(one)]
+    if best is None or best["DesiredStatus"] != "run" or not replaced:
+        return best
+    if serves(best) and (best.get("DeploymentStatus") or {}).get("Healthy") and answers(address(best)):
+        return best
+    return max(replaced, key=lambda one: int(one["CreateIndex"]))
+
+
+def serves(allocation: Body) -> bool:
+    """Whether it listens and runs, and has not been told to end."""
+    if allocation["ClientStatus"] != "running" or not address(allocation):
+        return False
+    state, happened = task_state(allocation), events(allocation)
+    return state.get("State") == "running" and not (happened and happened[-1].kind in ("Killing", "Killed"))
 
 
 def task_state(allocation: Body, task: str = TASK) -> Body:
@@ -87,7 +105,8 @@ def status(allocation: Body | None, evaluations: Iterable[Body] = (), now: float
         return Status(State.STARTING, reason=unplaced(evaluations) or "waits to be placed on a node")
     found = _by_client(allocation, now)
     where = address(allocation)
-    return Status(found.state, found.restarts, found.exit_code, found.reason[:MOST], found.since, where)
+    leaving = allocation["DesiredStatus"] != "run" and serves(allocation)
+    return Status(found.state, found.restarts, found.exit_code, found.reason[:MOST], found.since, where, leaving)
 
 
 def _by_client(allocation: Body, now: float) -> Status:
@@ -197,7 +216,8 @@ def _metric(metric: Body) -> str:
     available = sum((metric.get("NodesAvailable") or {}).values())
     if not available:
         return "cannot be placed: no node of its datacenter is ready"
-    parts = [f"{number} without {what}" for what, number in (metric.get("DimensionExhausted") or {}).items()]
+    exhausted = (metric.get("DimensionExhausted") or {}).items()
+    parts = [f"{number} without enough {DIMENSIONS.get(what, what)}" for what, number in exhausted]
     parts += [f"{number} excluded ({what})" for what, number in (metric.get("ConstraintFiltered") or {}).items()]
     parts += [f"quota: {what}" for what in metric.get("QuotaExhausted") or []]
     nodes = f"{available} node{'s' if available != 1 else ''}"

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import fcntl
 import gc
-import hashlib
 import ipaddress
 import logging
 import os
@@ -22,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from apps.core.errors import PlatformError, UserError
+from apps.core.ids import short
 from apps.engines.base import Limits, LogLine, Mount, RunSpec
 from apps.engines.process import binaries, cgroups, host, protocol
 from apps.engines.process.binaries import Bubblewrap
@@ -99,7 +99,7 @@ async def serve(given: argparse.Namespace) -> None:
     state = Path(os.path.realpath(given.state))
     views, sockets = directories(state)
     held = lock(state)
-    digest = hashlib.sha256(str(state).encode()).hexdigest()[:8]
+    digest = short(str(state))
     machine = host.look()
     binary = None if given.sandbox == "off" else binaries.find(given.bwrap)
     umbrella = binary is not None and os.getuid() != 0

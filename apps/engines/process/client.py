@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import socket
@@ -16,12 +17,16 @@ from apps.engines.base import (
     Handle,
     LaunchSpec,
     LogLine,
+    Place,
     RunSpec,
+    Size,
     State,
     Status,
     Usage,
 )
 from apps.engines.process import protocol
+from apps.engines.process.attached import Attached
+from apps.engines.process.ways import address
 
 ANSWER = 60.0  # seconds an ordinary answer may take
 CANCEL_CHECK = 0.2  # seconds
@@ -72,6 +77,29 @@ class _Conversation:
             self._fill()
         return answer
 
+    def receive_descriptor(self) -> int:
+        """The descriptor that the answer brings along; raises what the agent raised."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self._sock, 262144, 1)
+        except OSError as error:
+            raise _away(error) from error
+        self._buffer += data
+        if not data:
+            raise _away("it closed the connection")
+        try:
+            self.receive()
+            return fds[0]
+        except IndexError:
+            raise PlatformError("engine_failed", "The process engine handed no terminal over.") from None
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def hang_up(self) -> None:
+        """No more of it, for whoever waits for something too. Any thread may say so."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
     def ready(self, seconds: float) -> bool:
         """Whether something arrived within `seconds`; it is in the buffer then."""
         poll = select.poll()
@@ -110,6 +138,8 @@ class ProcessEngine:
     """Implements apps.engines.base.Engine; `path` is the agent's socket."""
 
     artifacts = frozenset({"bundle"})
+    peers = True
+    disks: Place = "host"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -117,6 +147,9 @@ class ProcessEngine:
     def _ask(self, op: str, patience: float = ANSWER, /, **fields: Any) -> dict[str, Any]:
         with _Conversation(self.path, {"op": op, **fields}, patience) as conversation:
             return conversation.receive()
+
+    def peer_host(self, pod: str, name: str) -> str:
+        return address(pod, name)
 
     def check(self) -> Capabilities:
         answer = self._ask("check")
@@ -168,6 +201,18 @@ class ProcessEngine:
         answer = self._ask("exec", timeout + ANSWER, id=handle["id"], command=list(command), timeout=timeout)
         return answer["exit_code"], answer["output"]
 
+    def attach(self, handle: Handle, command: tuple[str, ...], *, name: str, size: Size) -> Attached:
+        request = {"op": "attach", "id": handle["id"], "command": list(command), "name": name}
+        conversation = _Conversation(self.path, request | {"columns": size.columns, "rows": size.rows}, ANSWER)
+        try:
+            return Attached(conversation.receive_descriptor(), conversation)
+        except BaseException:
+            conversation.close()
+            raise
+
+    def detach(self, handle: Handle, name: str) -> None:
+        """The agent has seen its holder go: it ended the terminal then, or the next agent did."""
+
     def probe(self, handle: Handle) -> str | None:
         words: str | None = self._ask("probe", id=handle["id"])["words"]
         return words
@@ -177,6 +222,9 @@ class ProcessEngine:
 
     def stop(self, handle: Handle, grace: float) -> None:
         self._ask("stop", grace + ANSWER, id=handle["id"], grace=grace)
+
+    def discard(self, disk: str) -> None:
+        """A disk is a directory of this host and nothing else."""
 
     def stats(self, handle: Handle) -> Usage | None:
         raw = self._ask("stats", id=handle["id"])["usage"]

@@ -68,8 +68,12 @@ class Descriptors:
     def drop(self, workload: str) -> None:
         self._ask({"op": "drop", "id": workload})
 
-    def forward(self, workload: str, port: int) -> None:
-        self._ask({"op": "forward", "id": workload, "port": port})
+    def forward(self, workload: str, port: int, name: str = "") -> None:
+        self._ask({"op": "forward", "id": workload, "port": port, "name": name})
+
+    def reach(self, workload: str, ways: list[dict[str, Any]]) -> None:
+        """Open these of the workload's, in the network namespace put as `netns` if there is one, and close others."""
+        self._ask({"op": "reach", "id": workload, "ways": ways})
 
     def connections(self, workload: str) -> int:
         """How many are open to the workload's port now."""

@@ -12,8 +12,9 @@ from apps.core.errors import PlatformError, Unavailable
 from apps.engines.base import Handle, LaunchSpec, Status
 from apps.engines.process import processes
 from apps.engines.process.context import Context
-from apps.engines.process.launcher import short
+from apps.engines.process.launcher import label
 from apps.engines.process.once import Once
+from apps.engines.process.terminal import Terminal
 from apps.engines.process.workload import Workload
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class Fleet:
         self._workloads: dict[str, Workload] = {}
         self._launching: dict[str, asyncio.Task[Workload]] = {}
         self._runs: set[Once] = set()
+        self._terminals: dict[str, set[Terminal]] = {}
         self._closing = False
 
     def find(self, workload: str) -> Workload | None:
@@ -81,7 +83,10 @@ class Fleet:
                 await asyncio.shield(task)
         workload = self._workloads.get(name)
         if workload is not None:
-            await asyncio.shield(workload.stop(grace))
+            stopping = workload.stop(grace)
+            for terminal in self._terminals.get(name, ()):
+                terminal.cancel()
+            await asyncio.shield(stopping)
             self._workloads.pop(name, None)
 
     @contextlib.contextmanager
@@ -91,6 +96,20 @@ class Fleet:
             yield
         finally:
             self._runs.discard(once)
+
+    @contextlib.contextmanager
+    def attached(self, workload: Workload, terminal: Terminal) -> Iterator[None]:
+        """While the body runs, `terminal` ends with `workload`."""
+        name = workload.spec.id
+        self._terminals.setdefault(name, set()).add(terminal)
+        if workload.leaving:
+            terminal.cancel()
+        try:
+            yield
+        finally:
+            self._terminals[name].discard(terminal)
+            if not self._terminals[name]:
+                del self._terminals[name]
 
     def adopt(self) -> None:
         """Take over what the keeper holds; end what nobody holds any more."""
@@ -110,7 +129,7 @@ class Fleet:
                 self._workloads.pop(name)
 
     def _clear(self) -> None:
-        launcher, known = self.context.launcher, {short(name) for name in self._workloads}
+        launcher, known = self.context.launcher, {label(name) for name in self._workloads}
         for pid in processes.marked(launcher.marker()):
             if not any(pid in processes.marked(launcher.marker(name)) for name in self._workloads):
                 processes.send(pid)

@@ -38,10 +38,9 @@ class Side:
 
 
 class Target:
-    """Where a listener's connections go, and how many are open. `namespace` None: this host's loopback (no sandbox)."""
+    """Where connections go, and how many are open. `namespace` None: this host's loopback (no sandbox)."""
 
-    def __init__(self, listener: socket.socket, namespace: int | None, port: int) -> None:
-        self.listener = listener
+    def __init__(self, namespace: int | None, port: int) -> None:
         self.namespace = namespace
         self.port = port
         self.pool: list[socket.socket] = []
@@ -57,19 +56,19 @@ class Forwarder:
     def __init__(self, epoll: select.epoll, maker: SocketMaker) -> None:
         self._epoll = epoll
         self._maker = maker
-        self._targets: dict[int, Target] = {}
+        self._doors: dict[int, tuple[socket.socket, Callable[[], Target | None]]] = {}
         self._sides: dict[int, Side] = {}
 
-    def add(self, target: Target) -> None:
-        self._targets[target.listener.fileno()] = target
-        self._epoll.register(target.listener.fileno(), select.EPOLLIN)
+    def add(self, listener: socket.socket, whose: Callable[[], Target | None]) -> None:
+        """Carry what comes in at `listener` to what `whose` says at that moment; None: it is refused."""
+        self._doors[listener.fileno()] = (listener, whose)
+        self._epoll.register(listener.fileno(), select.EPOLLIN)
 
-    def remove(self, target: Target) -> None:
-        """Stop accepting; connections under way go on."""
-        fd = target.listener.fileno()
-        if self._targets.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
-        target.close_pool()
+    def remove(self, listener: socket.socket) -> None:
+        """Stop accepting, and close `listener`; connections under way go on."""
+        if self._doors.pop(listener.fileno(), None) is not None:
+            self._epoll.unregister(listener.fileno())
+        listener.close()
 
     def handle(self, fd: int, events: int) -> bool:
         """Whether `fd` was one of ours; its readiness has been dealt with."""
@@ -77,29 +76,31 @@ class Forwarder:
         if side is not None:
             self._guard(side, lambda: self._ready(side, events))
             return True
-        target = self._targets.get(fd)
-        if target is not None:
-            self._accept(target)
+        door = self._doors.get(fd)
+        if door is not None:
+            self._accept(*door)
             return True
         return False
 
-    def _accept(self, target: Target) -> None:
+    def _accept(self, listener: socket.socket, whose: Callable[[], Target | None]) -> None:
         for _ in range(ACCEPTS):
             try:
-                client, _ = target.listener.accept()
+                client, _ = listener.accept()
             except (BlockingIOError, ConnectionAbortedError, InterruptedError):
                 return
             except OSError:  # out of descriptors: the connection waits in the backlog
                 return
             client.setblocking(False)
             try:
-                self._connect(target, client)
+                self._connect(whose(), client)
             except OSError:
                 client.close()
 
-    def _connect(self, target: Target, client: socket.socket) -> None:
-        if target.port == 0:
+    def _connect(self, target: Target | None, client: socket.socket) -> None:
+        if target is None or target.port == 0:
             raise ConnectionRefusedError
+        if client.family == socket.AF_INET:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not target.pool:
             target.pool = self._maker.make(target.namespace, POOL)
         upstream = target.pool.pop()

@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.engines.base import Limits
+from apps.engines.base import Limits, RunSpec
 
 FIRST_UID = 0x10000000
 LIMIT = resource.RLIM_INFINITY
@@ -37,6 +37,16 @@ def of_pod(pod: str) -> Identity:
         return Identity(os.getuid(), os.getgid(), drop=False)
     number = FIRST_UID + int.from_bytes(hashlib.sha256(pod.encode()).digest()[:4], "big") % FIRST_UID
     return Identity(number, number, drop=True)
+
+
+def of(spec: RunSpec) -> Identity:
+    """Whose user `spec` runs as: its pod's, or one of its own."""
+    return of_pod(f"{spec.pod}/{spec.owner}" if spec.owner else spec.pod)
+
+
+def of_a_pod(uid: int) -> bool:
+    """Whether `of_pod` gives such numbers."""
+    return FIRST_UID <= uid < 2 * FIRST_UID
 
 
 def own(directory: str, identity: Identity) -> None:

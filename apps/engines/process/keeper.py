@@ -21,6 +21,7 @@ from typing import Any
 
 from apps.engines.process.forward import Forwarder, Target
 from apps.engines.process.namespaces import CLONE_NEWUSER, SocketMaker, make_umbrella, setns
+from apps.engines.process.ways import Ways
 
 PACKET = 65536
 DESCRIPTORS = 32
@@ -32,9 +33,13 @@ class Keeper:
         self._agent: socket.socket | None = None
         self._kept: dict[str, dict[str, int]] = {}
         self._targets: dict[str, Target] = {}
+        self._fronts: dict[str, socket.socket] = {}  # by workload: where its connections come in
+        self._doors: dict[str, socket.socket] = {}  # by workload: where those of programs of this host do
+        self._names: dict[str, str] = {}  # by workload: what its peers know it by
         self._epoll = select.epoll()
         self._maker = SocketMaker()
         self._forwarder = Forwarder(self._epoll, self._maker)
+        self._ways = Ways(self._forwarder, self._maker, self._behind)
         self._running = True
         self._epoll.register(control.fileno(), select.EPOLLIN)
 
@@ -91,10 +96,16 @@ class Keeper:
                 self._close(self._kept.get(workload, {}).pop(request["name"], None))
             case "drop":
                 self._unforward(workload)
+                self._ways.close(workload)
+                self._names.pop(workload, None)
                 for fd in self._kept.pop(workload, {}).values():
                     self._close(fd)
             case "forward":
-                self._forward(workload, int(request["port"]))
+                self._forward(workload, int(request["port"]), str(request.get("name", "")))
+            case "reach":
+                self._ways.close(workload)
+                for way in request["ways"]:
+                    self._ways.open(workload, self._kept.get(workload, {}).get("netns"), **way)
             case "listen":
                 listener = self._maker.listener(self._kept[workload]["netns"], int(request["port"]))
                 return {"close": True}, [listener.detach()]
@@ -114,21 +125,32 @@ class Keeper:
             self._maker.forget(fd)
             os.close(fd)
 
-    def _forward(self, workload: str, port: int) -> None:
-        """From now on the workload's connections go to `port` in its present namespace; 0: they are refused."""
+    def _forward(self, workload: str, port: int, name: str) -> None:
+        """From now on the workload's connections, and those to `name`, go to `port` in its present namespace; 0: they
+        are refused."""
         self._unforward(workload)
         kept = self._kept[workload]
-        listener = socket.socket(fileno=os.dup(kept["listener"]))
+        listener = self._fronts[workload] = socket.socket(fileno=os.dup(kept["listener"]))
         listener.setblocking(False)
-        namespace = kept.get("netns")
-        target = self._targets[workload] = Target(listener, namespace, port)
-        self._forwarder.add(target)
+        target = self._targets[workload] = Target(kept.get("netns"), port)
+        self._forwarder.add(listener, lambda: target)
+        self._names[workload] = name
+        if name and "door" in kept:
+            door = self._doors[workload] = socket.socket(fileno=os.dup(kept["door"]))
+            self._forwarder.add(door, lambda: self._behind(name))
 
     def _unforward(self, workload: str) -> None:
         target = self._targets.pop(workload, None)
         if target is not None:
-            self._forwarder.remove(target)
-            target.listener.close()
+            target.close_pool()
+            self._forwarder.remove(self._fronts.pop(workload))
+        if workload in self._doors:
+            self._forwarder.remove(self._doors.pop(workload))
+
+    def _behind(self, name: str) -> Target | None:
+        """What was launched last of those with the name."""
+        last = next((workload for workload in reversed(self._kept) if self._names.get(workload) == name), "")
+        return self._targets.get(last)
 
 
 def listen(path: Path) -> socket.socket:

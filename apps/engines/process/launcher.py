@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import signal
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.core.errors import Unavailable
+from apps.core.ids import short
 from apps.engines import checks
 from apps.engines.base import RunSpec
 from apps.engines.process import identity, namespaces
@@ -26,9 +26,9 @@ NICE_BUILD = 10
 MARKER = "BRAINPOD_WORKLOAD"
 
 
-def short(workload: str) -> str:
+def label(workload: str) -> str:
     """A name for paths: sockets have at most 107 characters."""
-    return hashlib.sha256(workload.encode()).hexdigest()[:16]
+    return short(workload, 16)
 
 
 @dataclass(slots=True)
@@ -107,11 +107,11 @@ class Launcher:
 
     def marker(self, workload: str = "") -> str:
         """The environment assignment that marks processes without a sandbox; of all workloads here, its start."""
-        instance = hashlib.sha256(str(self._views).encode()).hexdigest()[:8]
-        return f"{MARKER}={instance}." + (short(workload) if workload else "")
+        instance = short(str(self._views))
+        return f"{MARKER}={instance}." + (label(workload) if workload else "")
 
     def group(self, workload: str) -> Group | None:
-        return Group(self._hierarchy, short(workload)) if self._hierarchy else None
+        return Group(self._hierarchy, label(workload)) if self._hierarchy else None
 
     def clear(self, known: set[str]) -> None:
         """End and remove what is left of workloads whose short names are not `known`."""
@@ -129,7 +129,7 @@ class Launcher:
             self._hierarchy.remove()
 
     def view(self, spec: RunSpec) -> View:
-        return View(self._views / short(spec.id), spec)
+        return View(self._views / label(spec.id), spec)
 
     def prepare(self, spec: RunSpec) -> None:
         """Everything slow, for a thread: refuses (Invalid) what cannot be, hands mounts to the pod's user."""
@@ -157,10 +157,11 @@ class Launcher:
         return self._start_sandbox(spec, wires, group, proxy_port, build, self.bubblewrap)
 
     def identity(self, spec: RunSpec) -> Identity:
-        who = identity.of_pod(spec.pod)
+        who = identity.of(spec)
         if self.bubblewrap is not None or not who.drop:
             return who
-        paths = [str(self._views.parent), *self.host.binds, *(mount.source for mount in spec.mounts)]
+        tools = () if spec.owner else self.host.binds  # what has an owner of its own brings its programs along
+        paths = [str(self._views.parent), *tools, *(mount.source for mount in spec.mounts)]
         if all(identity.reachable(path) for path in paths if Path(path).exists()):
             return who
         return Identity(0, 0, drop=False)
@@ -168,7 +169,7 @@ class Launcher:
     def _start_sandbox(
         self, spec: RunSpec, wires: Wires, group: Group | None, proxy_port: int | None, build: bool, bwrap: Bubblewrap
     ) -> subprocess.Popen[bytes]:
-        who = identity.of_pod(spec.pod)
+        who = identity.of(spec)
         shown = frozenset(mount.source for mount in spec.mounts if mount.mode != "write")
         staging = Staging(who, shown) if who.drop else None
         where = staging.where if staging else str

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from dataclasses import asdict, dataclass, field
 
 from apps.engines.base import State
 from apps.engines.process import logs, processes
+
+KILLED = 128 + signal.SIGKILL
+
+
+def ending(code: int | None, *, starved: bool, counted: bool) -> str:
+    """How a workload ended, in words. `starved`: for want of memory; `counted`: whether that can be known."""
+    if starved:
+        return "out of memory"
+    if code is None:
+        return "exited"
+    if code == KILLED and not counted:
+        return f"exited with code {code} (killed: perhaps for want of memory, which cannot be known on this host)"
+    return f"exited with code {code}"
 
 
 @dataclass(slots=True)

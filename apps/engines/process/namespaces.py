@@ -14,7 +14,7 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 NS_GET_USERNS = 0xB701
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 IP_FREEBIND = 15
 SYS_OPEN_TREE, SYS_MOVE_MOUNT, SYS_MOUNT_SETATTR = 428, 429, 442  # the same on every architecture
 AT_EMPTY_PATH, AT_RECURSIVE, OPEN_TREE_CLONE = 0x1000, 0x8000, 1
@@ -97,6 +97,11 @@ def die_with_parent(signal: int) -> None:
     _checked(_libc.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl")
 
 
+def keep_orphans() -> None:
+    """What descends from this process stays its own, whatever it leaves: for a process and what it executes."""
+    _checked(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+
+
 def no_new_privileges() -> None:
     _checked(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
 
@@ -139,11 +144,15 @@ class SocketMaker:
         if self._inside == namespace:
             self._inside = -1
 
-    def listener(self, namespace: int, port: int) -> socket.socket:
-        """A listening socket on 127.0.0.1:`port` there, even before the loopback interface is up."""
+    def listener(self, namespace: int | None, port: int, host: str = "127.0.0.1") -> socket.socket:
+        """A listening socket on `host`:`port` there, even before the loopback interface is up."""
         (sock,) = self.make(namespace)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
-        sock.bind(("127.0.0.1", port))
-        sock.listen(128)
+        try:
+            sock.bind((host, port))
+            sock.listen(128)
+        except OSError:
+            sock.close()
+            raise
         return sock

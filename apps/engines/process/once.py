@@ -15,6 +15,7 @@ from apps.engines.base import Finished, RunSpec
 from apps.engines.process import identity, logs, processes
 from apps.engines.process.context import Context, Reports, pipe, proxy_port, read_some
 from apps.engines.process.launcher import Wires
+from apps.engines.process.reach import Reach
 
 OOM = 128 + signal.SIGKILL
 READS = 256  # of what is left in the pipe when everything is dead
@@ -32,7 +33,7 @@ class Once:
         self._loop = asyncio.get_running_loop()
         self._exited = asyncio.Event()
         self._cancelled = asyncio.Event()
-        self._proxy: asyncio.Server | None = None
+        self._reach = Reach(context, spec, self._key, build=True)
         self._fds: dict[str, int] = {}
         self._usage = 0  # kB
         self._code = 0
@@ -71,7 +72,7 @@ class Once:
     def _start(self) -> None:
         sandboxed = self._context.launcher.bubblewrap is not None
         out_r, out_w = pipe()
-        who = identity.of_pod(self.spec.pod)
+        who = identity.of(self.spec)
         os.fchown(out_w, who.uid, who.gid)
         self._fds["out"] = out_r
         status_r, status_w = pipe() if sandboxed else (-1, -1)
@@ -80,6 +81,8 @@ class Once:
             self._fds |= {"status": status_r, "block": block_w}
         wires = Wires(out_w, out_w, status_w, block_r)
         proxy = proxy_port(None) if self.spec.network else None
+        if not sandboxed:
+            self._reach.peers()
         try:
             process = self._context.launcher.start(self.spec, wires, proxy_port=proxy, build=True)
         except (OSError, subprocess.SubprocessError) as error:
@@ -127,21 +130,17 @@ class Once:
 
     def _open_ways(self, child: int) -> None:
         try:
-            if self.spec.network:
+            if self.spec.network or self.spec.peers:
                 netns = os.open(f"/proc/{child}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
                 self._context.keeper.put(self._key, {"netns": netns})
                 os.close(netns)
-                listener = self._context.keeper.listen(self._key, proxy_port(None))
-                self._loop.create_task(self._serve_proxy(listener))
+            self._reach.peers()
+            if self.spec.network:
+                self._reach.serve(self._context.keeper.listen(self._key, proxy_port(None)))
             os.write(self._fds["block"], b"1")
         except (OSError, PlatformError) as error:
             self._lines([f"The sandbox could not be connected: {error}"])
             self._kill()
-
-    async def _serve_proxy(self, listener: int) -> None:
-        self._proxy = await self._context.egress.serve(listener, build=True)
-        if not self._fds:
-            self._proxy.close()
 
     @property
     def _key(self) -> str:
@@ -180,8 +179,7 @@ class Once:
             rest = self._splitter.finish()
             if rest:
                 self._lines(rest)
-        if self._proxy is not None:
-            self._proxy.close()
+        self._reach.close()
         with contextlib.suppress(PlatformError):
             self._context.keeper.drop(self._key)
         for fd in self._fds.values():

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from apps.engines.base import LaunchSpec, Limits, LogLine, Mount, RunSpec, State, Status
+from apps.engines.base import LaunchSpec, Limits, LogLine, Mount, Peer, RunSpec, State, Status
 
 LONGEST_LINE = 64 * 1_048_576  # bytes of a request: Config files travel in it
 
@@ -22,8 +22,8 @@ def encode(message: dict[str, Any]) -> bytes:
 
 
 def spec_to_json(spec: RunSpec) -> dict[str, Any]:
-    known = {name: getattr(spec, name) for name in ("id", "pod", "workdir", "network")}
-    listening = {"port": spec.port, "grace": spec.grace} if isinstance(spec, LaunchSpec) else {}
+    known = {name: getattr(spec, name) for name in ("id", "pod", "workdir", "network", "owner")}
+    listening = {"port": spec.port, "grace": spec.grace, "name": spec.name} if isinstance(spec, LaunchSpec) else {}
     return (
         known
         | listening
@@ -34,6 +34,7 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
             "path": list(spec.path),
             "links": [list(link) for link in spec.links],
             "limits": asdict(spec.limits),
+            "peers": [asdict(peer) for peer in spec.peers],
             "files": {path: base64.b64encode(content).decode() for path, content in spec.files.items()},
         }
     )
@@ -51,6 +52,8 @@ def _common(raw: dict[str, Any]) -> dict[str, Any]:
         "workdir": raw["workdir"],
         "limits": Limits(**raw["limits"]),
         "network": bool(raw["network"]),
+        "owner": str(raw.get("owner", "")),
+        "peers": tuple(Peer(**peer) for peer in raw.get("peers", ())),  # one that runs since before there were any
         "files": {path: base64.b64decode(content) for path, content in raw["files"].items()},
     }
 
@@ -60,7 +63,7 @@ def run_spec(raw: dict[str, Any]) -> RunSpec:
 
 
 def launch_spec(raw: dict[str, Any]) -> LaunchSpec:
-    return LaunchSpec(**_common(raw), port=raw["port"], grace=float(raw["grace"]))
+    return LaunchSpec(**_common(raw), port=raw["port"], grace=float(raw["grace"]), name=raw.get("name", ""))
 
 
 def status_to_json(status: Status) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from apps.engines.base import LaunchSpec, Mount, RunSpec
 from apps.engines.checks import touched, within
 from apps.engines.process.host import Host
+from apps.engines.process.ways import address
 
 ETC = (
     "/etc/alternatives",
@@ -66,7 +67,8 @@ def environment(spec: RunSpec, host: Host, *, proxy_port: int | None, build: boo
     if proxy_port is not None and spec.network:
         url = f"http://127.0.0.1:{proxy_port}"
         env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), url)
-        env |= dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1")
+        near = (word for peer in spec.peers for word in (peer.name, address(spec.pod, peer.name)))
+        env |= dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(("localhost", "127.0.0.1", "::1", *near)))
     env |= spec.env
     if isinstance(spec, LaunchSpec) and spec.port is not None:
         env["PORT"] = str(spec.port)
@@ -94,7 +96,7 @@ def arguments(
     args += ["--clearenv"]
     for name, value in inside.env.items():
         args += ["--setenv", name, value]
-    args += _system(inside, host, where, data)
+    args += _system(spec, inside, host, where, data)
     size = str(spec.limits.memory * 1_048_576)
     args += ["--proc", "/proc", "--dev", "/dev"]
     for target in ("/tmp", "/var/tmp", "/dev/shm", "/run"):
@@ -110,7 +112,9 @@ def arguments(
     return [*args, "--", "/bin/sh", "-c", START, "sh", str(spec.limits.processes), *links, "--", *spec.command]
 
 
-def _system(inside: Inside, host: Host, where: Callable[[str], str], data: Callable[[bytes], int]) -> list[str]:
+def _system(
+    spec: RunSpec, inside: Inside, host: Host, where: Callable[[str], str], data: Callable[[bytes], int]
+) -> list[str]:
     args = ["--ro-bind", "/usr", "/usr"]
     for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"):
         if Path(name).is_symlink():
@@ -120,10 +124,11 @@ def _system(inside: Inside, host: Host, where: Callable[[str], str], data: Calla
     for name in ETC:
         if Path(name).exists():
             args += ["--ro-bind", os.path.realpath(name), name]
+    peers = "".join(f"{address(spec.pod, peer.name)} {peer.name}\n" for peer in spec.peers)
     made = {
         "/etc/passwd": f"app:x:{inside.uid}:{inside.gid}::/tmp:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
         "/etc/group": f"app:x:{inside.gid}:\nnogroup:x:65534:\n",
-        "/etc/hosts": "127.0.0.1 localhost app\n::1 localhost\n",
+        "/etc/hosts": f"127.0.0.1 localhost app\n::1 localhost\n{peers}",
         "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
         "/etc/resolv.conf": "",
     }

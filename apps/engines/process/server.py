@@ -11,11 +11,13 @@ from dataclasses import asdict
 from typing import Any
 
 from apps.core.errors import Invalid, PlatformError, UserError
-from apps.engines.base import LogLine, State, Status
+from apps.engines.base import LogLine, Size, State, Status
 from apps.engines.process import inside, protocol
 from apps.engines.process.context import proxy_port
 from apps.engines.process.fleet import Fleet
 from apps.engines.process.once import Once
+from apps.engines.process.terminal import Terminal
+from apps.engines.process.workload import Workload
 
 log = logging.getLogger(__name__)
 QUEUE = 20_000  # lines a slow reader of the stream may be behind; more are dropped, which its numbers show
@@ -63,6 +65,8 @@ class Server:
                 await self._run(request, reader, writer)
             case "stream":
                 await self._stream(reader, writer)
+            case "attach":
+                await self._attach(request, reader, writer)
             case op:
                 writer.write(protocol.encode(await self._plain[op](request)))
 
@@ -88,14 +92,34 @@ class Server:
         return {"lines": [protocol.line_to_json(line) for line in lines]}
 
     async def _exec(self, request: Request) -> Request:
-        workload = self._fleet.find(request["id"])
-        pid = workload.first_child() if workload else 0
-        if workload is None or not pid:
-            raise PlatformError("workload_not_running", "The workload does not run now, so nothing can run beside it.")
+        workload, pid = self._running(request["id"])
         command, port = tuple(request["command"]), proxy_port(workload.spec.port)
         launcher = self._fleet.context.launcher
-        code, output = await inside.run(launcher, workload.spec, pid, port, command, request["timeout"])
+        code, output = await inside.run(launcher, workload.present, pid, port, command, request["timeout"])
         return {"exit_code": code, "output": output}
+
+    def _running(self, name: str) -> tuple[Workload, int]:
+        """A workload and a process in its namespaces. Raises PlatformError("workload_not_running")."""
+        workload = self._fleet.find(name)
+        pid = workload.first_child() if workload and not workload.leaving else 0
+        if workload is None or not pid:
+            raise PlatformError("workload_not_running", "The workload does not run now, so nothing can run beside it.")
+        return workload, pid
+
+    async def _attach(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The terminal's descriptor goes to the client, who uses it directly; its connection is its life."""
+        workload, pid = self._running(request["id"])
+        size = Size(request["columns"], request["rows"])
+        command = tuple(request["command"])
+        terminal = Terminal(self._fleet.context.launcher, workload.present, request["name"])
+        try:
+            terminal.start(pid, proxy_port(workload.spec.port), command, size)
+            terminal.hand_over(writer.get_extra_info("socket").fileno(), protocol.encode({"attached": True}))
+            with self._fleet.attached(workload, terminal):
+                await terminal.wait(reader)
+        finally:
+            await asyncio.to_thread(terminal.end)
+        writer.write(protocol.encode({"exited": terminal.code}))
 
     async def _probe(self, request: Request) -> Request:
         workload = self._fleet.find(request["id"])

@@ -15,12 +15,13 @@ from apps.core.errors import PlatformError, UserError
 from apps.core.failpoints import failpoint
 from apps.engines import probe
 from apps.engines.base import Handle, LaunchSpec, LogLine, State, Status, Usage
-from apps.engines.process import identity, logs, output, ports, processes, protocol
+from apps.engines.process import identity, logs, output, ports, processes, protocol, ways
 from apps.engines.process.context import Context, Reports, pipe, proxy_port, read_some
 from apps.engines.process.launcher import Wires
-from apps.engines.process.life import Life
+from apps.engines.process.life import Life, ending
 from apps.engines.process.output import Output
-from apps.engines.restart import RestartPolicy
+from apps.engines.process.reach import Reach
+from apps.engines.recovery import RestartPolicy
 
 STOP_POLL = 0.02
 SEE_POLL = 0.005
@@ -38,7 +39,7 @@ class Workload:
         self._reports = Reports()
         self._process: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
-        self._proxy: asyncio.Server | None = None
+        self._reach = Reach(context, spec, spec.id, build=False)
         self._timer: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
         self._stopped: asyncio.Task[None] | None = None
@@ -48,10 +49,10 @@ class Workload:
     def create(cls, context: Context, spec: LaunchSpec) -> Workload:
         """A new one, its descriptors given to the keeper; nothing runs yet."""
         fds = {"spec": logs.new_file("spec"), "state": logs.new_file("state")}
-        fds |= output.make(identity.of_pod(spec.pod))
+        fds |= output.make(identity.of(spec))
         logs.write_all(fds["spec"], json.dumps(protocol.spec_to_json(spec)).encode())
         if spec.port is not None:
-            fds["listener"] = ports.listen(context.sockets, spec.id)
+            fds |= ports.listen(context.sockets, spec)
         workload = cls(context, spec, fds, Life())
         context.keeper.put(spec.id, fds)
         workload._save()
@@ -66,10 +67,12 @@ class Workload:
 
     @property
     def handle(self) -> Handle:
-        handle: Handle = {"id": self.spec.id}
-        if self.spec.port is not None:
-            handle["address"] = f"unix:{ports.socket_path(self._context.sockets, self.spec.id)}"
-        return handle
+        return {"id": self.spec.id} | ports.addresses(self._context.sockets, self.spec, self._fds)
+
+    @property
+    def present(self) -> LaunchSpec:
+        """The spec as it runs now: without a sandbox it listens where there was room."""
+        return self.spec if self._life.sandboxed else ports.at(self.spec, self._life.port)
 
     @property
     def leaving(self) -> bool:
@@ -93,6 +96,8 @@ class Workload:
         """Everything the keeper should hold, for one that is new."""
         self._context.keeper.put(self.spec.id, self._fds)
         self._forward(self._life.port)
+        if self._life.runs:
+            self._reach.peers()
 
     # Starting
 
@@ -137,6 +142,10 @@ class Workload:
         else:
             self._forward(self._life.port)
             self._set(State.RUNNING)
+            try:
+                self._reach.peers()
+            except PlatformError as error:
+                self._output.note(f"Its peers cannot be reached: {error}")
         self._save()
 
     def _on_report(self) -> None:
@@ -162,11 +171,11 @@ class Workload:
         try:
             self._keep("netns", os.open(f"/proc/{self._life.child}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
             if self.spec.network:
-                listener = self._context.keeper.listen(self.spec.id, proxy_port(self.spec.port))
-                self._keep("proxy", listener)
-                self._loop.create_task(self._serve_proxy())
+                self._keep("proxy", self._context.keeper.listen(self.spec.id, proxy_port(self.spec.port)))
+                self._reach.serve(os.dup(self._fds["proxy"]))
             self._life.port = self.spec.port or 0
             self._forward(self._life.port)
+            self._reach.peers()
         except (OSError, PlatformError) as error:
             self._output.note(f"The sandbox could not be connected: {error}")
             self._life.kill(self._marker)
@@ -186,12 +195,9 @@ class Workload:
                 return
             await asyncio.sleep(SEE_POLL)
 
-    async def _serve_proxy(self) -> None:
-        self._proxy = await self._context.egress.serve(os.dup(self._fds["proxy"]), build=False)
-
     def _forward(self, port: int) -> None:
         if self.spec.port is not None:
-            self._context.keeper.forward(self.spec.id, port)
+            self._context.keeper.forward(self.spec.id, port, ways.key(self.spec.pod, self.spec.name))
 
     # Watching
 
@@ -231,7 +237,7 @@ class Workload:
             self._open_ways()
             return
         if "proxy" in self._fds:
-            self._loop.create_task(self._serve_proxy())
+            self._reach.serve(os.dup(self._fds["proxy"]))
         if life.child and life.state == State.STARTING:
             self._loop.create_task(self._see_running())
 
@@ -262,7 +268,7 @@ class Workload:
         self._output.drain()
         group = self._context.launcher.group(self.spec.id)
         starved = group is not None and group.out_of_memory()
-        words = "out of memory" if starved else f"exited with code {code}" if code is not None else "exited"
+        words = ending(code, starved=starved, counted=group is not None)
         now = time.monotonic()
         self._life.exit_code = code
         self._life.next_start = self._policy.next_start(now)
@@ -338,11 +344,10 @@ class Workload:
         ports.socket_path(self._context.sockets, self.spec.id).unlink(missing_ok=True)
 
     def _close_ways(self) -> None:
-        if self._proxy is not None:
-            self._proxy.close()
-            self._proxy = None
+        self._reach.close()
         with contextlib.suppress(PlatformError):
             self._forward(0)
+            self._reach.peers(())
         for name in ("status", "block", "proxy", "netns"):
             self._discard(name)
         self._life.ended()

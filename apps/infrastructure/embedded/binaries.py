@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import importlib.util
 import os
-import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from apps.core.errors import PlatformError
+from apps.core.programs import Version, numbers, version_of
 
 Origin = Literal["setting", "system", "wheel"]
-Version = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +122,3 @@ def _advice(wanted: Wanted) -> str:
         ways.append(f"install the system's package {wanted.system_package}")
     text = ", ".join(ways)
     return text[0].upper() + text[1:]
-
-
-@functools.cache
-def version_of(path: Path, ask: str) -> str:
-    """The first dotted number that the program prints when asked; empty when it does not run."""
-    try:
-        done = subprocess.run(
-            [path, ask], capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    found = re.search(r"\d+(?:\.\d+)+", done.stdout + done.stderr)
-    return found.group() if found and done.returncode == 0 else ""
-
-
-def numbers(version: str) -> Version:
-    return tuple(int(part) for part in re.findall(r"\d+", version))

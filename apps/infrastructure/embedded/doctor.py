@@ -8,9 +8,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connections
@@ -18,21 +17,13 @@ from django.db import DatabaseError, connections
 from apps.artifacts import registry
 from apps.core.errors import PlatformError, UserError
 from apps.core.places import SYSTEM, first_closed
-from apps.engines import builder, engine
-from apps.infrastructure.embedded import binaries
+from apps.edge import modules
+from apps.engines import builder, named
+from apps.infrastructure.embedded import binaries, outside
+from apps.infrastructure.embedded.finding import Finding, Verdict
 from apps.infrastructure.embedded.supervisor import supervisor_pid
 
-Verdict = Literal["ok", "note", "missing"]
 ROOM_MB, ROOM_NOTE_MB = 500, 5000
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's table; "missing" is what the platform cannot run without."""
-
-    subject: str
-    verdict: Verdict
-    text: str
 
 
 def examine() -> list[Finding]:
@@ -42,12 +33,14 @@ def examine() -> list[Finding]:
         _python(),
         _state(config.state),
         *_programs(config),
-        *([_railpack()] if config.engine == "docker" or config.railpack else []),
-        *([_engine(config.engine)] if config.engine != "process" else []),
-        *([_sandbox(config, running is not None)] if config.engine != "docker" else []),
+        *([_railpack()] if "docker" in config.offered or config.railpack else []),
+        *(_engine(name, config) for name in config.offered if name != "process"),
+        *([_sandbox(config, running is not None)] if config.needs_agent else []),
         *_registry(),
         _port(config, running),
+        *outside.findings(config),
         _room(config.state),
+        *([_disks()] if config.engine != "nomad" else []),
         _database(),
     ]
 
@@ -74,19 +67,30 @@ def closed_state(state: Path) -> str:
 
 
 def check_port(config: Any) -> None:
-    """Raise UserError("port_taken") when nginx could not listen where it is to."""
-    family = socket.AF_INET6 if ":" in config.bind else socket.AF_INET
+    """Raise UserError("port_taken") when nginx could not listen where it is to; one outside listens there already."""
+    if config.outside:
+        return
+    another = 8080 if config.port < 1024 else config.port + 1
+    _try_port(config.bind, config.port, f"choose another port: BRAINPOD_PORT={another} make up.")
+    if config.https_port:
+        another = 8443 if config.https_port < 1024 else config.https_port + 1
+        _try_port(
+            config.bind,
+            config.https_port,
+            f"choose another port for https, BRAINPOD_TLS_PORT={another}, or none: BRAINPOD_TLS_PORT=0 make up.",
+        )
+
+
+def _try_port(bind: str, port: int, remedy: str) -> None:
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     try:
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((config.bind, config.port))
+            probe.bind((bind, port))
             probe.listen()
     except OSError as error:
-        another = 8080 if config.port < 1024 else config.port + 1
         raise UserError(
-            "port_taken",
-            f"{config.bind}:{config.port} cannot be used ({error.strerror}).",
-            f"Stop what uses it, or choose another port: BRAINPOD_PORT={another} make up.",
+            "port_taken", f"{bind}:{port} cannot be used ({error.strerror}).", f"Stop what uses it, or {remedy}"
         ) from None
 
 
@@ -95,7 +99,7 @@ def _programs(config: Any) -> Iterator[Finding]:
     needed += [] if config.valkey_url else ["valkey-server"]
     needed += [] if config.vault_addr else ["bao"]
     for name in needed:
-        yield _program(name)
+        yield _nginx() if name == "nginx" else _program(name)
     found = (
         _program("bwrap") if config.sandbox != "off" else Finding("bwrap", "note", "not used: BRAINPOD_SANDBOX is off")
     )
@@ -116,19 +120,36 @@ def _program(name: str) -> Finding:
     return Finding(name, "ok", f"{version}, from the {found.origin}, {found.path}")
 
 
+def _nginx() -> Finding:
+    """The program, and the modules that the edge's configuration names: without one of them nginx refuses all of it."""
+    found = _program("nginx")
+    if found.verdict == "missing":
+        return found
+    path = binaries.resolve("nginx").path
+    if lacking := modules.lacking(path):
+        words = f"{path} was built without {', '.join(lacking)}: use nginx.org's package, or unset the setting"
+        return Finding("nginx", "missing", words)
+    return found
+
+
 def _railpack() -> Finding:
     """Nobody needs it: where it is, apps may be planned by it."""
     found = _program("railpack")
     return Finding("railpack", "note", f"not used: {found.text}") if found.verdict == "missing" else found
 
 
-def _engine(name: str) -> Finding:
-    """Which engine runs apps, and whether it answers; the process engine is told of by its sandbox."""
+def _engine(name: str, config: Any) -> Finding:
+    """Whether an engine that runs apps answers; the process engine is told of by its sandbox.
+
+    The platform starts without one that is not the default.
+    """
+    usual = name == config.engine
+    subject = "engine" if usual else f"engine {name}"
     try:
-        has = engine().check()
+        has = named(name).check()
     except PlatformError as error:
-        return Finding("engine", "missing", f"{name}: {error.message} {error.hint}")
-    return Finding("engine", "note" if has.notes else "ok", "; ".join((name, has.version, *has.notes)))
+        return Finding(subject, "missing" if usual else "note", f"{name}: {error.message} {error.hint}")
+    return Finding(subject, "note" if has.notes else "ok", "; ".join((name, has.version, *has.notes)))
 
 
 def _registry() -> Iterator[Finding]:
@@ -201,6 +222,8 @@ def _try_bwrap() -> str:
 
 def _port(config: Any, running: int | None) -> Finding:
     where = f"{config.bind}:{config.port}"
+    if config.outside:
+        return Finding("port", "ok", f"{where} is where the nginx outside listens")
     if running:
         return Finding("port", "ok", f"{where}, used by the platform itself (supervisor {running})")
     try:
@@ -217,6 +240,10 @@ def _room(state: Path) -> Finding:
     return Finding(
         "disk", verdict, f"{free / 1024:.1f} GB free for {state}" + ("" if verdict == "ok" else ": that is little")
     )
+
+
+def _disks() -> Finding:
+    return Finding("disks", "ok", "how full apps' disks are is measured; their sizes are not enforced (docs/apps.md)")
 
 
 def _database() -> Finding:

@@ -22,10 +22,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from apps.core.errors import PlatformError
 from apps.infrastructure.embedded import process
-from apps.infrastructure.embedded.plan import Service
+from apps.infrastructure.embedded.plan import Service, Step, Tier
 
 ADOPTION_SECONDS = 30.0  # within which a forked process must have become the supervisor's child
+NOTHING = 3  # what a step's process ends with when there was nothing to do
 
 
 class Gone(Exception):
@@ -33,7 +35,7 @@ class Gone(Exception):
 
 
 class Nursery:
-    """`fork` makes a process of one of the services it was made with."""
+    """`fork` makes a process of one of the services or steps it was made with."""
 
     def __init__(self, connection: socket.socket, pid: int) -> None:
         self.pid = pid
@@ -41,14 +43,17 @@ class Nursery:
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, services: Iterable[Service]) -> Nursery | None:
-        """A nursery for those `services` that are `forked`; None where there cannot be one.
+    def open(cls, tiers: Iterable[Tier]) -> Nursery | None:
+        """A nursery for the steps of `tiers` and those services that are `forked`; None where there cannot be one.
 
         It has loaded what the caller has: what is loaded by one side later, both have in memory. To be called before
         the process has threads or an event loop. In a forked process it does not return but raises SystemExit when
-        the service has ended.
+        the service or the step has ended.
         """
-        known = {service.name: service for service in services if service.forked}
+        known: dict[str, Service | Step] = {}
+        for tier in tiers:
+            known |= {service.name: service for service in tier.services if service.forked}
+            known |= {step.name: step for step in tier.steps}
         if not (known and process.can_adopt()):
             return None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -66,12 +71,12 @@ class Nursery:
         os.setsid()
         process.rename("bp-nursery")
         with theirs:
-            service, log = _serve(theirs, known)
-        _become(service, log, supervisor)
+            wanted, log = _serve(theirs, known)
+        _become(wanted, log, supervisor)
         return None  # never reached
 
     def fork(self, name: str, log: Path) -> int:
-        """The number of a new process that runs service `name`, a child of this one. Raises Gone."""
+        """The number of a new process that runs the service or step `name`, a child of this one. Raises Gone."""
         request = json.dumps([name, str(log)]).encode()
         with self._lock, process.adopting():
             try:
@@ -119,7 +124,7 @@ class Forked:
             os.kill(self.pid, how)
 
 
-def _serve(connection: socket.socket, services: dict[str, Service]) -> tuple[Service, Path]:
+def _serve(connection: socket.socket, known: dict[str, Service | Step]) -> tuple[Service | Step, Path]:
     """Answer requests until the supervisor closes. Returns in each forked process alone."""
     while request := connection.recv(8192):
         name, log = json.loads(request)
@@ -130,7 +135,7 @@ def _serve(connection: socket.socket, services: dict[str, Service]) -> tuple[Ser
             if child == 0:
                 os.close(told)
                 os.close(tell)
-                return services[name], Path(log)
+                return known[name], Path(log)
             os.write(tell, str(child).encode())
             os._exit(0)
         os.close(tell)
@@ -140,27 +145,41 @@ def _serve(connection: socket.socket, services: dict[str, Service]) -> tuple[Ser
     os._exit(0)
 
 
-def _become(service: Service, log: Path, supervisor: int) -> None:
-    """Be what `python -m module …` would be. Raises SystemExit."""
+def _become(wanted: Service | Step, log: Path, supervisor: int) -> None:
+    """Be what is wanted, until it has ended. Raises SystemExit."""
     os.setsid()
     _redirect(log)
     _wait_for_parent(supervisor)
-    process.bind_to_parent(service.orphan)
+    process.bind_to_parent(wanted.orphan if isinstance(wanted, Service) else signal.SIGKILL)
     _wait_for_parent(supervisor)  # it may have ended in between, without the kernel telling us
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    process.rename(f"bp-{service.name}")
+    process.rename(f"bp-{wanted.name}")
+    try:
+        code = _take(wanted) if isinstance(wanted, Step) else _execute(wanted)
+    except Exception:  # noqa: BLE001 - as the interpreter itself would end
+        traceback.print_exc()
+        code = 1
+    sys.exit(code)
+
+
+def _take(step: Step) -> int:
+    try:
+        return 0 if step.act() else NOTHING
+    except PlatformError as error:
+        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
+        return 1
+
+
+def _execute(service: Service) -> int:
+    """What `python -m module …` would do."""
     os.environ.clear()
     os.environ.update(service.env)
     _python, flag, module, *arguments = service.command()
     assert flag == "-m"
     sys.argv = [module, *arguments]
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except Exception:  # noqa: BLE001 - as the interpreter itself would end
-        traceback.print_exc()
-        sys.exit(1)
-    sys.exit(0)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    return 0
 
 
 def _wait_for_parent(supervisor: int) -> None:

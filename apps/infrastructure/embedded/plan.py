@@ -32,7 +32,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something done once between two tiers; False: there was nothing to do. Runs in a thread."""
+    """Something done once between two tiers; False: there was nothing to do.
+
+    Runs in a process of its own out of the nursery, whose memory goes with it, and in a thread where there is none.
+    """
 
     name: str
     act: Callable[[], bool]

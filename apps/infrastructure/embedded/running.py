@@ -89,11 +89,6 @@ class Running:
         if self._child:
             process.end_group(self._child.pid, signal.SIGKILL)
 
-    def tail(self, lines: int = 15) -> str:
-        with suppress(OSError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-        return ""
-
     def rotate(self) -> None:
         """Copy a log that has grown too long aside and empty it: the process goes on appending to the same file."""
         with suppress(OSError):
@@ -101,8 +96,21 @@ class Running:
                 for number in range(LOGS_KEPT - 1, 0, -1):
                     with suppress(FileNotFoundError):
                         self.log.with_suffix(f".log.{number}").replace(self.log.with_suffix(f".log.{number + 1}"))
-                shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+                self._put_aside(self.log.with_suffix(".log.1"))
                 os.truncate(self.log, 0)
+
+    def _put_aside(self, copy: Path) -> None:
+        """Without room for a copy there is none: a log that may not grow is worth more than what stood in it."""
+        try:
+            shutil.copyfile(self.log, copy)
+        except OSError:
+            copy.unlink(missing_ok=True)
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    with suppress(OSError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    return ""
 
 
 def end_leftovers(state: Path, report: Callable[[str], None], seconds: float = 10.0) -> None:

@@ -15,10 +15,11 @@ from typing import Any, cast
 
 from django.conf import settings
 
+from apps import engines
 from apps.core.errors import PlatformError
 from apps.edge import edge
 from apps.edge.nginx import NginxEdge
-from apps.engines import builder, engine
+from apps.engines import builder
 from apps.infrastructure.embedded import binaries, files, openbao, steps, valkey
 from apps.infrastructure.embedded.plan import Service, Step, Tier
 
@@ -36,40 +37,65 @@ SECRET_NAMES = frozenset(
     }
 )
 # What the platform's processes share: modules only, nothing made of settings or files. Not Daphne, which makes an event
-# loop, and not the WSGI application, which remembers the static files of before they are collected.
+# loop (what it imports does not), and not the WSGI application, which remembers the static files of before they are
+# collected. To load a module touches much of what is there, which is then shared no longer: one process gains, too.
 PRELOADED = (
     "apps.accounts.links",
+    "apps.builds.fleet",
+    "apps.builds.orphans",
+    "apps.builds.tasks",
+    "apps.dashboard.errors",
+    "apps.dashboard.routing",
+    "apps.dashboard.static_files",
+    "apps.deployments.management.commands.collect_logs",
     "apps.deployments.tasks",
+    "apps.deployments.waker",
     "apps.logs.collector",
+    "apps.logs.routing",
     "apps.metrics.collector",
+    "apps.terminals.routing",
+    "apps.terminals.tasks",
+    "autobahn.twisted.websocket",
+    "billiard.popen_fork",
+    "billiard.sharedctypes",
+    "brainpod.gunicorn",
+    "brainpod.pool",
     "brainpod.urls",
     "brainpod.wiring",
-    "django.core.wsgi",
     "celery.app.amqp",
     "celery.app.control",
+    "celery.app.events",
     "celery.app.log",
     "celery.apps.beat",
     "celery.apps.worker",
+    "celery.backends.base",
     "celery.bin.celery",
     "celery.bin.worker",
-    "celery.concurrency.prefork",
     "celery.contrib.django.task",
     "celery.events",
     "celery.worker.autoscale",
     "celery.worker.components",
     "celery.worker.consumer",
+    "celery.worker.consumer.delayed_delivery",
     "celery.worker.strategy",
-    "kombu.transport.redis",
-    "gunicorn.app.wsgiapp",
-    "gunicorn.workers.gthread",
-    "apps.dashboard.errors",
-    "apps.dashboard.routing",
-    "apps.logs.routing",
+    "cffi.cparser",  # with which billiard says that a pool's process ends with its worker
     "channels.auth",
     "channels.routing",
     "channels.security.websocket",
     "channels_redis.pubsub",
+    "django.contrib.sessions.backends.db",
+    "django.core.asgi",
+    "django.core.wsgi",
+    "django.db.models.sql.compiler",
     "django.template.backends.jinja2",
+    "gunicorn.app.wsgiapp",
+    "gunicorn.workers.gthread",
+    "kombu.transport.redis",
+    "pycparser.c_parser",
+    "twisted.internet.asyncioreactor",
+    "twisted.internet.endpoints",
+    "twisted.web.http",
+    "whitenoise.storage",
 )
 
 
@@ -77,26 +103,27 @@ def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
     """Everything the settings ask for; a Valkey or a Vault outside is not started here."""
     config = settings.BRAINPOD
     own, plain = _environments(environ)
-    stores = [_engine(config, plain)]
+    stores = _engines(config, plain)
     if not config.valkey_url:
         stores.append(_valkey(config.state, plain))
     if not config.vault_addr:
         stores.append(_openbao(config.state, plain))
     preparation = (Step("database", steps.migrate), Step("static files", steps.collect_static))
+    outside = config.outside is not None
     return [
         Tier(tuple(stores)),
         Tier(
             (_pages(config, own), _sockets(config, own), _worker(config, own), _beat(config, own), _logs(own)),
             preparation,
         ),
-        Tier((_nginx(plain),)),
+        Tier((), (Step("nginx", steps.publish),)) if outside else Tier((_nginx(plain),)),
     ]
 
 
 def builder_tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
     """What a machine needs that only builds."""
     own, plain = _environments(environ)
-    return [Tier((_engine(settings.BRAINPOD, plain),)), Tier((_builder(settings.BRAINPOD, own),))]
+    return [Tier(tuple(_engines(settings.BRAINPOD, plain))), Tier((_builder(settings.BRAINPOD, own),))]
 
 
 def _environments(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -141,17 +168,22 @@ def _openbao(state: Path, env: Mapping[str, str]) -> Service:
     return Service("openbao", command, lambda: openbao.ready(state), env)
 
 
-def _engine(config: Any, env: Mapping[str, str]) -> Service:
-    """The agent; TERM ends what it runs in order, KILL leaves it running for the next agent to adopt.
+def _engines(config: Any, env: Mapping[str, str]) -> list[Service]:
+    """What the engines that are offered need: the agent for processes and, with Nomad, for builds; Docker's watcher.
 
-    With Docker the watcher, without which what ended is not started again; no signal to it ends an app. With Nomad the
-    agent too: it builds.
+    The one that the default engine cannot do without is called "engine".
     """
+    made = [_agent(config, env)] if config.needs_agent else []
+    if "docker" in config.offered:
+        made.append(_watcher(config, env, "watcher" if made else "engine"))
+    return made
+
+
+def _agent(config: Any, env: Mapping[str, str]) -> Service:
+    """TERM ends what it runs in order, KILL leaves it running for the next agent to adopt."""
 
     def command() -> list[str]:
         files.directory(config.run, 0o711)
-        if config.engine == "docker":
-            return _watcher(config)
         python = [sys.executable, "-m", "apps.engines.process.agent"]
         paths = ["--state", str(config.state), "--socket", str(config.run / "engine.sock")]
         allowed = [f"--allow-network={network}" for network in config.networks]
@@ -159,7 +191,7 @@ def _engine(config: Any, env: Mapping[str, str]) -> Service:
 
     def ready() -> bool:
         try:
-            has = (engine() if config.engine != "nomad" else builder()).check()
+            has = builder().check()
         except PlatformError:
             return False
         if config.sandbox == "required" and not has.sandbox:
@@ -173,11 +205,22 @@ def _engine(config: Any, env: Mapping[str, str]) -> Service:
     return Service("engine", command, ready, env, orphan=signal.SIGKILL, grace=60)
 
 
-def _watcher(config: Any) -> list[str]:
-    python = [sys.executable, "-m", "apps.engines.docker.watcher"]
-    allowed = [f"--allow-network={network}" for network in config.networks]
-    joined = [f"--join-network={name}" for name in config.joined_networks]
-    return [*python, "--state", str(config.state), f"--host={config.docker_host}", *allowed, *joined]
+def _watcher(config: Any, env: Mapping[str, str], name: str) -> Service:
+    """Without it containers that ended are not started again; no signal to it ends an app.
+
+    Where Docker is not the default, a daemon that is away keeps nothing else from starting.
+    """
+
+    def command() -> list[str]:
+        files.directory(config.run, 0o711)
+        python = [sys.executable, "-m", "apps.engines.docker.watcher"]
+        allowed = [f"--allow-network={network}" for network in config.networks]
+        joined = [f"--join-network={name}" for name in config.joined_networks]
+        return [*python, "--state", str(config.state), f"--host={config.docker_host}", *allowed, *joined]
+
+    needed = config.engine == "docker"
+    ready = _answers(lambda: engines.named("docker").check())
+    return Service(name, command, ready if needed else lambda: True, env, orphan=signal.SIGKILL, grace=60)
 
 
 def _bwrap(sandbox: str) -> list[str]:
@@ -221,11 +264,14 @@ def _sockets(config: Any, env: Mapping[str, str]) -> Service:
 def _worker(config: Any, env: Mapping[str, str]) -> Service:
     """A stop ends the tasks under way: their rows have leases, and the next worker goes on with them.
 
-    Three processes more than builds at once: a rollback waits neither for builds nor for a look at a repository, nor
-    reconciling for any of them.
+    Eight processes more than builds at once: a rollback waits neither for builds nor for a look at a repository, nor
+    reconciling for any of them, nor any for slow git hosts, two at once (AT_ONCE in apps/deployments/lookups.py), nor
+    for apps that are started or woken, three at once (AT_ONCE in apps/deployments/settling.py). And one for each job
+    that may run: jobs take hours and nobody else's place.
     """
     queues = ["celery", *([config.builder_queue] if config.builds else [])]
-    return _celery_worker("worker", config, env, queues, config.workers + 3, stop=signal.SIGQUIT, grace=15)
+    processes = config.workers + 8 + config.jobs
+    return _celery_worker("worker", config, env, queues, processes, stop=signal.SIGQUIT, grace=15)
 
 
 def _builder(config: Any, env: Mapping[str, str]) -> Service:

@@ -7,6 +7,7 @@ import os
 import pkgutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from django.apps import apps
 from django.conf import settings
@@ -16,7 +17,11 @@ from django.db import OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
 from apps.core.errors import Unavailable
+from apps.edge import edge
 from apps.infrastructure.embedded import files, openbao
+
+if TYPE_CHECKING:
+    from apps.edge.nginx import NginxEdge
 
 DATABASE_SECONDS = 60  # a database outside may come up later than we do
 
@@ -60,6 +65,12 @@ def set_store_up() -> bool:
     config = settings.BRAINPOD
     files.directory(config.run, 0o711)
     return False if config.vault_addr else openbao.initialise(config.state)
+
+
+def publish() -> bool:
+    """Give an nginx outside its configuration. What it refuses is taken back, and told by the doctor and the pages."""
+    cast("NginxEdge", edge()).prepare()
+    return True
 
 
 def collect_static() -> bool:

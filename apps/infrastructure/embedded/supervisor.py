@@ -8,13 +8,14 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from apps.core.errors import PlatformError, UserError
 from apps.infrastructure.embedded import files
-from apps.infrastructure.embedded.nursery import Nursery
+from apps.infrastructure.embedded.nursery import NOTHING, Forked, Gone, Nursery
 from apps.infrastructure.embedded.plan import Step, Tier
-from apps.infrastructure.embedded.running import Running, end_leftovers
+from apps.infrastructure.embedded.running import Running, end_leftovers, tail
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds before a service that died is started again
 STEADY = 30.0  # seconds after which a start counts as a good one
@@ -31,7 +32,8 @@ class Supervisor:
     """Runs `tiers` out of `state` until it is told to stop; `report` gets one calm line for each thing that happens.
 
     `check` is asked before anything is started, when what an earlier supervisor left has gone; it may refuse.
-    `up` is called once, when everything is ready. Services that may be forked come out of `nursery`, if there is one.
+    `up` is called once, when everything is ready. Steps and services that may be forked come out of `nursery`, if there
+    is one.
     """
 
     def __init__(
@@ -113,16 +115,36 @@ class Supervisor:
 
     async def _do(self, step: Step) -> None:
         began = time.monotonic()
-        if await asyncio.to_thread(step.act):
+        forked = await self._fork(step)
+        if await (self._take(step, forked) if forked else asyncio.to_thread(step.act)):
             self._report(f"{step.name}: done in {time.monotonic() - began:.1f} s")
+
+    async def _fork(self, step: Step) -> Forked | None:
+        if self._nursery:
+            with suppress(Gone):
+                return Forked(await asyncio.to_thread(self._nursery.fork, step.name, self._log(step)))
+        return None
+
+    async def _take(self, step: Step, forked: Forked) -> bool:
+        """Whether there was anything to do. A stop ends it at once: the next start does it again."""
+        try:
+            code = await forked.wait()
+        finally:
+            forked.send_signal(signal.SIGKILL)
+        if code not in (0, NOTHING):
+            raise _start_failed(step.name, f"ended with {code}", self._log(step))
+        return code == 0
+
+    def _log(self, step: Step) -> Path:
+        return self._state / "log" / f"{step.name.replace(' ', '-')}.log"
 
     async def _until_ready(self, one: Running, given_up: asyncio.Future[str]) -> None:
         service, began = one.service, time.monotonic()
         while not (one.pid and await asyncio.to_thread(service.ready)):
             if given_up.done():
-                raise _start_failed(one, given_up.result())
+                raise _start_failed(service.name, given_up.result(), one.log)
             if time.monotonic() - began > service.start_seconds:
-                raise _start_failed(one, f"was not ready after {service.start_seconds:g} s")
+                raise _start_failed(service.name, f"was not ready after {service.start_seconds:g} s", one.log)
             await asyncio.sleep(0.03)
         self._report(f"{service.name}: ready in {time.monotonic() - began:.1f} s")
         if not given_up.done():
@@ -184,11 +206,11 @@ class Supervisor:
                 await asyncio.to_thread(one.rotate)
 
 
-def _start_failed(one: Running, how: str) -> StartFailed:
-    end = one.tail()
+def _start_failed(name: str, how: str, log: Path) -> StartFailed:
+    end = tail(log)
     return StartFailed(
         "start_failed",
-        f"{one.service.name} {how}." + (f" The end of {one.log}:\n{end}" if end else ""),
+        f"{name} {how}." + (f" The end of {log}:\n{end}" if end else ""),
         "manage.py doctor looks for the reason.",
     )
 

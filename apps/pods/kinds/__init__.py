@@ -8,12 +8,17 @@ from apps.core.errors import Detail, Invalid
 from apps.pods.kinds.app import APP
 from apps.pods.kinds.base import Field, Kind
 from apps.pods.kinds.config import CONFIG
+from apps.pods.kinds.database import DATABASES
 from apps.pods.kinds.disk import DISK
 from apps.pods.kinds.route import ROUTE
 
-__all__ = ["APP", "CONFIG", "DISK", "ROUTE", "Field", "Kind", "every", "get"]
+__all__ = ["APP", "CONFIG", "DATABASES", "DISK", "ROUTE", "RUNNING", "Field", "Kind", "every", "get"]
 
-_KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (APP, ROUTE, CONFIG, DISK)}
+_KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (APP, ROUTE, CONFIG, DISK, *DATABASES)}
+
+
+RUNNING = tuple(kind.name for kind in _KINDS.values() if kind.runs)
+"""The names of the kinds whose resources have instances."""
 
 
 def get(kind: str) -> Kind[Any]:

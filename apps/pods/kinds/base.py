@@ -15,16 +15,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from apps.core.errors import Detail, Invalid
 from apps.pods.kinds.words import details_of
+from apps.servers.base import Server
 
 Widget = Literal[
     "text", "textarea", "number", "select", "checkbox",  # str, str, int, str, bool
     "lines",  # list of str, one a line
+    "domains",  # list of str in A-labels, one a line in their own letters
     "pairs",  # list of {name, value}
     "files",  # {name: text}
     "secrets",  # {NAME: version}; the values go to save_resource(secrets={NAME: value or None to remove})
+    "name",  # the name of a resource of `kind`
     "names",  # list of names of resources of `kind`, in order
     "mounts",  # list of {path, disk} or {path, file, config}
     "rules",  # list of {path, app, strip}
+    "redirects",  # list of {source, target, status}
+    "password",  # a version; the value goes to save_resource(secrets={path: value, None to remove it})
+    "jobs",  # list of what apps/pods/kinds/job.py says
 ]  # fmt: skip
 
 
@@ -47,12 +53,14 @@ class Field:
     hint: str = ""
     section: str = ""
     options: tuple[tuple[str, str], ...] = ()  # select: (value, words)
-    kind: str = ""  # names: of which kind
+    kind: str = ""  # name, names: of which kind
     when: tuple[tuple[str, tuple[str, ...]], ...] = ()
     placeholder: str = ""
     unit: str = ""
     minimum: int | None = None
     maximum: int | None = None
+    blank: str = ""  # name: the words for choosing none
+    aside: bool = False  # no part of the spec: what is asked besides
     read_only: bool = False
     advanced: bool = False  # folded away until asked for
 
@@ -76,6 +84,13 @@ class Kind(Generic[SpecT]):
     references: Callable[[SpecT], set[str]] = lambda _: set()
     immutable: frozenset[str] = frozenset()
     change: Callable[[SpecT, SpecT], list[Detail]] = lambda *_: []
+    runs: bool = False  # its resources have instances: started, watched, logged and measured
+    server: Server | None = None  # of a database: what runs for it
+
+    @property
+    def word(self) -> str:
+        """What one is called within a sentence."""
+        return self.name if self.server else self.name.lower()
 
     def parse(self, spec: Mapping[str, Any], *, team: str | None = None) -> dict[str, Any]:
         """`spec` checked and in its normal form, every default filled in. Raises Invalid naming the fields.
@@ -110,7 +125,7 @@ class Kind(Generic[SpecT]):
     def check_change(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """Raise Invalid when what is live cannot become `after`; both in normal form."""
         fixed = [
-            Detail(path, f"is fixed at {dig(before, path)} once deployed: make a new {self.name.lower()} instead.")
+            Detail(path, f"is fixed at {dig(before, path)} once deployed: make a new {self.word} instead.")
             for path in sorted(self.immutable)
             if dig(before, path) != dig(after, path)
         ]

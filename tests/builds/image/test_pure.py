@@ -138,7 +138,7 @@ def test_choice(asked: str, runs: set[str], static: bool, file: bool, ready: boo
 
 def test_arguments_name_secrets_and_say_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@proxy")
-    request = cli.Request("/src", "/x/Dockerfile", "bp-1", tag="a:1", target="t", labels=("k=v",), iidfile="/i")
+    request = cli.Request("/src", "/x/Dockerfile", "bp-1", tag="a:1", target="t", labels=("k=v",))
     words = cli.Client("/usr/bin/docker", buildx=False).command(request, {"TOKEN": 7})
     assert words[:3] == ["/usr/bin/docker", "build", "--progress=plain"]
     assert words[-2:] == ["--", "/src"]
@@ -148,6 +148,18 @@ def test_arguments_name_secrets_and_say_none(monkeypatch: pytest.MonkeyPatch) ->
     modern = cli.Client("docker", buildx=True).command(request, {})
     assert modern[:4] == ["docker", "buildx", "build", "--provenance=false"]
     assert "--load" in modern
+
+
+def test_layers_by_the_registry_are_asked_for_by_name() -> None:
+    given = {"output": "type=cacheonly", "cache_from": ("r.example/a@sha256:1",), "cache_to": "r.example/a:1-steps"}
+    words = cli.Client("docker", buildx=True).command(cli.Request("/src", "/x/Dockerfile", "bp-1", **given), {})
+    assert "--cache-from=r.example/a@sha256:1" in words
+    [leaves] = [word for word in words if word.startswith("--cache-to=")]
+    assert {"--cache-to=type=registry", "ref=r.example/a:1-steps", "mode=max"} <= set(leaves.split(","))
+    assert "--load" not in words
+    plain = cli.Client("docker", buildx=True).command(cli.Request("/src", "/x/Dockerfile", "bp-1", inline=True), {})
+    assert "--build-arg=BUILDKIT_INLINE_CACHE=1" in plain
+    assert not [word for word in plain if word.startswith("--cache-to")]
 
 
 def test_the_client_that_can_build_is_found(tmp_path: Path) -> None:

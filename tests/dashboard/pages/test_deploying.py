@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from markupsafe import escape
 
 from apps.accounts.models import Team, User
 from apps.pods import actions
 from apps.pods.models import Pod
-from tests.dashboard.pages.conftest import deploy, seal, spec, whole
+from tests.dashboard.pages.conftest import HOSTILE, deploy, make_pod, seal, spec, whole
 
 pytestmark = pytest.mark.django_db
 
@@ -230,3 +233,48 @@ def test_developers_delete_no_pods(live_pod: Pod, bobs: Client) -> None:
 def test_latest_needs_an_app_with_a_repository(live_pod: Pod, bobs: Client) -> None:
     for name in ("data", "nothing", "<b>"):
         assert bobs.post(reverse("deployments", args=[live_pod.name]), {"latest": name}).status_code == 404
+
+
+def test_whoever_deploys_the_latest_waits_for_no_git_host(live_pod: Pod, alices: Client, veras: Client) -> None:
+    """The page that says so leads on to the deployment once there is one."""
+    with socket.create_server(("127.0.0.1", 0)) as host:  # nobody ever answers there
+        host.setblocking(False)
+        app = live_pod.live.resources.get(name="web")
+        app.spec = app.spec | {"source": {"repo": f"https://127.0.0.1:{host.getsockname()[1]}/x.git"}}
+        app.save()
+        answer = alices.post(reverse("deployments", args=[live_pod.name]), {"latest": "web"})
+        with pytest.raises(BlockingIOError):
+            host.accept()
+    lookup = live_pod.lookups.get()
+    page = reverse("lookup", args=[live_pod.name, lookup.pk])
+    assert (answer.status_code, answer["Location"]) == (302, page)
+    again = alices.post(reverse("deployments", args=[live_pod.name]), {"latest": "web"})
+    assert again["Location"] == page, "it is under way"
+    html = veras.get(page).content.decode()
+    assert "is being asked for it" in html
+    assert "pod-changed" in html
+    assert "Try again" not in html
+    shown = alices.get(reverse("resource", args=[live_pod.name, "web"])).content.decode()
+    assert page in shown
+    assert "Deploy latest commit" not in shown
+    deployment = deploy(live_pod.live, "waiting")
+    live_pod.lookups.update(state="deployed", deployment=deployment)
+    onward = reverse("deployment", args=[live_pod.name, deployment.pk])
+    assert alices.get(page)["Location"] == onward
+    assert alices.get(page, headers={"HX-Request": "true"})["HX-Redirect"] == onward
+
+
+def test_why_the_latest_was_not_deployed_is_said(live_pod: Pod, alices: Client, veras: Client) -> None:
+    lookup = live_pod.lookups.create(
+        app="web", repo="https://git.example.com/web.git", branch=HOSTILE, deadline=timezone.now(), state="failed",
+        error_code="branch_not_found", error=f"There is no branch {HOSTILE}.", hint="Choose another.",
+    )  # fmt: skip
+    page = reverse("lookup", args=[live_pod.name, lookup.pk])
+    html = alices.get(page).content.decode()
+    for words in ("branch_not_found", "Choose another.", "v1 still serves", "Try again", str(escape(HOSTILE))):
+        assert words in html
+    assert HOSTILE not in html
+    assert "pod-changed from" not in html.partition('id="lookup"')[2][:200]
+    assert "Try again" not in veras.get(page).content.decode()
+    other = make_pod(live_pod.team)
+    assert alices.get(reverse("lookup", args=[other.name, lookup.pk])).status_code == 404

@@ -190,11 +190,12 @@ def test_fields_of_another_type_are_hidden_and_not_kept(empty_pod: Pod, bobs: Cl
     assert post(bobs, empty_pod, given, kind="App").status_code == 302
     assert draft_spec(empty_pod, "api")["startCommand"] == ""
     html = bobs.get(reverse("resource", args=[empty_pod.name, "api"]) + "?tab=configuration").content.decode()
-    assert re.search(r'data-when="type=web\|worker" hidden', html)
+    assert re.search(r'data-when="type=web\|mcp\|worker" hidden', html)
 
 
 def test_a_resource_goes_with_the_next_deployment(live_pod: Pod, bobs: Client) -> None:
-    assert bobs.post(reverse("resource-deletion", args=[live_pod.name, "data"])).status_code == 302
+    address = reverse("resource-deletion", args=[live_pod.name, "data"])
+    assert bobs.post(address, {"confirmation": "data"}).status_code == 302
     assert live_pod.draft is not None
     assert not live_pod.draft.resources.filter(name="data").exists()
     shown = bobs.get(reverse("resource", args=[live_pod.name, "data"])).content.decode()

@@ -100,3 +100,36 @@ def test_where_a_pod_is_built(team, alice, client_of):
     client.post("/pods/shop/region/", {"region": "nowhere"})
     pod.refresh_from_db()
     assert pod.region == "fra1"
+
+
+def test_what_a_pod_runs_on(team, alice, client_of, settings):
+    pod = pods.create_pod(team=team, name="shop", by=None)
+    client = client_of(alice)
+    page = client.get("/pods/shop/settings/").content.decode()
+    assert "Processes on this host" in page
+    assert 'name="engine"' not in page, "there is nothing to choose"
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engines="docker", docker_host="unix:///nowhere.sock")
+    pods.save_resource(pod=pod, kind="Config", name="words", spec={}, by=alice, create=True)
+    pods.seal(pod=pod, summary="", by=alice)
+    pod.refresh_from_db()
+    pod.live = pod.head = pod.revisions.get()
+    pod.save()
+    page = client.get("/pods/shop/settings/").content.decode()
+    assert '<option value="" selected>The default: processes on this host</option>' in page
+    assert "Each instance is a container of the Docker daemon" in page
+    assert "podman" not in page
+    client.post("/pods/shop/engine/", {"engine": "podman"})
+    assert pod.draft is None
+    page = client.post("/pods/shop/engine/", {"engine": "docker"}, follow=True).content.decode()
+    assert pod.draft.engine == "docker"
+    assert "moves shop from processes on this host to Docker" in page
+    assert "<code>engine</code>" in page
+    page = client.get("/pods/shop/settings/").content.decode()
+    assert "Now it runs on processes on this host" in page
+    assert '<option value="docker" selected>' in page
+    sealed = pods.seal(pod=pod, summary="", by=alice)
+    assert (sealed.engine, sealed.summary) == ("docker", "Move to Docker")
+    assert "· on Docker" in client.get(f"/pods/shop/revisions/{sealed.version}/").content.decode()
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, engines="")
+    page = client.get(f"/pods/shop/revisions/{sealed.version}/").content.decode()
+    assert "Docker is not offered here any more: choose processes on this host." in page

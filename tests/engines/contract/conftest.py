@@ -10,8 +10,8 @@ from apps.engines.base import Engine
 from apps.engines.docker.client import DockerEngine
 from apps.engines.process.client import ProcessEngine
 
-NOMAD = pytest.param("nomad_engine", marks=pytest.mark.nomad)
-ENGINES = ["engine_agent", "plain_engine", "docker_engine", NOMAD]
+NOMAD = [pytest.param(name, marks=pytest.mark.nomad) for name in ("nomad_engine", "nomad_exec_engine")]
+ENGINES = ["engine_agent", "plain_engine", "docker_engine", *NOMAD]
 
 
 @pytest.fixture(params=ENGINES)
@@ -46,7 +46,7 @@ def on_docker(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def only_text(request: pytest.FixtureRequest) -> bool:
     """Whether variables of this engine travel as JSON, which has no bytes that are no text."""
-    return bool({"docker_engine", "nomad_engine"} & set(request.node.callspec.params.values()))
+    return any(str(name).startswith(("docker", "nomad")) for name in request.node.callspec.params.values())
 
 
 @pytest.fixture

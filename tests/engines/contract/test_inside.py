@@ -59,7 +59,8 @@ def test_disks_are_shared_and_kept(engine: Engine, tmp_path: Path) -> None:
     target = "/data" if engine.check().sandbox else '"$DISK"'
     spec = shell(f"echo kept > {target}/x", mounts=mounts, env={"DISK": str(disk)})
     assert run(engine, spec)[0].exit_code == 0
-    assert (disk / "x").read_text() == "kept\n"
+    if not (engine.disks == "elsewhere" and engine.check().sandbox):  # then it is the node's own
+        assert (disk / "x").read_text() == "kept\n"
     _, lines = run(engine, shell(f"cat {target}/x", mounts=mounts, env={"DISK": str(disk)}))
     assert lines == ["kept"]
 

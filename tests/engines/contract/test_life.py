@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.engines.base import Engine, State
+from apps.engines.base import Engine, Limits, State
 from apps.engines.process.client import ProcessEngine
 from tests.engines.workloads import connect, echo_server, echoes, name, processes, running, texts, until, worker
 from tests.stack.docker_engine import PYTHON
@@ -104,13 +104,13 @@ def test_stats_count_what_runs(engine: Engine) -> None:
 def test_a_server_answers_at_its_address(engine: Engine) -> None:
     handle = engine.launch(echo_server())
     address = handle["address"]
-    assert address.startswith(("unix:/", "127.0.0.1:"))
+    assert address.startswith(("unix:/", "127.0.0.1:", "10.213."))  # nothing outside this machine reaches it
     until(lambda: engine.probe(handle) is None, "it to listen")
     assert echoes(handle)
     assert echoes(handle, b"x" * 5_000_000)
     engine.stop(handle, 1)
     assert not Path(address.removeprefix("unix:")).exists()
-    with pytest.raises(OSError, match=r"refused|No such file"):
+    with pytest.raises(OSError, match=r"refused|No such file|No route"):
         connect(handle)
 
 
@@ -139,3 +139,28 @@ def test_one_workload_killed_is_that_workload_only(engine: Engine) -> None:
     assert engine.status(other).state == State.RUNNING
     engine.stop(handle, 0)
     engine.stop(other, 0)
+
+
+def test_a_workload_over_its_memory_says_so(engine: Engine) -> None:
+    """Where a cgroup limits it. Elsewhere what asks for more is refused it, and ends by its own words."""
+    code = "x = []\nwhile True: x.append(bytearray(8 << 20))"
+    handle = engine.launch(worker("", command=("python3", "-c", code), limits=Limits(memory=64)))
+    until(lambda: engine.status(handle).state == State.RESTARTING, "its end")
+    if any("cgroup" in note for note in engine.check().notes):
+        assert "exited with code 1;" in engine.status(handle).reason
+        until(lambda: "MemoryError" in texts(engine, handle), "its own words")
+    else:
+        assert engine.status(handle).reason.startswith("out of memory; restarted 0 of 10")
+    engine.stop(handle, 0)
+
+
+def test_the_size_of_an_instance_limits_its_processes(sandboxed: Engine) -> None:
+    # A shell that may not fork ends: the one around it is left, and needs no process for its own sleep.
+    text = "(for i in $(seq 60); do sleep 600 & done) 2>/dev/null; exec sleep 600"
+    handle = sandboxed.launch(worker(text, limits=Limits(processes=20)))
+    running(sandboxed, handle)
+    until(lambda: (usage := sandboxed.stats(handle)) and usage.processes > 2, "some of them")
+    for _ in range(20):
+        usage = sandboxed.stats(handle)
+        assert usage is None or usage.processes <= 22
+    sandboxed.stop(handle, 0)

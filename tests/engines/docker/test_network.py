@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import socket
 import threading
+from pathlib import Path
 
 import pytest
+from docker.types import IPAMConfig, IPAMPool
 
+from apps.core.errors import PlatformError
 from apps.engines.base import Handle
+from apps.engines.docker import networks
 from apps.engines.docker.egress import nameservers
+from apps.engines.docker.names import OWN, POD
 from apps.engines.docker.networks import subnets
-from tests.engines.workloads import echo_server, echoes, name, run, running, shell, until, worker
-from tests.stack.docker import DockerDaemon
-from tests.stack.docker_engine import ImageEngine
+from tests.engines.workloads import echo_server, echoes, name, run, running, shell, shy_server, until, worker
+from tests.stack.docker import BUSYBOX, DockerDaemon
+from tests.stack.docker_engine import ImageEngine, Watching
 
 TRY = """
 import socket, sys
@@ -80,7 +87,73 @@ def test_neither_this_machine_nor_private_addresses_are_reached(
         docker_engine.stop(handle, 0)
 
 
-def test_an_app_is_published_on_loopback_only_and_keeps_its_address(docker_engine: ImageEngine) -> None:
+def test_an_app_is_reached_at_its_own_address_and_keeps_it(
+    docker_daemon: DockerDaemon, docker_engine: ImageEngine
+) -> None:
+    spec = echo_server()
+    handle = docker_engine.launch(spec)
+    until(lambda: docker_engine.probe(handle) is None and echoes(handle), "the server")
+    assert handle["address"] == address(docker_daemon, handle)
+    api = docker_daemon.client().api
+    for _ in range(2):
+        api.stop(f"brainpod-{handle['id']}", timeout=0)
+        other = docker_engine.launch(echo_server())  # takes no address that another one has and does not use
+        api.start(f"brainpod-{handle['id']}")
+        until(lambda: docker_engine.probe(handle) is None and echoes(handle), "the server again")
+        assert docker_engine.launch(spec) == handle
+        docker_engine.stop(other, 0)
+    docker_engine.stop(handle, 0)
+
+
+def test_runs_take_no_address_that_an_instance_keeps(docker_engine: ImageEngine) -> None:
+    pod = name("pod")
+    handle = docker_engine.launch(worker("exec sleep 600", pod=pod))
+    running(docker_engine, handle)
+    (found,) = docker_engine.daemon.api.networks(names=[f"brainpod-{pod}"])
+    handed_out = ipaddress.ip_network(found["IPAM"]["Config"][0]["IPRange"])
+    _, lines = run(docker_engine, shell("ip -4 -o addr show eth0", pod=pod))
+    own = ipaddress.ip_interface(lines[0].split()[3]).ip
+    assert own in handed_out
+    kept = docker_engine.daemon.api.inspect_container(f"brainpod-{handle['id']}")["Config"]["Labels"][OWN]
+    assert ipaddress.ip_address(kept) not in handed_out
+    docker_engine.stop(handle, 0)
+
+
+def test_a_pod_has_room_for_so_many(docker_engine: ImageEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "PREFIX", 28)
+    monkeypatch.setattr(networks, "RUNS", 29)
+    pod = name("pod")
+    handles = [docker_engine.launch(worker("exec sleep 600", pod=pod)) for _ in range(6)]
+    with pytest.raises(PlatformError) as caught:
+        docker_engine.launch(worker("exec sleep 600", pod=pod))
+    assert caught.value.code == "networks_full"
+    docker_engine.stop(handles.pop(), 0)
+    handles.append(docker_engine.launch(worker("exec sleep 600", pod=pod)))
+    for handle in handles:
+        docker_engine.stop(handle, 0)
+
+
+def test_a_network_that_was_made_before_addresses_were_kept_still_serves(docker_engine: ImageEngine) -> None:
+    pod = name("pod")
+    names, api = docker_engine.names, docker_engine.daemon.api
+    options = {"com.docker.network.bridge.name": names.bridge(pod)}
+    taken = networks.routes()  # a killed daemon leaves its bridges
+    free = next(part for part in networks.RANGE.subnets(new_prefix=26) if not any(map(part.overlaps, taken)))
+    pool = IPAMConfig(pool_configs=[IPAMPool(subnet=str(free))])
+    api.create_network(
+        names.network(pod), driver="bridge", options=options, ipam=pool, labels={**names.labels, POD: pod}
+    )
+    docker_engine.starter.guard()
+    handle = docker_engine.launch(echo_server(pod=pod))
+    until(lambda: docker_engine.probe(handle) is None and echoes(handle), "the server")
+    docker_engine.stop(handle, 0)
+
+
+def test_what_this_machine_is_not_in_is_published_on_loopback(
+    docker_engine: ImageEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As with a daemon on another machine, in a virtual one, or one without root: its bridges are not here."""
+    monkeypatch.setattr(networks, "DEVICES", tmp_path)
     handle = docker_engine.launch(echo_server())
     until(lambda: docker_engine.probe(handle) is None, "the server")
     host, _, port = handle["address"].rpartition(":")
@@ -113,18 +186,69 @@ def test_connections_are_counted(docker_engine: ImageEngine) -> None:
     docker_engine.stop(handle, 0)
 
 
+def test_connections_that_were_not_let_in_yet_are_counted(docker_engine: ImageEngine) -> None:
+    """The kernel drops who asks while too many wait, and lets it ask again after 1, 3, 7 s: it is on its way."""
+    handle = docker_engine.launch(shy_server())
+    until(lambda: docker_engine.probe(handle) is None, "the server")
+    host, _, port = handle["address"].rpartition(":")
+    with contextlib.ExitStack() as held:
+        for number in range(1, 5):
+            asking = held.enter_context(socket.socket())
+            asking.setblocking(False)
+            asking.connect_ex((host, int(port)))
+            until(lambda number=number: docker_engine.connections(handle) == number, f"{number} to be known")  # type: ignore[misc]
+    docker_engine.stop(handle, 0)
+
+
 def test_shared_networks_are_joined(docker_daemon: DockerDaemon, docker_engine: ImageEngine) -> None:
     api = docker_daemon.client().api
     shared = api.create_network(name("database"), driver="bridge")["Id"]
-    networks = docker_engine.starter.networks
-    networks.shared = (shared,)
+    own = docker_engine.starter.networks
+    own.shared = (shared,)
     try:
         handle = docker_engine.launch(worker("exec sleep 600"))
         found = api.inspect_container(f"brainpod-{handle['id']}")["NetworkSettings"]["Networks"]
         assert len(found) == 2
         docker_engine.stop(handle, 0)
     finally:
-        networks.shared = ()
+        own.shared = ()
+        api.remove_network(shared)
+
+
+def test_apps_that_meet_in_a_shared_network_see_its_services_and_not_each_other(
+    docker_daemon: DockerDaemon, watched: tuple[ImageEngine, Watching]
+) -> None:
+    engine, watching = watched
+    if engine.starter.egress.impossible(True):
+        pytest.skip("no rules can be made here")
+    watching.stop()  # it knows of no shared network
+    api = docker_daemon.client().api
+    shared = name("database")
+    api.create_network(shared, driver="bridge")
+    engine.starter.networks.shared = (shared,)
+    assert not [note for note in engine.check().notes if "see each other" in note]
+    given = {"Image": BUSYBOX, "HostConfig": {"NetworkMode": shared}, "Cmd": ["httpd", "-f", "-p", "5432"]}
+    service = api.create_container_from_config(given, shared)["Id"]
+    handles: list[Handle] = []
+    try:
+        api.start(service)
+        handles = [engine.launch(echo_server(pod=name("pod"))) for _ in range(2)]
+        engine.starter.guard()  # as the watcher does when who is in the network has changed
+        for handle in handles:
+            until(lambda handle=handle: engine.probe(handle) is None, "the server")  # type: ignore[misc]
+        ends = api.inspect_network(shared)["Containers"].values()
+        inside = {end["Name"]: end["IPv4Address"].partition("/")[0] for end in ends}
+        one, other = (inside[f"brainpod-{handle['id']}"] for handle in handles)
+        targets = (f"{shared}:5432", f"{inside[shared]}:5432", f"{other}:8080", f"brainpod-{handles[1]['id']}:8080")
+        said = engine.exec(handles[0], ("python3", "-c", TRY, *targets), timeout=60)[1]
+        assert [line.partition(" ")[0] for line in said.splitlines()] == ["reached", "reached", "not", "not"]
+        command = f"wget -T 5 -q -O- http://{one}:8080/ || true; nc -w 5 {one} 8080 </dev/null && echo reached"
+        asked = api.exec_create(service, ["sh", "-c", command])["Id"]
+        assert b"reached" in api.exec_start(asked), "what serves them, as a proxy does, reaches them"
+    finally:
+        for handle in handles:
+            engine.stop(handle, 0)
+        api.remove_container(service, force=True)
         api.remove_network(shared)
 
 

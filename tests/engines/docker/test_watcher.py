@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from apps.core.errors import Unavailable
 from apps.engines.base import LogLine, State
+from apps.engines.docker import networks
 from apps.engines.docker.client import DockerEngine
 from apps.engines.docker.names import INSTANCE, RUN, UNTIL
 from apps.engines.docker.watcher import Watcher
@@ -86,6 +90,75 @@ def test_files_that_went_with_the_memory_have_it_made_anew(watched: Watched) -> 
     engine.starter.files.forget(handle["id"])  # as a reboot does
     Watcher(engine).look(away=True)
     assert engine.status(handle).state == State.GONE  # the reconciler launches it again
+
+
+def test_one_whose_address_was_taken_meanwhile_is_made_anew(watched: Watched) -> None:
+    engine, watching = watched
+    watching.stop()
+    spec = replace(echo_server(pod=name("pod")), command=("sh", "-c", "exit 1"))
+    handle = engine.launch(spec)
+    until(lambda: engine.status(handle).state == State.RESTARTING, "its end")
+    api, network = engine.daemon.api, engine.names.network(spec.pod)
+    own = handle["address"].partition(":")[0]
+    given = {"EndpointsConfig": {network: {"IPAMConfig": {"IPv4Address": own}}}}
+    thief = {"Image": BUSYBOX, "Cmd": ["sleep", "600"], "HostConfig": {"NetworkMode": network}}
+    thief = api.create_container_from_config({**thief, "NetworkingConfig": given})["Id"]
+    api.start(thief)
+    Watcher(engine).look(away=True)
+    assert engine.status(handle).state == State.GONE  # the reconciler launches it again
+    assert engine.launch(spec)["address"] != handle["address"]
+    engine.stop(handle, 0)
+    api.remove_container(thief, force=True)
+
+
+def test_a_pods_network_goes_some_time_after_its_last_container(watched: Watched) -> None:
+    engine, watching = watched
+    watching.stop()
+    pods = [name("pod") for _ in range(2)]
+    handles = [engine.launch(worker("exit 1" if pod == pods[0] else "exec sleep 600", pod=pod)) for pod in pods]
+    until(lambda: engine.status(handles[0]).state == State.RESTARTING, "its end")
+
+    def there() -> list[bool]:
+        return [bool(engine.daemon.api.networks(names=[engine.names.network(pod)])) for pod in pods]
+
+    watcher = Watcher(engine)
+    watcher.sweep(0)
+    assert there() == [True, True]
+    engine.stop(handles[0], 0)
+    watcher.sweep(3600)
+    assert there() == [True, True]
+    watcher.sweep(0)
+    assert there() == [False, True]
+    engine.stop(handles[1], 0)
+
+
+def test_one_whose_port_was_taken_meanwhile_is_made_anew(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(networks, "DEVICES", tmp_path)  # as with a daemon in a virtual machine: ports are published
+    engine, watching = watched
+    watching.stop()
+    spec = replace(echo_server(), command=("sh", "-c", "exit 1"))
+    handle = engine.launch(spec)
+    until(lambda: engine.status(handle).state == State.RESTARTING, "its end")
+    thief = socket.socket()
+    thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with thief:
+        until(lambda: bound(thief, handle["address"]), "Docker to let go of the port")
+        Watcher(engine).look(away=True)
+        assert engine.status(handle).state == State.GONE  # the reconciler launches it again
+        assert engine.launch(spec)["address"] != handle["address"]
+    engine.stop(handle, 0)
+
+
+def bound(thief: socket.socket, address: str) -> bool:
+    host, _, port = address.partition(":")
+    try:
+        thief.bind((host, int(port)))
+    except OSError:
+        return False
+    thief.listen()
+    return True
 
 
 def test_a_daemon_that_restarts(watched: Watched, docker_daemon: DockerDaemon) -> None:

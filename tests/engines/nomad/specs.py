@@ -55,6 +55,7 @@ def jobs() -> dict[str, dict[str, Any]]:
         "web": job.service(WEB, RAW, NAMES, _address),
         "web-exec": job.service(WEB, isolated, NAMES, _address),
         "web-docker": job.service(IMAGE, consul, NAMES, _address),
+        "hostile-docker": job.service(replace(IMAGE, env=HOSTILE), docker, NAMES, _address),
         "worker": job.service(WORKER, RAW, NAMES, _address),
         "hostile": job.service(replace(WORKER, env=HOSTILE, mounts=WEB.mounts), RAW, NAMES, _address),
         "run": job.batch(RUN, RAW, NAMES, _address, until=1_800_000_000.5),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from apps.core.errors import PlatformError, Unavailable
+from apps.core.errors import Unavailable, UserError
 from apps.engines.base import Handle, LogLine, Mount, State
 from apps.engines.nomad import once
 from apps.engines.nomad.client import NomadEngine
@@ -58,7 +58,7 @@ def test_apps_run_on_while_the_agent_is_away(own: tuple[NomadEngine, NomadAgent]
         engine.stop(handle, 0)
     assert ended.wait(60), "the stream says that it ended"
     agent.start()
-    agent.wait(engine)
+    agent.wait(lambda: engine.check().hosts)
     until(lambda: engine.status(handle).state == State.RUNNING, "it to be known again")
     assert engine.launch(spec) == handle
     assert len(engine.server.allocations(job=engine.names.job(handle["id"]))) == 1
@@ -113,10 +113,10 @@ def test_hostile_variables_and_trees_with_links(nomad_engine: NomadEngine, tmp_p
 def test_a_run_that_nothing_can_take_says_so(nomad_engine: NomadEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(once, "PLACED", 2.0)
     spec = shell("true", limits=replace(shell("").limits, memory=100_000_000))
-    with pytest.raises(PlatformError) as refusal:
+    with pytest.raises(UserError) as refusal:
         run(nomad_engine, spec)
     assert refusal.value.code == "engine_no_room"
-    assert "without memory" in refusal.value.message
+    assert "without enough memory free" in refusal.value.message
     assert not nomad_engine.server.jobs(nomad_engine.names.run(spec.id)), "nothing of it is left"
 
 

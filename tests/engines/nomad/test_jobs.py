@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from apps.core.errors import Invalid
-from apps.engines.base import LaunchSpec, RunSpec
+from apps.engines.base import LaunchSpec, Mount, RunSpec
 from apps.engines.nomad import job, script
 from apps.engines.nomad.cluster import Cluster, Names
-from apps.engines.restart import ATTEMPTS, DELAY, WINDOW
+from apps.engines.recovery import ATTEMPTS, DELAY, WINDOW
 from tests.engines.nomad.specs import GOLDEN, HOSTILE, IMAGE, NAMES, RAW, WEB, WORKER, jobs, written
 
 SECOND = 1_000_000_000
@@ -39,9 +39,10 @@ def test_recovery_is_stated_with_the_platforms_numbers() -> None:
         assert group["ReschedulePolicy"] == {
             "Delay": 30 * SECOND, "DelayFunction": "exponential", "MaxDelay": 3600 * SECOND, "Unlimited": True,
         }  # fmt: skip
-        assert group["Disconnect"]["LostAfter"] == 900 * SECOND
     assert (web["Disconnect"]["Replace"], web["Disconnect"]["Reconcile"]) == (True, "keep_replacement")
+    assert web["Disconnect"]["LostAfter"] == 900 * SECOND
     assert worker["Disconnect"]["Replace"] is False
+    assert worker["Disconnect"]["LostAfter"] > 365 * 86400 * SECOND, "after that Nomad would replace it all the same"
 
 
 def test_a_run_is_tried_once() -> None:
@@ -145,7 +146,8 @@ def test_words_of_sh_are_one_word() -> None:
         (RAW, {"env": {"a.b": "${X}"}}, "env"),
         (RAW, {"files": {"/srv/x": b"\xff"}}, "files"),
         (replace(RAW, driver="docker"), {}, "image"),
-        (replace(RAW, driver="docker"), {"image": "x", "env": {"A": "${X}"}}, "env"),
+        (replace(RAW, driver="docker"), {"image": "x", "env": {"a.b": "${X}"}}, "env"),
+        (replace(RAW, driver="docker"), {"image": "x", "mounts": (Mount("/trees/aa", "/app"),)}, "mounts"),
     ],
 )
 def test_what_cannot_be_passed_on_is_refused_by_name(cluster: Cluster, fields: dict[str, Any], path: str) -> None:

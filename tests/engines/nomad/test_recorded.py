@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import itertools
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from apps.core.errors import PlatformError, Unavailable
+from apps.core.errors import PlatformError, Unavailable, UserError
 from apps.engines.base import State
+from apps.engines.nomad import client, following, output
 from apps.engines.nomad.client import NomadEngine
 from tests.engines.nomad.api import JOB, Api, engine_on, recorded
-from tests.engines.workloads import echo_server, worker
+from tests.engines.workloads import echo_server, until, worker
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def test_what_waits_for_its_next_start(api: Api, engine: NomadEngine) -> None:
 @pytest.mark.parametrize(
     ("name", "workload", "words"),
     [
-        ("unplaced", "too-big", "cannot be placed: of 1 node none fits, 1 without memory"),
+        ("unplaced", "too-big", "cannot be placed: of 1 node none fits, 1 without enough memory free"),
         ("nowhere", "nowhere", "cannot be placed: no node of its datacenter is ready"),
         ("no-tree", "no-tree", "Failed to download artifact"),
     ],
@@ -66,11 +69,15 @@ def test_what_does_not_start_says_why(api: Api, engine: NomadEngine, name: str, 
     assert words.lower() in status.reason.lower()
 
 
-def test_what_was_stopped_is_gone_and_can_be_launched_again(api: Api, engine: NomadEngine) -> None:
+def test_what_was_stopped_is_gone_and_can_be_launched_again(
+    api: Api, engine: NomadEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PLACED", 0.0)
     found = api.knows("stopped", "web-1")
     assert engine.status({"id": "web-1"}).state == State.GONE
     api.answers["PUT jobs"] = (200, {"EvalID": "e"})
-    engine.launch(worker("true", id="web-1"))
+    with pytest.raises(UserError, match="No node of the cluster took it"):
+        engine.launch(worker("true", id="web-1"))
     (body,) = api.told("PUT jobs")
     assert (body["EnforceIndex"], body["JobModifyIndex"]) == (True, found["job"]["JobModifyIndex"])
 
@@ -79,7 +86,9 @@ def test_unknown_to_nomad_is_gone(engine: NomadEngine, api: Api) -> None:
     assert engine.status({"id": "nobody"}).state == State.GONE
 
 
-def test_a_launch_that_lost_the_race_starts_nothing_and_has_the_same_handle(api: Api, engine: NomadEngine) -> None:
+def test_a_launch_that_lost_the_race_starts_nothing_and_has_the_same_handle(
+    api: Api, engine: NomadEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Somebody else registers between the look and the registration: Nomad says so with status 500."""
     api.knows("running", "web-1")
     first = engine.launch(echo_server(id="web-1"))
@@ -87,7 +96,10 @@ def test_a_launch_that_lost_the_race_starts_nothing_and_has_the_same_handle(api:
     there = api.answers.pop(f"GET job/{JOB}web-1")
     api.answers["GET allocations"] = (200, [])
     api.answers["PUT jobs"] = (500, recorded("exists")["text"])
-    assert engine.launch(worker("true", id="web-1")) == {"id": "web-1"}
+    monkeypatch.setattr(client, "PLACED", 0.0)
+    with pytest.raises(UserError) as refusal:
+        engine.launch(worker("true", id="web-1"))
+    assert refusal.value.code == "engine_no_room", "whoever was first has not had it placed"
     assert len(api.told("PUT jobs")) == 1
     api.answers[f"GET job/{JOB}web-1"] = there
     api.knows("running", "web-1")
@@ -137,6 +149,50 @@ def test_lines_come_from_the_files_with_numbers(api: Api, engine: NomadEngine) -
     assert [line.seq for line in engine.logs(handle)] == [1, 2, 3, 4]
     del api.answers[f"GET client/fs/readat/{allocation}"], api.answers[f"GET client/fs/ls/{allocation}"]
     assert engine.logs(handle) == [], "a node that has forgotten it has no lines, and is no error"
+
+
+def _writing(api: Api, files: dict[str, bytes], *, name: str = "running", workload: str = "web-1") -> str:
+    """Have the workload's allocation have written these; its id."""
+    allocation = str(api.knows(name, workload)["allocations"][0]["ID"])
+    listed = [{"Name": name, "Size": len(data), "IsDir": False} for name, data in files.items()]
+    api.answers[f"GET client/fs/ls/{allocation}"] = (200, listed)
+    api.answers[f"GET client/fs/readat/{allocation}"] = (200, files)
+    return allocation
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(
+    api: Api, engine: NomadEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _writing(api, {"app.stdout.0": b"one\ntwo\nthree\n"})
+    whole = api.part
+    monkeypatch.setattr(api, "part", lambda query, files: whole(query, files)[:6])
+    assert [line.text for line in engine.logs({"id": "web-1"})] == ["one", "two", "three"]
+
+
+def test_a_node_that_breaks_off_ends_no_stream(api: Api, engine: NomadEngine) -> None:
+    """Nomad says "EOF" with status 500, of one node: the others' lines go on, and that one's come later."""
+    allocation = _writing(api, {"app.stdout.0": b""})
+    api.answers["GET jobs"] = (200, [job for job in recorded("jobs") if job["ID"] == f"{JOB}web-1"])
+    stream = engine.stream_logs()
+    broken = {
+        what: api.answers.pop(what) for what in (f"GET client/fs/ls/{allocation}", f"GET client/fs/readat/{allocation}")
+    }
+    for what in broken:
+        api.answers[what] = (500, "EOF")
+    asked = len(api.told(f"GET client/fs/ls/{allocation}"))
+    until(lambda: len(api.told(f"GET client/fs/ls/{allocation}")) > asked + 2 * output.TRIES, "several looks")
+    api.answers |= broken
+    _writing(api, {"app.stdout.0": b"late\n"})
+    assert [line.text for _, line in itertools.islice(stream, 1)] == ["late"]
+
+
+def test_many_workloads_are_followed_by_few_threads(api: Api, engine: NomadEngine) -> None:
+    others = set(threading.enumerate())
+    api.answers["GET jobs"] = (200, [{"ID": f"{JOB}w{n}", "JobModifyIndex": 1} for n in range(200)])
+    api.answers["GET allocations"] = (200, [])
+    engine.stream_logs()
+    ours = [thread for thread in threading.enumerate() if thread.name == "nomad-logs" and thread not in others]
+    assert len(ours) == following.READERS + 1
 
 
 def test_an_end_is_told_in_the_log(api: Api, engine: NomadEngine) -> None:

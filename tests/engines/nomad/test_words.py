@@ -108,7 +108,63 @@ def test_times_with_nanoseconds_are_read() -> None:
 
 def test_processes_are_added_up() -> None:
     row = "7 (a) b) S 1 " + " ".join(["0"] * 9) + " 100 50 25 25 20 0 1 0 999 4096 512 0\n"
-    usage = inside.added(row * 2 + "100\n4096\n")
+    usage = inside.added((row + "VmRSS:\t    2048 kB\n") * 2 + row + "\n")  # the last is a zombie, without memory
     assert usage is not None
-    assert (usage.cpu_seconds, usage.memory_mb, usage.processes) == (4.0, 4, 2)
-    assert inside.added("100\n4096\n") is None
+    assert (usage.cpu_seconds, usage.memory_mb, usage.processes) == (6.0, 4, 3)
+    assert inside.added("") is None
+
+
+def _allocation(index: int, wanted: str, client: str, *, healthy: bool = False, last: str = "Started") -> words.Body:
+    """One at port `index`, whose task runs if `client` says so."""
+    task = {"State": client if client == "running" else "pending", "Events": [{"Type": last, "Time": index}]}
+    ports = [{"Label": "http", "HostIP": "10.0.0.1", "Value": index}]
+    return {
+        "ID": str(index), "CreateIndex": index, "DesiredStatus": wanted, "ClientStatus": client,
+        "TaskStates": {"app": task}, "AllocatedResources": {"Shared": {"Ports": ports}},
+        "DeploymentStatus": {"Healthy": healthy},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "answers", "counts"),
+    [
+        (("run", "running"), ("run", "pending"), True, 1),
+        (("run", "running"), ("run", "running"), True, 1),
+        (("stop", "running"), ("run", "pending"), True, 1),
+        (("stop", "complete"), ("run", "pending"), True, 2),
+        (("run", "unknown"), ("run", "pending"), True, 2),
+        (("run", "lost"), ("run", "running"), False, 2),
+    ],
+)
+def test_what_is_replaced_counts_while_it_serves(
+    old: tuple[str, str], new: tuple[str, str], answers: bool, counts: int
+) -> None:
+    both = [_allocation(2, *new), _allocation(1, *old)]
+    found = words.current(both, 1, lambda _: answers)
+    assert found is not None
+    assert found["ID"] == str(counts)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_replacement_counts_once_it_is_healthy_and_answers(answers: bool) -> None:
+    asked: list[str] = []
+
+    def told(address: str) -> bool:
+        asked.append(address)
+        return answers
+
+    both = [_allocation(1, "stop", "running"), _allocation(2, "run", "running", healthy=True)]
+    found = words.current(both, 1, told)
+    assert (found or {})["ID"] == ("2" if answers else "1")
+    assert asked == ["10.0.0.1:2"]
+
+
+def test_what_has_been_told_to_end_serves_no_more() -> None:
+    both = [_allocation(1, "stop", "running", last="Killing"), _allocation(2, "run", "pending")]
+    assert (words.current(both, 1) or {})["ID"] == "2"
+
+
+def test_what_is_sent_away_and_serves_says_so() -> None:
+    assert words.status(_allocation(1, "stop", "running")).leaving
+    assert not words.status(_allocation(1, "stop", "running", last="Killing")).leaving
+    assert not words.status(_allocation(1, "run", "running")).leaving

@@ -37,6 +37,15 @@ CLONE = (
         ),
     ),
     Entry(
+        "access_revoked",
+        "The sign-in at the git host is over",
+        ("clone",),
+        "Somebody of the team signed in at the host for it, and the host no longer accepts that: it was revoked there,"
+        " the person left, or it was not used for so long that it ran out.",
+        "An admin of the team presses Reconnect on the connection's page, under Git access of the team.",
+        signs("no longer accepts the sign-in of {name}: it was revoked there or has run out"),
+    ),
+    Entry(
         "repository_not_found",
         "There is no such repository",
         ("clone",),

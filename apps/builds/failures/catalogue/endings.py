@@ -45,7 +45,7 @@ ENDINGS = (
         COMMANDS,
         "The {stage} used more memory than it may and was ended.",
         "Make it smaller (fewer workers, no source maps), or give it more: a larger instance for a running app,"
-        " BRAINPOD_BUILD_MEMORY for builds.",
+        " more build memory for a build.",
         signs(
             "JavaScript heap out of memory",
             "used more memory than it may and was ended",
@@ -61,7 +61,10 @@ ENDINGS = (
             "Worker {*} was sent SIGKILL! Perhaps out of memory?",
         ),
         endings=("memory", 137, -9),
-        fixes=(Fix("Let Node.js use 3 GB", "env.NODE_OPTIONS", "--max-old-space-size=3072", on="JavaScript heap"),),
+        fixes=(
+            Fix("Let Node.js use 3 GB", "env.NODE_OPTIONS", "--max-old-space-size=3072", on="JavaScript heap"),
+            Fix("Give builds 8 GB", "build.memory", 8192, stages=("install", "build")),
+        ),
     ),
     Entry(
         "too_many_open_files",

@@ -45,6 +45,15 @@ HEALTH = (
         fixes=(Fix("Check /", "healthCheckPath", "/"), Fix("Wait five minutes", "healthCheckTimeout", 300)),
     ),
     Entry(
+        "health_check_command",
+        "The check command ends with an error",
+        ("health",),
+        "The app runs, but the command that checks its health does not end with 0.",
+        "Run the command in the app by hand, and mend what it finds; it has everything the app has.",
+        signs("was not healthy within {n:number} s: the check command ended with", "the check command ended with"),
+        fixes=(Fix("Wait five minutes", "healthCheckTimeout", 300),),
+    ),
+    Entry(
         "health_check_failed",
         "The app did not become healthy in time",
         ("health",),

@@ -6,6 +6,15 @@ from apps.builds.failures.entry import RUNNING, Entry, signs
 
 LAUNCH = (
     Entry(
+        "engine_no_room",
+        "No machine of the cluster has room",
+        ("release", "launch"),
+        "Nomad found no node that has the memory and the CPU that were asked for, or none in the pod's region: the"
+        " line says what was lacking on how many.",
+        "Choose a smaller instance or fewer of them, stop what nobody needs, or add a node to the datacenter.",
+        signs("No node of the cluster took it: it {why:text}"),
+    ),
+    Entry(
         "address_in_use",
         "The port is taken",
         RUNNING,

@@ -51,9 +51,9 @@ def order(room: Room, plan: Plan, env: Mapping[str, str], *, scope: str) -> Orde
     )
 
 
-def request(order: Order, context: str, *, tag: str, iidfile: str) -> cli.Request:
+def request(order: Order, context: str) -> cli.Request:
     """Caches are the app's own by `cache-key`; a step is made anew when a variable changes by `secrets-hash`."""
     return cli.Request(
-        context=context, dockerfile=order.dockerfile, scope=order.scope, tag=tag, iidfile=iidfile,
-        frontend=order.image, arguments=(("cache-key", order.scope), ("secrets-hash", order.inputs)),
+        context=context, dockerfile=order.dockerfile, scope=order.scope, frontend=order.image,
+        arguments=(("cache-key", order.scope), ("secrets-hash", order.inputs)),
     )  # fmt: skip

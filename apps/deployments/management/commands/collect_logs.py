@@ -1,13 +1,20 @@
-"""manage.py collect_logs: what apps write, into their streams, and what they use and answer, until it is stopped."""
+"""manage.py collect_logs: what apps write, into their streams, what they use and answer, and how they are.
+
+Until it is stopped.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps import engines
+from apps.deployments.checker import check
 from apps.logs.collector import collect
 from apps.metrics.collector import measure
 
@@ -15,14 +22,19 @@ PATIENCE = 5.0  # seconds a round under way may take to end; what it does not wr
 
 
 class Command(BaseCommand):
-    help = "Collect the output of running apps, and measure them."
+    help = "Collect the output of running apps, measure them and check their health."
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        measuring = threading.Thread(target=measure, args=(stop,), name="metrics", daemon=True)
-        measuring.start()
-        collect(stop)
-        measuring.join(PATIENCE)
+        first, *others = engines.offered()
+        works: list[tuple[str, Callable[[threading.Event], None]]] = [("metrics", measure), ("checks", check)]
+        works += [(f"logs-{name}", partial(collect, source=engines.named(name))) for name in others]
+        beside = [threading.Thread(target=work, args=(stop,), name=name, daemon=True) for name, work in works]
+        for thread in beside:
+            thread.start()
+        collect(stop, source=engines.named(first))
+        for thread in beside:
+            thread.join(PATIENCE)

@@ -17,7 +17,7 @@ from django.db import connections
 from apps.accounts.links import first_link
 from apps.core.errors import PlatformError, UserError
 from apps.core.places import SYSTEM, first_closed
-from apps.engines import engine
+from apps.engines import named, offered
 from apps.infrastructure.embedded import process, services
 from apps.infrastructure.embedded.doctor import check_port, closed_state
 from apps.infrastructure.embedded.nursery import Nursery
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             process.keep_memory_small()
             services.preload()
             tiers = services.tiers()
-            nursery = Nursery.open(service for tier in tiers for service in tier.services)
+            nursery = Nursery.open(tiers)
             supervisor = Supervisor(
                 settings.BRAINPOD.state, tiers, self._report, self._when_up, check=self._check, nursery=nursery
             )
@@ -84,6 +84,8 @@ class Command(BaseCommand):
         for note in _notes():
             self._say(f"  ATTENTION  {note}")
         self._say(f"  Dashboard  {config.public_address}")
+        if also := config.other_address:
+            self._say(f"  or         {also}   (the browser warns of its certificate unless one was issued)")
         if link:
             self._say(f"  Sign in    {config.public_address}{link}   (once; manage.py signin makes another)")
         self._say("  Stop       Ctrl-C\n")
@@ -107,9 +109,11 @@ class Command(BaseCommand):
 
 
 def _notes() -> tuple[str, ...]:
-    try:
-        notes = engine().check().notes
-    except PlatformError as error:
-        notes = (str(error),)
+    notes: tuple[str, ...] = ()
+    for name in offered():
+        try:
+            notes += named(name).check().notes
+        except PlatformError as error:
+            notes += (str(error),)
     closed = closed_state(settings.BRAINPOD.state)
     return (*notes, f"The state directory is {settings.BRAINPOD.state}. {closed}") if closed else notes

@@ -154,7 +154,7 @@ def test_the_frontend_is_of_the_version_that_planned() -> None:
 def test_what_buildkit_is_asked_names_secrets_and_says_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://user:hidden@proxy")
     request = cli.Request(
-        "/src", "/x/railpack-plan.json", "bp-1", tag="a:1", iidfile="/i", frontend="r/rp:1",
+        "/src", "/x/railpack-plan.json", "bp-1", tag="a:1", frontend="r/rp:1",
         arguments=(("cache-key", "bp-1"), ("secrets-hash", "0f")),
     )  # fmt: skip
     words = cli.Client("/usr/bin/docker", buildx=True).command(request, {"TOKEN": 7})

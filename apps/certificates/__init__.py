@@ -1,0 +1,1 @@
+"""Certificates of host names: requested by certbot, uploaded, kept, renewed."""

@@ -1,0 +1,1 @@
+"""Writing the records that prove a name: one module for each way."""

@@ -1,0 +1,138 @@
+"""What was seen of instances, written into their rows and told in the feed.
+
+Two look: the reconciler at what the engine says, the checker at what health checks find. That a process runs does not
+make what has a check healthy again: it is starting until its check passes.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from apps.core.states import move
+from apps.deployments import feed
+from apps.deployments.events import changed
+from apps.deployments.models import WORKLOAD_MOVES, Workload
+from apps.engines import recovery
+from apps.engines.base import State, Status
+
+RUNS_AGAIN = "It runs again; its health check has not passed yet."
+LONGEST = 300  # characters of a reason
+SILENT = datetime.timedelta(seconds=45)  # without an answer of the engine: the state is unknown
+
+
+def note(workload: Workload, status: Status, *, checked: bool) -> bool:
+    """Write down what the engine says of one it knows; whether that is news.
+
+    `checked`: a health check says when it is healthy.
+    """
+    if status.state is not State.UNKNOWN:
+        _note_return(workload)
+    state, reason = _seen(workload, status, checked)
+    if state is None:
+        return False
+    down = status.state is not State.RUNNING
+    fields: dict[str, Any] = {"reason": reason[:LONGEST], "restarts": status.restarts}
+    if down:
+        fields["failing"] = ""  # what the check found was of the process that has ended
+    if workload.state == state and all(getattr(workload, name) == value for name, value in fields.items()):
+        return False
+    news = down and (workload.state != "unhealthy" or workload.failing or status.restarts > workload.restarts)
+    fields["observed_at"] = timezone.now()
+    if workload.state == state:
+        Workload.objects.filter(pk=workload.pk).update(**fields)
+    elif not _moved(workload, state, **fields):
+        return True
+    if news and workload.serving:
+        feed.tell(workload, "restart", f"{status.reason[:1].upper()}{status.reason[1:]}.", level="warn")
+    changed(workload.pod_id)
+    return True
+
+
+def _seen(workload: Workload, status: Status, checked: bool) -> tuple[str | None, str]:
+    """The state that is to stand there, None for the one that does, and why."""
+    match status.state:
+        case State.RESTARTING | State.EXITED:
+            return "unhealthy", status.reason
+        case State.RUNNING if not workload.serving:
+            return None, ""  # what does not serve yet is judged by its health check
+        case State.RUNNING if not checked:
+            return "healthy", status.reason
+        case State.RUNNING if status.restarts > workload.restarts:
+            return "starting", RUNS_AGAIN
+        case State.RUNNING if workload.state in ("healthy", "starting"):
+            return workload.state, workload.reason if workload.state == "starting" else status.reason
+        case State.RUNNING if workload.failing:
+            return "unhealthy", workload.failing
+        case State.RUNNING:
+            return "starting", RUNS_AGAIN
+    return None, ""
+
+
+def _note_return(workload: Workload) -> None:
+    """Tell that the engine answers again, after it had been told that it does not."""
+    if workload.observed_at is None or not workload.serving:
+        return
+    silent = timezone.now() - workload.observed_at
+    if silent > SILENT and feed.told_since([workload], "engine"):
+        words = f"The engine answers again, after {recovery.age(silent.total_seconds())}."
+        feed.tell(workload, "engine", words)
+
+
+def failed(workload: Workload, words: str) -> bool:
+    """The health check of one that serves has failed often enough; False: it is not for the check to say any more."""
+    reason = words[:LONGEST]
+    if workload.state == "unhealthy":
+        Workload.objects.filter(pk=workload.pk, state="unhealthy").update(reason=reason, failing=reason)
+        changed(workload.pod_id)
+        return True
+    if not _moved(workload, "unhealthy", where=_as_known(workload), reason=reason, failing=reason):
+        return False
+    feed.tell(workload, "health", f"Unhealthy: {words}.", level="error")
+    return True
+
+
+def passed(workload: Workload, words: str) -> bool:
+    """Its health check passes; whether that is news."""
+    before, since = workload.state, workload.since
+    if not _moved(workload, "healthy", where=_as_known(workload), reason="", failing=""):
+        return False
+    took = f" after {recovery.age((timezone.now() - since).total_seconds())}" if since else ""
+    again = "Healthy again" if before == "unhealthy" else "Healthy"
+    feed.tell(workload, "health", f"{again}{took}: {words}.")
+    return True
+
+
+def _as_known(workload: Workload) -> dict[str, Any]:
+    """Nobody has seen something else of it while it was checked."""
+    return {"serving": True, "state": workload.state, "failing": workload.failing}
+
+
+def silent(workloads: list[Workload]) -> None:
+    """The engine does not answer for these, which serve. What is lost by the rule for its kind is called so.
+
+    The time counts from when somebody first asked in vain: a platform that was down itself has lost nothing.
+    """
+    now = timezone.now()
+    quiet = [w for w in workloads if w.observed_at is not None and now - w.observed_at > SILENT]
+    told = feed.told_since(quiet, "engine")
+    for workload in quiet:
+        since = told.get(workload.pk)
+        if since is None:
+            feed.tell(workload, "engine", "The engine does not answer: its state is unknown.", level="warn")
+            continue
+        passed_by = (now - since + SILENT).total_seconds()
+        rule: dict[str, Any] = {"listens": bool(workload.address), "others": 0}
+        if workload.state == "lost" or recovery.lost(passed_by, **rule) is recovery.Lost.WAIT:
+            continue
+        words = recovery.lost_words(passed_by, **rule)
+        if _moved(workload, "lost", reason=words[:LONGEST]):
+            feed.tell(workload, "lost", f"{words[0].upper()}{words[1:]}.", level="error")
+
+
+def _moved(workload: Workload, state: str, where: dict[str, Any] | None = None, **fields: Any) -> bool:
+    won = move(workload, state, table=WORKLOAD_MOVES, where=where, since=timezone.now(), **fields)
+    changed(workload.pod_id)
+    return won

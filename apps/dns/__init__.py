@@ -1,0 +1,1 @@
+"""Domains: what is one, and what the DNS says of it."""

@@ -1,0 +1,84 @@
+"""Wrong passwords, counted for each client's address: beyond a few in a minute it is answered 429 until that is over.
+
+nginx counts the guesses on their way to the page of 401. The first one too many leaves a file that is called after the
+minute and the address; while there is one, the password of that address' requests is not looked at, the right one
+neither, so that an answer says nothing about a guess. No reload, and no part of the platform has to run for it.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from collections.abc import Iterator
+
+from apps.edge import pages
+from apps.edge.base import EdgeState
+from apps.edge.layout import Layout
+from apps.edge.tables import LOGGED
+
+MOST = 10  # wrong passwords at once; as many more come back each minute
+SECONDS = 60  # after which an address that was refused may try again, at the latest
+ZONE = "brainpod_guesses"
+
+
+def maps(state: EdgeState, layout: Layout) -> Iterator[str]:
+    """The variables, where any site asks for a password. A request without credentials is no guess."""
+    if not any(site.password for site in state.sites):
+        return
+    yield f"limit_req_zone $bp_guesser zone={ZONE}:4m rate={MOST}r/m;"
+    yield "log_format brainpod_guess '-';"
+    yield 'map "$status:$http_authorization" $bp_guesser {'
+    yield "    volatile;"
+    yield '    "~^401:." $binary_remote_addr;'
+    yield '    default "";'
+    yield "}"
+    yield "map $limit_req_status $bp_guessed {"
+    yield "    volatile;"
+    yield "    REJECTED_DRY_RUN 1;"
+    yield '    default "";'
+    yield "}"
+    yield "map $time_iso8601 $bp_minute {"
+    yield '    "~^(?<bp_this_minute>[0-9T:-]{16})" $bp_this_minute;'
+    yield '    default "";'
+    yield "}"
+    yield "map $bp_ours $bp_refused_by {"
+    yield "    volatile;"
+    yield f'    "" "{layout.guesses}/$bp_minute-$remote_addr";'
+    yield f'    default "{pages.NO_FILE}";'
+    yield "}"
+    yield "map $status $bp_retry_after {"
+    yield "    volatile;"
+    yield f"    429 {SECONDS};"
+    yield '    default "";'
+    yield "}"
+
+
+def gate() -> Iterator[str]:
+    """In the `server` of a site with a password, before it is asked for."""
+    yield f"error_page 429 {pages.address('429')};"
+    yield "if (-f $bp_refused_by) { return 429; }"
+
+
+def count(layout: Layout) -> Iterator[str]:
+    """In the location of such a site's pages."""
+    yield "add_header Retry-After $bp_retry_after always;"
+    # Only counted here: the password was looked at already, and what is answered is for `gate` to say.
+    yield f"limit_req zone={ZONE} burst={MOST - 1} nodelay; limit_req_dry_run on; limit_req_log_level info;"
+    yield f'access_log "{layout.access_log}" {LOGGED};'
+    yield f'access_log "{layout.guesses}/$bp_minute-$remote_addr" brainpod_guess if=$bp_guessed;'
+
+
+def prepare(layout: Layout) -> None:
+    """The directory, which nginx's workers write and read."""
+    layout.guesses.mkdir(mode=0o700, exist_ok=True)
+    if layout.user and os.geteuid() == 0:
+        os.chown(layout.guesses, pwd.getpwnam(layout.user.split()[0]).pw_uid, -1)
+
+
+def forget(layout: Layout) -> None:
+    """Remove what counts no more."""
+    limit = time.time() - 2 * SECONDS
+    for path in layout.guesses.iterdir():
+        if path.stat().st_mtime < limit:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,50 @@
+"""The databases of a pod: their passwords, and how its apps reach them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+
+from apps import engines
+from apps.core.errors import PlatformError
+from apps.pods.contents import databases_of
+from apps.pods.models import Pod, Revision, Snapshot
+from apps.secretstore import secrets as secret_store
+from apps.servers.base import Access
+
+PASSWORD, ADMIN_PASSWORD = "password", "admin_password"  # under which they are kept at the path
+_BYTES = 24
+
+
+def credentials_path(pod_id: str, database: str) -> str:
+    """No app or Config has a secret of this name: those of people have no hyphen."""
+    return f"pods/{pod_id}/{database}/brainpod-credentials"
+
+
+def make_credentials(pod: Pod, database: str) -> int:
+    """New passwords, which nothing uses yet; their version. Raises Unavailable."""
+    made = {PASSWORD: secrets.token_urlsafe(_BYTES), ADMIN_PASSWORD: secrets.token_urlsafe(_BYTES)}
+    return secret_store().write(credentials_path(pod.pk, database), made)
+
+
+def placeholders(snapshot: Snapshot) -> dict[str, Access]:
+    """By name, with what tells one version of the passwords from another in their place."""
+    return {
+        name: spec.server.access(name, f"{name}-v{spec.credentials}") for name, spec in databases_of(snapshot).items()
+    }
+
+
+def accesses(revision: Revision, passwords: Mapping[str, str]) -> dict[str, Access]:
+    """How the apps of `revision` reach its databases where it runs; only those whose password is given."""
+    engine = engines.named(revision.engine or engines.default())
+    found = {}
+    for name, spec in databases_of(revision.snapshot()).items():
+        if name in passwords:
+            found[name] = spec.server.access(engine.peer_host(revision.pod_id, name), passwords[name])
+    return found
+
+
+def check_passwords(names: set[str], passwords: Mapping[str, str]) -> None:
+    """Raises PlatformError("secret_missing"): an app never starts with half an address of its database."""
+    if missing := names - passwords.keys():
+        raise PlatformError("secret_missing", f"The password of {min(missing)} was not read.", "Deploy again.")

@@ -1,0 +1,96 @@
+"""PostgresDB, MariaDB, Valkey: a server of the pod's own, its data on one of the pod's disks."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field as Constraint
+from pydantic import field_validator, model_validator
+
+from apps.core.errors import Detail, Invalid
+from apps.pods.kinds.base import Field, Kind, Part
+from apps.pods.kinds.types import OptionalName, Whole
+from apps.pods.sizes import OPTIONS
+from apps.servers.base import Server
+from apps.servers.mariadb import MARIADB
+from apps.servers.postgres import POSTGRES
+from apps.servers.valkey import VALKEY
+
+NEW_DISK = "newDisk"  # what the form asks besides: the size of a disk to be made with it
+USUAL_SIZE = 10  # GB
+
+
+class Spec(Part):
+    """`credentials`: which version of its passwords counts; made and raised by the platform, left out on input."""
+
+    server: ClassVar[Server]
+
+    version: str
+    instance: Literal[".25x", ".5x", "1x", "2x", "4x", "8x"] = "1x"
+    disk: OptionalName = ""
+    credentials: Annotated[Whole, Constraint(ge=0)] = 0
+
+    @field_validator("version")
+    @classmethod
+    def _version(cls, version: str) -> str:
+        if version not in cls.server.versions:
+            raise Invalid(f"must be one of {', '.join(cls.server.versions)}.")
+        return version
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Spec:
+        if not self.disk:
+            raise Invalid([Detail("disk", "is required: its data is on a disk of its own. Make one first.")])
+        return self
+
+
+class Postgres(Spec):
+    server = POSTGRES
+    version: str = "18"
+
+
+class Maria(Spec):
+    server = MARIADB
+    version: str = "11.8"
+
+
+class Keys(Spec):
+    server = VALKEY
+    version: str = "9"
+
+
+def _kind(spec: type[Spec], plural: str, about: str) -> Kind[Spec]:
+    server = spec.server
+    return Kind(
+        name=server.kind,
+        plural=plural,
+        icon="server",
+        about=about,
+        Spec=spec,
+        form=(
+            Field(
+                "version", "Version", "select", section=server.title, hint="It is fixed once deployed.",
+                options=tuple((version, f"{server.title} {version}") for version in server.versions),
+            ),
+            Field("instance", "Instance", "select", section=server.title, options=OPTIONS),
+            Field(
+                "disk", "Disk", "name", section="Data", kind="Disk", blank="A new disk",
+                hint="All its data is there. The disk stays when the database goes.",
+            ),
+            Field(
+                NEW_DISK, "Size of the new disk", "number", section="Data", unit="GB", placeholder=str(USUAL_SIZE),
+                when=(("disk", ("",)),), aside=True, hint="5 to 500. A disk grows later; it never shrinks.",
+            ),
+        ),
+        references=lambda it: {it.disk},
+        immutable=frozenset({"version", "disk"}),
+        runs=True,
+        server=server,
+    )  # fmt: skip
+
+
+DATABASES = (
+    _kind(Postgres, "PostgreSQL databases", "A PostgreSQL of the pod's own. Apps use ${name.uri}."),
+    _kind(Maria, "MariaDB databases", "A MariaDB of the pod's own. Apps use ${name.uri}."),
+    _kind(Keys, "Valkey stores", "A Valkey, which speaks Redis, of the pod's own. Apps use ${name.uri}."),
+)

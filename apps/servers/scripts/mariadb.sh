@@ -1,0 +1,33 @@
+# MariaDB: the data directory made whole or not at all, then the server, which sets the passwords as it starts.
+set -eu
+umask 077
+data=/data/mariadb
+if [ ! -d "$data/mysql" ]; then
+  echo "Making the data directory"
+  rm -rf -- "$data.new"
+  mkdir -- "$data.new"
+  mariadb-install-db --no-defaults --datadir="$data.new" --auth-root-authentication-method=normal \
+    --skip-test-db --skip-name-resolve --skip-log-bin >/dev/null
+  sync
+  mv -- "$data.new" "$data"
+fi
+at=/data/run
+mkdir -p -- "$at"
+mkfifo -- "$at/init.$$"
+trap 'rm -f -- "$at/init.$$"' EXIT
+sql="CREATE DATABASE IF NOT EXISTS brainpod CHARACTER SET utf8mb4;
+CREATE USER IF NOT EXISTS brainpod@'%';
+ALTER USER brainpod@'%' IDENTIFIED BY '$PASSWORD';
+GRANT ALL PRIVILEGES ON brainpod.* TO brainpod@'%';
+CREATE USER IF NOT EXISTS platform@'%';
+ALTER USER platform@'%' IDENTIFIED BY '$ADMIN_PASSWORD';
+GRANT ALL PRIVILEGES ON *.* TO platform@'%' WITH GRANT OPTION;
+DROP USER IF EXISTS root@localhost;
+DROP USER IF EXISTS root@'127.0.0.1';
+DROP USER IF EXISTS root@'::1';"
+unset PASSWORD ADMIN_PASSWORD
+(printf '%s\n' "$sql" > "$at/init.$$"; rm -f -- "$at/init.$$") &
+exec mariadbd --no-defaults --datadir="$data" --port="$PORT" --bind-address="$LISTEN" --socket="$at/mariadb.sock" \
+  --pid-file="$at/mariadb.pid" --init-file="$at/init.$$" --skip-name-resolve --character-set-server=utf8mb4 \
+  --innodb-buffer-pool-size="$((MEMORY / 2))M" --max-connections=100 --local-infile=OFF --secure-file-priv="$at" \
+  --skip-log-bin --slow-query-log=OFF --default-time-zone=+00:00

@@ -1,0 +1,1 @@
+"""Terminals in running instances: the sessions, their sockets, and who had which."""
