@@ -23,11 +23,23 @@ PAUSE = 0.02  # seconds between two looks
 
 def generation(layout: Layout, timeout: float = 5.0) -> int:
     """What the serving nginx says. Raises Unavailable("edge_unavailable")."""
+    said = answer(layout, timeout)
+    if not said.isdecimal():
+        raise _silent(layout, f"for {layout.dashboard_host} it says {said[:100]!r}, which is not ours")
+    return int(said)
+
+
+def answer(layout: Layout, timeout: float = 5.0) -> str:
+    """What nginx answers when asked for its generation: a number, unless it does not serve our configuration (yet)."""
     try:
-        return int(_asked_outside(layout, timeout) if layout.outside else _asked(layout, timeout))
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        hint = "Does it run, and include our directory?" if layout.outside else "Is the platform running?"
-        raise Unavailable("edge_unavailable", f"nginx does not answer: {error}", hint) from None
+        return (_asked_outside(layout, timeout) if layout.outside else _asked(layout, timeout)).strip()
+    except (OSError, http.client.HTTPException) as error:
+        raise _silent(layout, str(error)) from None
+
+
+def _silent(layout: Layout, why: str) -> Unavailable:
+    hint = "Does it run, and include our directory?" if layout.outside else "Is the platform running?"
+    return Unavailable("edge_unavailable", f"nginx does not answer: {why}", hint)
 
 
 def _asked(layout: Layout, timeout: float) -> str:
@@ -48,9 +60,7 @@ def _asked_outside(layout: Layout, timeout: float) -> str:
         connection.request("GET", outside.GENERATION, headers={"Host": layout.dashboard_host, "Connection": "close"})
         answer = connection.getresponse()
         text = answer.read(100).decode("latin-1")
-    if answer.status != 200:
-        raise ValueError(f"{layout.dashboard_host} is answered {answer.status} there")
-    return text
+    return text if answer.status == 200 else f"{answer.status} {answer.reason}"
 
 
 def test(binary: Path, layout: Layout, configuration: Path) -> None:
@@ -134,7 +144,7 @@ def reload(layout: Layout, number: int, timeout: float) -> None:
         words = complaints(layout.error_log, already)
         if any(not _retried(line) for line in words):
             raise Unavailable("edge_refused", f"nginx refuses the configuration: {words[-1]}")
-        return generation(layout) == number
+        return answer(layout) == str(number)  # a worker of before may know nothing of us
 
     def alone() -> bool:
         now = workers(pid)

@@ -137,7 +137,7 @@ class NginxEdge:
             guesses.forget(self.layout)
             failpoint("edge.switched")
             applied.write(self._applied, state)
-            if control.generation(self.layout) != number:  # an applier died between its rename and its reload
+            if control.answer(self.layout) != str(number):  # an applier died between its rename and its reload
                 control.reload(self.layout, number, self.patience)
                 return Applied(number, True)
             return Applied(number, False)
@@ -203,7 +203,7 @@ class NginxEdge:
         try:
             with self._noted():
                 control.accept(self.layout)
-                control.generation(self.layout)
+                control.answer(self.layout)  # there is somebody to reload
                 control.reload(self.layout, number, self.patience)
         except Unavailable as error:
             if error.code == "edge_unavailable":

@@ -161,6 +161,20 @@ def test_a_reload_that_fails_is_rolled_back(stand: Elsewhere) -> None:
     assert stand.ask("shop.test").json()["name"] == "app"
 
 
+def test_what_answered_before_us_is_waited_out(theirs: Elsewhere) -> None:
+    """Its reload command returns before its workers change: until then the operator's own site answers for ours."""
+    theirs.start()
+    outside = theirs.edge.layout.outside
+    assert outside
+    late = ("sh", "-c", '(sleep 1; exec "$@") > /dev/null 2>&1 &', "sh", *outside.reload)
+    slow = theirs.another(outside=Outside(outside.directory, late, outside.test, outside.pid, outside.user))
+    slow.prepare()
+    assert slow.served().refused == ""
+    assert slow.generation() == slow.served().generation
+    assert slow.apply(lambda: EdgeState((app("shop.test", theirs.upstream().address),))).reloaded
+    assert theirs.ask("shop.test").json()["name"] == "app"
+
+
 def test_it_may_come_later_and_go_hard(theirs: Elsewhere) -> None:
     upstream = theirs.upstream()
     theirs.write()
