@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.dashboard.deployment_pages import rollback
 from apps.engines.offers import TITLES
-from apps.pods import moving
+from apps.pods import kinds, moving
 from apps.pods.diff import defaults, flatten
 from apps.pods.kinds.job import Job
 from apps.pods.models import Pod, Resource, Revision
@@ -43,8 +43,10 @@ def revision_context(pod: Pod, revision: Revision) -> dict[str, Any]:
 
 
 def settings_of(resource: Resource) -> list[tuple[str, Any]]:
-    """The fields that are not the default."""
+    """The fields that are not the default, but for what the platform counts itself."""
     usual = defaults(resource.kind)
+    if kinds.get(resource.kind).server:
+        usual["credentials"] = resource.spec["credentials"]
     given = [(path, value) for path, value in flatten(resource).items() if usual.get(path) != value and value != ()]
     return [(path, value) for path, value in given if not _usual_in_row(path, value)]
 

@@ -42,18 +42,16 @@ class Track:
 
 
 def tracks(runs: Iterable[StageRun]) -> list[Track]:
-    """One track for each app, in the order the deployment took them up; a stage without a row is pending."""
+    """One track for each app, in the order the deployment took them up; what is not built has fewer stages."""
     by_app: dict[str, dict[str, StageRun]] = {}
     for run in runs:
         by_app.setdefault(run.app, {})[run.stage] = run
-    return [Track(app, tuple(_step(stage, found.get(stage)) for stage in STAGES)) for app, found in by_app.items()]
+    return [Track(app, tuple(_step(found[stage]) for stage in STAGES if stage in found)) for app, found in by_app.items()]
 
 
-def _step(stage: str, run: StageRun | None) -> Step:
-    if run is None:
-        return Step(stage, STAGE_TITLES[stage], "pending", None, None, "")
+def _step(run: StageRun) -> Step:
     since = run.started_at if run.state == "running" else None
-    return Step(stage, STAGE_TITLES[stage], run.state, run.seconds, since, run.note)
+    return Step(run.stage, STAGE_TITLES[run.stage], run.state, run.seconds, since, run.note)
 
 
 def failed_step(runs: Iterable[StageRun]) -> StageRun | None:

@@ -20,6 +20,7 @@ from apps.core.errors import PlatformError
 from apps.core.masking import Mask
 from apps.engines import engine
 from apps.engines.base import Engine, Handle, LogLine
+from apps.logs.levels import level
 from apps.logs.writer import LogWriter
 
 IDLE_SECONDS = 60.0  # a workload silent for this long has its writer closed
@@ -27,7 +28,6 @@ STORED_WITHIN = 30.0  # seconds: apps that say a line now and then have several 
 RETRY_SECONDS = 2.0  # after the engine went away
 SETTLE_SECONDS = 1.0  # after subscribing, before the second look at what was missed
 WAITING = 10_000  # lines taken from the engine and not yet written
-LEVELS = {"out": "info", "err": "warn", "engine": "engine"}
 
 Arrival = tuple[str, LogLine] | None  # None: the engine went away
 
@@ -139,7 +139,7 @@ class Collector:
     def _write(self, workload: str, writer: LogWriter, line: LogLine) -> None:
         if line.seq <= self._taken[workload]:
             return
-        writer.line(line.text, LEVELS[line.stream], source=line.seq)
+        writer.line(line.text, level(line.text, line.stream), source=line.seq)
         self._taken[workload] = line.seq
         self._used[workload] = time.monotonic()
 

@@ -192,3 +192,27 @@ def test_a_disk_goes_only_by_its_name(team: Team, alice: User, client_of: Callab
     draft = fresh(revision.pod).draft
     assert draft
     assert set(draft.snapshot()) == {"web"}
+
+
+def test_what_the_platform_counts_itself_is_no_setting(
+    store: SecretStore, team: Team, alice: User, client_of: Callable[..., Client]
+) -> None:
+    revision, client = shop(team), client_of(alice)
+    for text in (
+        page(client, revision.pod),
+        client.get(reverse("revision", args=[revision.pod.name, revision.version])).content.decode(),
+    ):
+        assert "<code>disk</code>" in text
+        assert "<code>credentials</code>" not in text
+
+
+def test_a_database_goes_through_the_stages_it_has(
+    store: SecretStore, team: Team, alice: User, client_of: Callable[..., Client]
+) -> None:
+    revision, client = shop(team), client_of(alice)
+    deployment = Deployment.objects.create(pod=revision.pod, revision=revision, trigger="manual", actor=alice)
+    for stage in ("launch", "health"):
+        deployment.stages.create(stage=stage, app="db", state="passed")
+    text = client.get(reverse("deployment", args=[revision.pod.name, deployment.pk])).content.decode()
+    stages = text[text.index("Stages of db") :].partition("</ol>")[0]
+    assert re.findall(r'stage-title">([^<]+)', stages) == ["Launch", "Health check"]
