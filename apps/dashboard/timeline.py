@@ -46,7 +46,9 @@ def tracks(runs: Iterable[StageRun]) -> list[Track]:
     by_app: dict[str, dict[str, StageRun]] = {}
     for run in runs:
         by_app.setdefault(run.app, {})[run.stage] = run
-    return [Track(app, tuple(_step(found[stage]) for stage in STAGES if stage in found)) for app, found in by_app.items()]
+    return [
+        Track(app, tuple(_step(found[stage]) for stage in STAGES if stage in found)) for app, found in by_app.items()
+    ]
 
 
 def _step(run: StageRun) -> Step:

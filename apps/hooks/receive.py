@@ -6,7 +6,8 @@ is locked: of a hundred identical deliveries at once the first deploys, the othe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 
@@ -34,18 +35,28 @@ class Verdict:
 
 
 @transaction.atomic
-def receive(*, pod_id: str, provider: str, delivery: str, event: Event) -> Verdict:
-    """Do what `event` asks for and keep a Receipt of it. What cannot be done is a verdict too."""
+def receive(*, pod_id: str, provider: str, delivery: str, events: Sequence[Event]) -> Verdict:
+    """Do what each of `events` asks for and keep a Receipt of it. What cannot be done is a verdict too."""
     pod = Pod.objects.select_for_update().filter(pk=pod_id, deleting_at=None).first()
     if pod is None:
         return Verdict("This pod is being deleted: nothing is deployed any more.", Outcome.REFUSED, status=409)
-    try:
-        with transaction.atomic():
-            verdict = _judge(pod, event)
-    except UserError as error:
-        verdict = Verdict(f"Not deployed. {error}", Outcome.REFUSED, status=error.status)
-    _keep(pod, provider, delivery, event, verdict)
-    return verdict
+    verdicts = []
+    for event in events or (Other("a delivery that tells of nothing"),):
+        try:
+            with transaction.atomic():
+                verdict = _judge(pod, event)
+        except UserError as error:
+            verdict = Verdict(f"Not deployed. {error}", Outcome.REFUSED, status=error.status)
+        _keep(pod, provider, delivery, event, verdict)
+        verdicts.append(verdict)
+    return _together(verdicts)
+
+
+def _together(verdicts: list[Verdict]) -> Verdict:
+    """The one that says most: something deploys, or something was refused; in the words of all."""
+    telling = {Outcome.DEPLOYING: 2, Outcome.REFUSED: 1}
+    first = max(verdicts, key=lambda verdict: telling.get(verdict.outcome, 0))
+    return replace(first, words=" ".join(dict.fromkeys(verdict.words for verdict in verdicts)))
 
 
 def _judge(pod: Pod, event: Event) -> Verdict:
@@ -94,7 +105,10 @@ def _follow(pod: Pod, push: Push) -> Verdict:
     if not on_branch:
         watched = sorted({a.spec["source"].get("branch") or "the default branch" for a in apps})
         who = f"{_names([a.name for a in apps])} {'watches' if len(apps) == 1 else 'watch'}"
-        return Verdict(f"No app watches branch {push.branch}: {who} {_names(watched)}.")
+        words = f"No app watches branch {push.branch}: {who} {_names(watched)}."
+        if not push.default_branch and not all(a.spec["source"].get("branch") for a in apps):
+            words += " Which branch is the default one was not said: name it in the app's source."
+        return Verdict(words)
     tips = {tip.app: tip for tip in Tip.objects.filter(pod=pod)}
     judged = [(app, news(app, push, tips.get(app.app))) for app in on_branch]
     for app, found in judged:

@@ -47,8 +47,8 @@ def _handle(request: HttpRequest, pod: str) -> Verdict:
     keys = keys_of(pod)
     if provider is None or not provider.signed(request.headers, body, keys):
         raise UserError("webhook_signature", REFUSED, status=401)
-    event = provider.read(request.headers, body)
-    return receive(pod_id=pod, provider=provider.name, delivery=provider.delivery(request.headers), event=event)
+    events = provider.read(request.headers, body)
+    return receive(pod_id=pod, provider=provider.name, delivery=provider.delivery(request.headers), events=events)
 
 
 def _length(request: HttpRequest) -> int:

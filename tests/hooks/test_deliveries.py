@@ -316,7 +316,7 @@ def test_a_deployment_that_cannot_be_is_said(hook: Hook, alice: User) -> None:
     deployments.delete_pod(pod=hook.pod, confirmation=hook.pod.name, by=alice)
     assert hook.push(B).status_code == 401  # as for a pod that is gone
     event = receive.Push(("https://github.com/octo/shop",), branch="main", head=B)
-    told = receive.receive(pod_id=hook.pod.pk, provider="GitHub", delivery="", event=event)
+    told = receive.receive(pod_id=hook.pod.pk, provider="GitHub", delivery="", events=[event])
     assert (told.status, told.outcome) == (409, "refused")
 
 

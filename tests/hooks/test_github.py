@@ -66,12 +66,13 @@ def test_the_example_of_githubs_documentation() -> None:
 
 def test_a_host_is_known_by_its_headers() -> None:
     assert isinstance(providers.find({"X-GitHub-Event": "push"}), GitHub)
-    assert providers.find({"X-Gitlab-Event": "Push Hook"}) is None
+    assert providers.find({"X-Svn-Event": "push"}) is None
 
 
 def read(payload: Any, event: str = "push", *, form: bool = False, content_type: str = "") -> Any:
     body, headers = signed(payload, KEY, event=event, form=form)
-    return GitHub().read(headers | ({"Content-Type": content_type} if content_type else {}), body)
+    (event_read,) = GitHub().read(headers | ({"Content-Type": content_type} if content_type else {}), body)
+    return event_read
 
 
 @pytest.mark.parametrize("form", [False, True])

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from apps.hooks.providers.base import Provider
+from apps.hooks.providers.bitbucket import Bitbucket
+from apps.hooks.providers.gitea import Gitea
 from apps.hooks.providers.github import GitHub
+from apps.hooks.providers.gitlab import GitLab
 
-PROVIDERS: tuple[Provider, ...] = (GitHub(),)
+# Gitea and Forgejo send GitHub's headers too.
+PROVIDERS: tuple[Provider, ...] = (Gitea(), GitHub(), GitLab(), Bitbucket())
 
 
 def find(headers: Mapping[str, str]) -> Provider | None:

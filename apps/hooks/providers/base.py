@@ -64,6 +64,9 @@ class Provider(Protocol):
         """The host's number for this delivery. Not covered by the signature: for people to look it up, no more."""
         ...
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> Event:
-        """What happened. Raises UserError `webhook_content_type` (415) or `webhook_malformed` (400)."""
+    def read(self, headers: Mapping[str, str], body: bytes) -> Sequence[Event]:
+        """What happened: one thing, but for hosts that tell of all the branches of a push at once.
+
+        Raises UserError `webhook_content_type` (415) or `webhook_malformed` (400).
+        """
         ...

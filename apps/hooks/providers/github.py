@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import dataclasses
 import time
-import urllib.parse
 from collections.abc import Mapping, Sequence
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from apps.core.errors import UserError
-from apps.hooks.providers.base import Event, Other, Ping, Push
-from apps.pods.kinds.app import COMMIT
+from apps.hooks.providers.base import Event, Other, Ping
+from apps.hooks.providers.reading import addresses, json_of, made_by, moved, other, parsed
 
 MOST_COMMITS = 2048  # GitHub lists no more of a push
 FUTURE = 24 * 3600  # seconds that the host's clock may be ahead of ours before we do not believe it
@@ -35,7 +32,7 @@ class _Repository(BaseModel, strict=True):
 
     @property
     def urls(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(filter(None, (self.clone_url, self.ssh_url, self.html_url))))
+        return addresses(self.clone_url, self.ssh_url, self.html_url)
 
 
 class _Push(BaseModel, strict=True):
@@ -61,92 +58,37 @@ class GitHub:
         return "X-GitHub-Event" in headers
 
     def signed(self, headers: Mapping[str, str], body: bytes, keys: Sequence[str]) -> bool:
-        given = headers.get("X-Hub-Signature-256", "").encode("utf-8", "replace")
-        found = False
-        for key in keys:
-            made = b"sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest().encode()
-            found |= hmac.compare_digest(given, made) and bool(key)
-        return found
+        return made_by(headers.get("X-Hub-Signature-256", ""), body, keys)
 
     def delivery(self, headers: Mapping[str, str]) -> str:
         return headers.get("X-GitHub-Delivery", "")
 
-    def read(self, headers: Mapping[str, str], body: bytes) -> Event:
-        text = _json(headers.get("Content-Type", ""), body)
+    def read(self, headers: Mapping[str, str], body: bytes) -> Sequence[Event]:
+        text = json_of(self.name, headers.get("Content-Type", ""), body, form=True)
         event = headers.get("X-GitHub-Event", "")
-        try:
-            match event:
-                case "push":
-                    return _push(_Push.model_validate_json(text))
-                case "ping":
-                    about = _Ping.model_validate_json(text).repository
-                    return Ping(about.urls if about else ())
-        except (ValidationError, ValueError) as error:
-            raise _malformed(error) from None
-        return Other(f"event {event}" if event else "event without a name")
-
-
-def _json(content_type: str, body: bytes) -> bytes:
-    """The JSON in a body of either of GitHub's two content types."""
-    match content_type.partition(";")[0].strip().lower():
-        case "application/json":
-            return body
-        case "application/x-www-form-urlencoded":
-            try:
-                fields = urllib.parse.parse_qs(
-                    body.decode("ascii"), strict_parsing=True, errors="strict", max_num_fields=4
-                )
-            except ValueError as error:
-                raise _malformed(error) from None
-            payloads = fields.get("payload", [])
-            if len(payloads) != 1:
-                raise _malformed(ValueError())
-            return payloads[0].encode("utf-8", "replace")
-    raise UserError(
-        "webhook_content_type",
-        "The content type is not one that a webhook of GitHub has.",
-        "Choose application/json in the webhook's settings.",
-        status=415,
-    )
-
-
-def _malformed(error: Exception) -> UserError:
-    """Names the field at fault; never repeats what was sent."""
-    where = ""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        where = f" {field}: {first['msg']}." if field else f" {first['msg']}."
-    words = f"The signature is right, but the payload is not what GitHub describes.{where}"
-    return UserError("webhook_malformed", words, "Is it sent by GitHub itself?", status=400)
+        match event:
+            case "push":
+                return [_push(parsed(self.name, _Push, text))]
+            case "ping":
+                about = parsed(self.name, _Ping, text).repository
+                return [Ping(about.urls if about else ())]
+        return other(event)
 
 
 def _push(payload: _Push) -> Event:
-    kind, _, name = payload.ref.removeprefix("refs/").partition("/")
-    if not payload.ref.startswith("refs/") or kind not in ("heads", "tags") or not name:
-        return Other("push to something that is neither a branch nor a tag")
-    head, before = _commit(payload.after, "after"), _commit(payload.before, "before")
-    deleted = payload.deleted or not head
+    push = moved(payload.ref, payload.before, payload.after, payload.repository.urls)
+    if isinstance(push, Other):
+        return push
     at = payload.repository.pushed_at
-    return Push(
-        repository_urls=payload.repository.urls,
-        branch=name if kind == "heads" else "",
-        tag=name if kind == "tags" else "",
-        head="" if deleted else head,
-        before=before,
-        deleted=deleted,
+    return dataclasses.replace(
+        push,
+        head="" if payload.deleted else push.head,
+        deleted=payload.deleted or push.deleted,
         default_branch=payload.repository.default_branch or "",
         message=payload.head_commit.message if payload.head_commit else "",
         pushed_at=at if isinstance(at, int) and 0 < at < time.time() + FUTURE else None,
-        paths=_paths(payload, head),
+        paths=_paths(payload, push.head),
     )
-
-
-def _commit(sha: str, field: str) -> str:
-    """`sha`, or empty for the zeros that stand for none."""
-    if not COMMIT.fullmatch(sha):
-        raise UserError("webhook_malformed", f"The payload's {field} is no commit id.", status=400)
-    return sha if sha.strip("0") else ""
 
 
 def _paths(payload: _Push, head: str) -> frozenset[str] | None:
