@@ -1,4 +1,4 @@
-"""Gitea and Forgejo: https://docs.gitea.com/usage/webhooks and https://forgejo.org/docs/latest/user/webhooks/"""
+"""Gitea, and Forgejo, which kept its format: https://docs.gitea.com/usage/webhooks"""
 
 from __future__ import annotations
 
