@@ -77,7 +77,7 @@ def test_settings_that_are_named_exist(page: Path) -> None:
 def test_modules_named_in_the_code_exist() -> None:
     """Docstrings point to documents too."""
     for path in [*(ROOT / "apps").rglob("*.py"), *(ROOT / "brainpod").rglob("*.py"), ROOT / "requirements.txt"]:
-        for named in re.findall(r"docs/[\w/-]*\w(?:\.md)?", path.read_text()):
+        for named in re.findall(r"(?<!/)docs/[\w/-]*\w(?:\.md)?", path.read_text()):
             found = [ROOT / named, *(ROOT / named).parent.glob(f"{Path(named).name}*")]
             assert any(one.exists() for one in found), f"{path.relative_to(ROOT)} names {named}"
 
