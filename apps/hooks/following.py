@@ -68,14 +68,18 @@ def is_skipped(push: Push) -> bool:
     return bool(SKIP.search(push.message))
 
 
-def news(app: Follower, push: Push, tip: Tip | None) -> News:
-    """What `push` is to `app`, which has followed its branch as far as `tip`."""
+def news(app: Follower, push: Push, tip: Tip | None, *, again: bool = False) -> News:
+    """What `push` is to `app`, which has followed its branch as far as `tip`.
+
+    `again`: somebody asks for it once more; that it was received before is then no reason to leave it.
+    """
     if tip and (tip.repository, tip.branch) != (app.repo, app.branch):
         tip = None  # it followed something else
     if tip:
         if tip.head == push.head:
-            return News.REPEATED
-        if is_older(push, tip):
+            if not again:
+                return News.REPEATED
+        elif is_older(push, tip):
             return News.OLD
     if app.stands == push.head:
         return News.THERE

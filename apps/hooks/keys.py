@@ -12,7 +12,7 @@ from apps.hooks.models import Webhook
 from apps.secretstore import secrets as store
 
 log = structlog.get_logger(__name__)
-_POD = re.compile(r"[0-9a-z]{16}")
+POD = re.compile(r"[0-9a-z]{16}")
 _NOBODY = "0" * 16
 NEW, OLD = "new", "old"  # the names of the two keys in one version
 
@@ -31,7 +31,7 @@ def keys_of(pod_id: str) -> tuple[str, str]:
     For a pod that is not there or has none: keys nobody knows, found with the same steps, so that an answer and the
     time it takes do not tell which pods exist. Raises Unavailable when the store does not answer.
     """
-    pod_id = pod_id if _POD.fullmatch(pod_id) else _NOBODY
+    pod_id = pod_id if POD.fullmatch(pod_id) else _NOBODY
     row = Webhook.objects.filter(pod=pod_id, pod__deleting_at=None).first()
     try:
         kept = store().read(path_of(pod_id), row.version if row else 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -54,10 +55,14 @@ class Outcome(models.TextChoices):
     DEPLOYING = "deploying"
     NOTHING = "nothing"  # all is well and there was nothing to do
     REFUSED = "refused"  # it asked for something that cannot be done now
+    UNSIGNED = "unsigned"  # nobody knows who sent it
 
 
 class Receipt(models.Model):
-    """A delivery whose signature was right, and what became of it, in words."""
+    """A delivery and what became of it, in words.
+
+    `event`: what it told, as apps.hooks.events writes it, to be judged again; None where that is of no use.
+    """
 
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="receipts")
     provider = models.CharField(max_length=20)
@@ -66,6 +71,8 @@ class Receipt(models.Model):
     head = models.CharField(max_length=64, blank=True)
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     verdict = models.CharField(max_length=500)
+    event = models.JSONField(null=True)
+    again_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     deployment = models.ForeignKey(Deployment, null=True, on_delete=models.SET_NULL, related_name="+")
     received_at = models.DateTimeField(auto_now_add=True)
 

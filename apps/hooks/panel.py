@@ -10,7 +10,7 @@ from django.urls import reverse
 from apps.hooks.models import Receipt, Webhook
 from apps.pods.models import Pod
 
-SHOWN = 10
+SHOWN = 5  # in the settings; the inbox has them all
 
 
 @dataclass(frozen=True, slots=True)

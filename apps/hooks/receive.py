@@ -10,17 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from apps.accounts.models import User
 from apps.core.errors import Conflict, UserError
 from apps.deployments import actions as deployments
 from apps.deployments.models import Deployment, Trigger
+from apps.hooks import events
 from apps.hooks.following import Follower, News, built_from, followers, is_older, is_skipped, news
-from apps.hooks.models import Outcome, Receipt, Tip
+from apps.hooks.keys import POD
+from apps.hooks.models import Outcome, Receipt, Tip, Webhook
 from apps.hooks.providers.base import Event, Other, Ping, Push
 from apps.hooks.repositories import repositories
 from apps.pods.models import Pod, Revision
 
 KEPT = 100  # receipts of one pod
+UNSIGNED_KEPT = 20  # and of those that nobody signed, so that they push no other out
 SHORT = 7  # characters of a commit that people read
 
 
@@ -35,21 +40,53 @@ class Verdict:
 
 
 @transaction.atomic
-def receive(*, pod_id: str, provider: str, delivery: str, events: Sequence[Event]) -> Verdict:
-    """Do what each of `events` asks for and keep a Receipt of it. What cannot be done is a verdict too."""
+def receive(*, pod_id: str, provider: str, delivery: str, told: Sequence[Event]) -> Verdict:
+    """Do what each of `told` asks for and keep a Receipt of it. What cannot be done is a verdict too."""
     pod = Pod.objects.select_for_update().filter(pk=pod_id, deleting_at=None).first()
     if pod is None:
         return Verdict("This pod is being deleted: nothing is deployed any more.", Outcome.REFUSED, status=409)
     verdicts = []
-    for event in events or (Other("a delivery that tells of nothing"),):
-        try:
-            with transaction.atomic():
-                verdict = _judge(pod, event)
-        except UserError as error:
-            verdict = Verdict(f"Not deployed. {error}", Outcome.REFUSED, status=error.status)
+    for event in told or (Other("a delivery that tells of nothing"),):
+        verdict = _judged(pod, event)
         _keep(pod, provider, delivery, event, verdict)
         verdicts.append(verdict)
     return _together(verdicts)
+
+
+@transaction.atomic
+def redeliver(*, receipt: Receipt, by: User) -> Verdict:
+    """Judge once more what came in, with a Receipt of its own. Raises Conflict("webhook_not_kept")."""
+    pod = Pod.objects.select_for_update().get(pk=receipt.pod_id)
+    if pod.deleting_at:
+        raise Conflict("pod_deleting", f"{pod.name} is being deleted.", "Nothing in it can be changed any more.")
+    if receipt.event is None:
+        raise Conflict("webhook_not_kept", "What this delivery told was not kept.", "Redeliver it at the git host.")
+    event = events.read(receipt.event)
+    verdict = _judged(pod, event, again=True)
+    _keep(pod, receipt.provider, receipt.delivery, event, verdict, by)
+    return verdict
+
+
+def keep_unsigned(*, pod_id: str, provider: str, delivery: str, words: str) -> None:
+    """Write down that a delivery's signature did not match, for those who wonder why nothing happens."""
+    if not POD.fullmatch(pod_id) or not Webhook.objects.filter(pod=pod_id).exists():
+        return
+    Receipt.objects.create(
+        pod_id=pod_id,
+        provider=plain(provider, 20),
+        delivery=plain(delivery, 64),
+        outcome=Outcome.UNSIGNED,
+        verdict=words,
+    )
+    _forget(Receipt.objects.filter(pod=pod_id, outcome=Outcome.UNSIGNED), UNSIGNED_KEPT)
+
+
+def _judged(pod: Pod, event: Event, *, again: bool = False) -> Verdict:
+    try:
+        with transaction.atomic():
+            return _judge(pod, event, again)
+    except UserError as error:
+        return Verdict(f"Not deployed. {error}", Outcome.REFUSED, status=error.status)
 
 
 def _together(verdicts: list[Verdict]) -> Verdict:
@@ -59,14 +96,14 @@ def _together(verdicts: list[Verdict]) -> Verdict:
     return replace(first, words=" ".join(dict.fromkeys(verdict.words for verdict in verdicts)))
 
 
-def _judge(pod: Pod, event: Event) -> Verdict:
+def _judge(pod: Pod, event: Event, again: bool) -> Verdict:
     match event:
         case Ping():
             return Verdict(_greeting(pod, event))
         case Other():
             return Verdict(f"Nothing to do: {event.what}. Only pushes deploy.")
         case Push():
-            return _dismissed(event) or _follow(pod, event)
+            return _dismissed(event) or _follow(pod, event, again)
 
 
 def _greeting(pod: Pod, ping: Ping) -> str:
@@ -93,7 +130,7 @@ def _dismissed(push: Push) -> Verdict | None:
     return None
 
 
-def _follow(pod: Pod, push: Push) -> Verdict:
+def _follow(pod: Pod, push: Push, again: bool) -> Verdict:
     base = _base(pod)
     if base is None:
         return Verdict(f"Nothing of {pod.name} was deployed yet: deploy its draft first.")
@@ -110,7 +147,7 @@ def _follow(pod: Pod, push: Push) -> Verdict:
             words += " Which branch is the default one was not said: name it in the app's source."
         return Verdict(words)
     tips = {tip.app: tip for tip in Tip.objects.filter(pod=pod)}
-    judged = [(app, news(app, push, tips.get(app.app))) for app in on_branch]
+    judged = [(app, news(app, push, tips.get(app.app), again=again)) for app in on_branch]
     for app, found in judged:
         if found is not News.OLD and not (found is News.REPEATED and is_older(push, tips[app.app])):
             _mark(pod, app, push)
@@ -157,7 +194,7 @@ def _names(names: list[str]) -> str:
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
-def _keep(pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict) -> None:
+def _keep(pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict, by: User | None = None) -> None:
     push = event if isinstance(event, Push) else Push(())
     Receipt.objects.create(
         pod=pod,
@@ -168,10 +205,17 @@ def _keep(pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict
         outcome=verdict.outcome,
         verdict=plain(verdict.words, 500),
         deployment=verdict.deployment,
+        event=events.kept(event),
+        again_by=by,
     )
-    last = Receipt.objects.filter(pod=pod).order_by("-id").values_list("pk", flat=True)[KEPT - 1 : KEPT].first()
+    _forget(Receipt.objects.filter(pod=pod).exclude(outcome=Outcome.UNSIGNED), KEPT)
+
+
+def _forget(receipts: QuerySet[Receipt], most: int) -> None:
+    """All but the newest `most`."""
+    last = receipts.order_by("-id").values_list("pk", flat=True)[most - 1 : most].first()
     if last:
-        Receipt.objects.filter(pod=pod, pk__lt=last).delete()
+        receipts.filter(pk__lt=last).delete()
 
 
 def plain(text: str, longest: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import structlog
 from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
@@ -11,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from apps.core.errors import Unavailable, UserError
 from apps.hooks import limit, providers
 from apps.hooks.keys import keys_of
-from apps.hooks.receive import Verdict, plain, receive
+from apps.hooks.receive import Verdict, keep_unsigned, plain, receive
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +35,8 @@ def hook(request: HttpRequest, pod: str) -> JsonResponse:
         if error.code == "webhook_signature" and (seconds := limit.too_many(request, pod)):
             words = "Too many deliveries with a bad signature: try again later, with the pod's own secret."
             return _answer(words, 429, **{"Retry-After": str(seconds)})
+        if error.code == "webhook_signature":
+            return _Unsigned(request, pod)
         return _answer(str(error), error.status)
     except UnreadablePostError:
         return _answer("The delivery ended early.", 400)
@@ -47,8 +51,23 @@ def _handle(request: HttpRequest, pod: str) -> Verdict:
     keys = keys_of(pod)
     if provider is None or not provider.signed(request.headers, body, keys):
         raise UserError("webhook_signature", REFUSED, status=401)
-    events = provider.read(request.headers, body)
-    return receive(pod_id=pod, provider=provider.name, delivery=provider.delivery(request.headers), events=events)
+    told = provider.read(request.headers, body)
+    return receive(pod_id=pod, provider=provider.name, delivery=provider.delivery(request.headers), told=told)
+
+
+class _Unsigned(JsonResponse):
+    """Noted after it was sent, so that the time it takes does not tell whether there is such a pod."""
+
+    def __init__(self, request: HttpRequest, pod: str) -> None:
+        super().__init__({"verdict": REFUSED}, status=401)
+        self._hook, self._headers = pod, request.headers
+
+    def close(self) -> None:
+        super().close()
+        provider = providers.find(self._headers)
+        name, delivery = (provider.name, provider.delivery(self._headers)) if provider else ("", "")
+        with contextlib.suppress(DatabaseError):
+            keep_unsigned(pod_id=self._hook, provider=name, delivery=delivery, words=REFUSED)
 
 
 def _length(request: HttpRequest) -> int:

@@ -137,7 +137,7 @@ pods pod-new pod pod-bar pod-settings pod-region pod-engine pod-deletion
 cloudflare cloudflare-purges
 resource-kinds resource-new resource resource-deletion
 workload-log draft draft-discard deployments deployment cancellation remedy deployment-log deployment-log-text
-revisions revision webhook webhook-secret webhook-rotation
+revisions revision webhook webhook-secret webhook-rotation webhook-deliveries
 terminals git-access git-access-connection git-access-check git-access-secret git-access-sign-in
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
@@ -165,6 +165,7 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "terminal": Row(lambda world: {"name": "web"}),
     "terminal-ending": Row(lambda world: {"session": _terminal(world)}),
     "account-session": Row(lambda world: {"pk": 10**9}),
+    "webhook-redelivery": Row(lambda world: {"pk": 10**9}),
     "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
     "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
 }

@@ -208,7 +208,7 @@ def test_who_cannot_sign_learns_nothing(hook: Hook, signature: str | None) -> No
     paths = [hook.path, "/hooks/0123456789abcdef", "/hooks/x", "/hooks/" + "A" * 64, "/hooks/" + hook.pod.name]
     answers = [Client().post(path, body, content_type=kind, headers=given) for path in paths]
     assert {(a.status_code, a.content) for a in answers} == {(401, json.dumps({"verdict": REFUSED}).encode())}
-    assert not Receipt.objects.exists()
+    assert list(Receipt.objects.values_list("pod", "outcome", "about")) == [(hook.pod.pk, "unsigned", "")]
 
 
 def test_a_key_of_another_pod_and_of_none(hook: Hook, make_hook: Make, team: Team, alice: User) -> None:
@@ -316,7 +316,7 @@ def test_a_deployment_that_cannot_be_is_said(hook: Hook, alice: User) -> None:
     deployments.delete_pod(pod=hook.pod, confirmation=hook.pod.name, by=alice)
     assert hook.push(B).status_code == 401  # as for a pod that is gone
     event = receive.Push(("https://github.com/octo/shop",), branch="main", head=B)
-    told = receive.receive(pod_id=hook.pod.pk, provider="GitHub", delivery="", events=[event])
+    told = receive.receive(pod_id=hook.pod.pk, provider="GitHub", delivery="", told=[event])
     assert (told.status, told.outcome) == (409, "refused")
 
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.roles import Role
+from apps.core.errors import NotFound
 from apps.dashboard.access import Request, pod_page
+from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render
-from apps.hooks import actions
+from apps.hooks import actions, receive
+from apps.hooks.models import Outcome, Receipt
 from apps.pods.models import Pod
+
+_WORDS = {
+    Outcome.DEPLOYING: "Deployed something",
+    Outcome.NOTHING: "Nothing to do",
+    Outcome.REFUSED: "Could not be done",
+    Outcome.UNSIGNED: "Signature did not match",
+}
 
 
 @pod_page(needs=Role.DEVELOPER)
@@ -40,3 +50,34 @@ def webhook_rotation(request: Request, pod: Pod) -> HttpResponse:
         actions.rotate_key(pod=pod, by=request.user)
         messages.success(request, "There is a new secret; the old one counts for 24 hours more.")
     return redirect("pod-settings", pod=pod.name)
+
+
+@pod_page()
+@require_safe
+def deliveries(request: Request, pod: Pod) -> HttpResponse:
+    """The inbox: what came in on the webhook, the newest first."""
+    wanted = request.GET.get("outcome", "")
+    found = Receipt.objects.filter(pod=pod).select_related("deployment", "again_by")
+    if wanted in Outcome.values:
+        found = found.filter(outcome=wanted)
+    return render(
+        request,
+        "webhooks/deliveries.html",
+        frame(pod, request.access)
+        | {
+            "receipts": list(found),
+            "wanted": wanted,
+            "outcomes": [(one, _WORDS[one]) for one in Outcome],
+        },
+    )
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def redelivery(request: Request, pod: Pod, pk: int) -> HttpResponse:
+    receipt = Receipt.objects.filter(pod=pod, pk=pk).first()
+    if receipt is None:
+        raise NotFound("such delivery to this pod")
+    verdict = receive.redeliver(receipt=receipt, by=request.user)
+    messages.add_message(request, messages.WARNING if verdict.outcome == "refused" else messages.INFO, verdict.words)
+    return redirect("webhook-deliveries", pod=pod.name)

@@ -1,0 +1,29 @@
+"""Events as they are kept, to be judged once more when somebody asks for it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from apps.hooks.providers.base import Event, Ping, Push
+
+MOST_PATHS = 1000  # of a push that are kept; with more it counts as one whose paths are not known
+_PUSH, _PING = TypeAdapter(Push), TypeAdapter(Ping)
+
+
+def kept(event: Event) -> dict[str, Any] | None:
+    """None for what nothing ever comes of."""
+    match event:
+        case Push(paths=paths):
+            if paths is not None and len(paths) > MOST_PATHS:
+                event = dataclasses.replace(event, paths=None)
+            return {"push": _PUSH.dump_python(event, mode="json")}
+        case Ping():
+            return {"ping": _PING.dump_python(event, mode="json")}
+    return None
+
+
+def read(kept: dict[str, Any]) -> Event:
+    return _PUSH.validate_python(kept["push"]) if "push" in kept else _PING.validate_python(kept["ping"])
