@@ -246,7 +246,7 @@ class Server(Protocol):
         """The rows of one statement as they come, read-only, up to the caps; for exports."""
         ...
 
-    def cancel(self, token: str) -> bool:
+    def cancel(self, token: str, database: str = "") -> bool:
         """End a statement that `query` or `stream` of the same user began; False where it runs no more."""
         ...
 

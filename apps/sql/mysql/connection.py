@@ -34,10 +34,13 @@ class Connection(pymysql.connections.Connection):  # type: ignore[type-arg]
     deadline = 0.0
     received = 0  # bytes
     most = 0  # bytes, 0 for any number
+    _set_at = 0.0
 
     def _read_bytes(self, num_bytes: int) -> bytes:
-        if self.deadline:
-            self._read_timeout = max(0.05, self.deadline - time.monotonic())
+        now = time.monotonic()
+        if self.deadline and now - self._set_at > 0.2:  # each packet of a long answer comes through here
+            self._set_at = now
+            self._sock.settimeout(max(0.05, self.deadline - now))  # type: ignore[attr-defined]
         self.received += num_bytes
         if self.most and self.received > self.most:
             raise Overflow

@@ -131,7 +131,7 @@ class MySQL:
         else:
             ask(connection, "SET SESSION max_execution_time = %s", [int(seconds * 1000)])
 
-    def cancel(self, token: str) -> bool:
+    def cancel(self, token: str, database: str = "") -> bool:
         return kill(self.where, token)
 
     def create_database(self, name: str, *, owner: str = "") -> None:

@@ -30,7 +30,7 @@ class Statement:
         """Raises what the server refuses."""
         if "\0" in text:
             raise Invalid("A statement has no NUL in it.")
-        self._connection.deadline = time.monotonic() + self._caps.seconds
+        self._connection._set_at, self._connection.deadline = 0.0, time.monotonic() + self._caps.seconds
         with self._ending():
             self._cursor.execute(text)
         if self._cursor.description:

@@ -129,18 +129,18 @@ class Postgres:
                 connection.execute("BEGIN READ ONLY")
             if started is not None:
                 started(token)
-            statement = Statement(self.where, connection, caps, drain=not read_only)
+            statement = Statement(self.where.at(database), connection, caps, drain=not read_only)
             statement.begin(sql)
             yield statement
         finally:
             connection.close()  # a transaction that is open is rolled back
 
-    def cancel(self, token: str) -> bool:
+    def cancel(self, token: str, database: str = "") -> bool:
         asks = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = %s AND usename = %s"
         if not token.startswith("brainpod "):
             return False
         with refusing(self.where):
-            return self._to().execute(asks, [token, self.where.username]).fetchone() == (True,)
+            return self._to(database).execute(asks, [token, self.where.username]).fetchone() == (True,)
 
     def create_database(self, name: str, *, owner: str = "") -> None:
         asked.name("name", name)

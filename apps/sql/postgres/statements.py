@@ -5,23 +5,25 @@ The extended protocol is used because with it the server itself takes one statem
 
 from __future__ import annotations
 
-import array
-import fcntl
+import os
 import select
-import termios
+import socket
+import struct
 import time
 from collections.abc import Iterator
 
 import psycopg
 from psycopg import pq
 
-from apps.core.errors import Invalid
+from apps.core.errors import Invalid, PlatformError, UserError
 from apps.sql import refusals
 from apps.sql.base import Caps, Cell, Where
 from apps.sql.cells import Cutter, rows_note, size_note
-from apps.sql.postgres.connection import Connection, translated
+from apps.sql.postgres.connection import Connection, connect, translated
 
-_GRACE = 5  # seconds for a cancelled statement to end
+_KERNEL = 8 << 20  # bytes that may wait in the kernel
+_RECEIVED_AT = 128  # of tcpi_bytes_received in struct tcp_info
+_GRACE = 2  # seconds for a cancelled statement to end
 _INTEGERS, _FLOATS, _TRUTH = frozenset((20, 21, 23, 26)), frozenset((700, 701)), 16
 _CHANGES = ("INSERT", "UPDATE", "DELETE", "MERGE")
 _COPIES = (pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH)
@@ -41,8 +43,8 @@ class Statement:
         self._types: list[int] = []
         self._deadline = 0.0
         self._timed_out = False
-        self._message = 0  # bytes since the last result
         self._size = 0
+        self._begun = 0  # what had been received when the last result was whole
 
     def begin(self, text: str) -> None:
         """Raises what the server refuses."""
@@ -76,7 +78,9 @@ class Statement:
                             break
                     else:
                         shown += 1
-                        yield tuple(self._cell(result, at) for at in range(len(self.columns)))
+                        values = [result.get_value(0, at) for at in range(len(self.columns))]
+                        self._size += sum(len(value) for value in values if value)
+                        yield tuple(map(self._cell, values, self._types))
                 elif result.command_status:
                     word = result.command_status.decode().partition(" ")[0]
                     self.affected = result.command_tuples if word in _CHANGES else None
@@ -86,22 +90,25 @@ class Statement:
         self.notes += self._cutter.note()
 
     def end(self) -> None:
+        """On the server for certain: a statement may have caught that it was cancelled."""
+        pid, name = self._pg.backend_pid, self._connection.info.parameter_status("application_name")
         try:
             self._connection.cancel_safe(timeout=_GRACE)
-        except psycopg.Error:
-            pass  # it has ended, or the server has gone
-        self._connection.close()
+            self._connection.close()
+            with connect(self._where) as other:
+                asks = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND application_name = %s"
+                other.execute(asks, [pid, name])
+        except (psycopg.Error, UserError, PlatformError):
+            self._connection.close()  # it has ended, or the server has gone
 
     def _beyond(self, shown: int) -> str:
         if shown >= self._caps.rows:
             return rows_note(self._caps)
         return size_note(self._caps) if self._size > self._caps.size else ""
 
-    def _cell(self, result: pq.abc.PGresult, at: int) -> Cell:
-        value = result.get_value(0, at)
+    def _cell(self, value: bytes | None, oid: int) -> Cell:
         if value is None:
             return None
-        oid = self._types[at]
         if oid in _INTEGERS:
             return int(value)
         if oid == _TRUTH:
@@ -111,17 +118,15 @@ class Statement:
         return self._cutter.cell(value[: self._caps.cell * 4 + 4].decode(errors="replace"))
 
     def _next(self) -> pq.abc.PGresult | None:
-        self._message = 0
         while self._pg.flush():
             self._wait(write=True)
         while self._pg.is_busy():
             self._wait()
-            self._message += _waiting(self._pg.socket)
-            if self._message > self._caps.size * 4:
+            self._pg.consume_input()
+            if _received(self._pg.socket) - self._begun > self._caps.size * 4 + _KERNEL:
                 self.end()
                 raise refusals.too_big(self._caps.size * 4)
-            self._pg.consume_input()
-        self._size += self._message
+        self._begun = _received(self._pg.socket)
         result = self._pg.get_result()
         if result is not None:
             self._check(result)
@@ -131,7 +136,7 @@ class Statement:
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
             if self._timed_out:
-                self._connection.close()
+                self.end()
                 raise refusals.timed_out(self._caps.seconds)
             self._timed_out = True
             self._deadline = time.monotonic() + _GRACE
@@ -164,8 +169,11 @@ class Statement:
         raise refusals.refused(words + at, " ".join(filter(None, hints)))
 
 
-def _waiting(socket: int) -> int:
-    """Bytes that have come and were not read: libpq does not say how many it read."""
-    count = array.array("i", [0])
-    fcntl.ioctl(socket, termios.FIONREAD, count)
-    return count[0]
+def _received(descriptor: int) -> int:
+    """Bytes that the kernel has from the server, read or not: libpq does not say how many it has. 0 if it is no TCP."""
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as same:
+            told = same.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED_AT + 8)
+            return int(struct.unpack_from("=Q", told, _RECEIVED_AT)[0])
+    except (OSError, struct.error):
+        return 0
