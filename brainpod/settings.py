@@ -41,7 +41,11 @@ INSTALLED_APPS = [
     "apps.certificates",
     "apps.builds",
     "apps.deployments",
+    "apps.databases",
+    "apps.disks",
     "apps.terminals",
+    "apps.backups",
+    "apps.flatrun",
     "apps.hooks",
     "apps.dashboard",
 ]

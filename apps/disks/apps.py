@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class DisksConfig(AppConfig):
+    name = "apps.disks"
+    verbose_name = "Disks"

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class FlatRunConfig(AppConfig):
+    name = "apps.flatrun"
+    verbose_name = "Infrastructure API"
