@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 
@@ -85,25 +85,26 @@ def _added(service: Service, password: str, by: User | None, words: str) -> Serv
     return service
 
 
-def change(
+def change(service: Service, *, by: User | None, **fields: Any) -> None:
+    """What the dashboard may: `apply_change`. Raises besides Conflict("builtin_stays" | "declared_in_file")."""
+    _changeable(service)
+    apply_change(service, by=by, **fields)
+
+
+def apply_change(
     service: Service, *, host: str = "", port: int = 0, user: str | None = None, password: str = "",
     memory: int = 0, image: str | None = None, shared: bool | None = None, by: User | None, ask: bool = True,
 ) -> None:  # fmt: skip
-    """What is not given stays. A managed one is restarted for a new password, memory or image."""
-    _changeable(service)
-    before = service.path
-    if shared is not None:
-        service.shared = shared
-    again = False
+    """What is not given stays. A managed one is restarted for a new password, memory or image.
+
+    Raises Invalid naming the field, what apps/infrastructure/asking.py raises, Unavailable.
+    """
+    before, again = service.path, False
+    service.shared = service.shared if shared is None else shared
     if service.managed:
         again = _change_managed(service, password, memory, image)
     else:
-        service.port = _port(port or service.port, Type(service.type))
-        service.host = places.check(host or service.host, service.port)
-        service.user = service.user if user is None else _user(user, external=True)
-        secret = password or credentials.read(service).admin_password
-        if ask:
-            asking.version(asking.Place(service.type, service.host, service.port, service.user, secret))
+        _change_external(service, host, port, user, password, ask)
     if password:
         credentials.keep(service, password)
     with transaction.atomic():
@@ -114,6 +115,17 @@ def change(
     if again and service.wanted == "running":
         workloads.end(service)
         workloads.launch(service)
+
+
+def _change_external(
+    service: Service, host: str, port: int, user: str | None, password: str, ask: bool
+) -> None:  # fmt: skip
+    service.port = _port(port or service.port, Type(service.type))
+    service.host = places.check(host or service.host, service.port)
+    service.user = service.user if user is None else _user(user, external=True)
+    secret = password or credentials.read(service).admin_password
+    if ask:
+        asking.version(asking.Place(service.type, service.host, service.port, service.user, secret))
 
 
 def _change_managed(service: Service, password: str, memory: int, image: str | None) -> bool:
@@ -153,6 +165,22 @@ def _changeable(service: Service) -> None:
             f"{service.name} stands in infrastructure.yml.",
             "Change it there; what the file says is done within seconds.",
         )
+
+
+def other_kind(service: Service) -> Conflict:
+    return Conflict(
+        "service_differs",
+        f"There is a service {service.name} of another kind, {service.get_type_display()}, already.",
+        "Remove that one on the dashboard first; its data is kept.",
+    )
+
+
+def other_user(service: Service) -> Conflict:
+    return Conflict(
+        "service_differs",
+        f"The user of {service.name} is {service.user}, and stays that for as long as there is its data.",
+        f"Write root_user: {service.user}, or leave it out.",
+    )
 
 
 def _taken(name: str) -> Conflict:

@@ -49,8 +49,8 @@ class Service(models.Model):
     Of a managed one: `engine` runs it as the workload `run` (empty: nothing was started) by `handle`, while `wanted`
     is "running". `version`: the release line asked for, empty for the newest that is there; `image`: instead of the
     usual one. `path` and `secret` say where the secret store has its passwords; 0: there are none.
-    `last_error`: why it could not be started, empty since it could. Built in ones have no row: apps/infrastructure/
-    builtin.py makes them.
+    `enabled`: what infrastructure.yml said last. `last_error`: why it could not be started, empty since it could.
+    Built in ones have no row: apps/infrastructure/builtin.py makes them.
     """
 
     id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
@@ -70,6 +70,7 @@ class Service(models.Model):
     version = models.CharField(max_length=20, blank=True)
     memory = models.PositiveIntegerField(default=512)  # MB
     wanted = models.CharField(max_length=7, choices=(("running", "running"), ("stopped", "stopped")), default="running")
+    enabled = models.BooleanField(default=True)
     run = models.CharField(max_length=16, blank=True, db_index=True)
     handle = models.JSONField(default=dict, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
