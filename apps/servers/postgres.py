@@ -42,4 +42,5 @@ POSTGRES = Server(
     script=Server.script_of("postgres"),
     installed=installed,
     ready='pg_isready -q -h 127.0.0.1 -p "$PORT" -U brainpod -d brainpod',
+    admin="postgres",
 )
