@@ -66,6 +66,7 @@ class Server:
     installed: Callable[[], Mapping[str, Installed]]  # by release line
     users: bool = True
     ready: str = ""
+    admin: str = "platform"  # the user of ADMIN_PASSWORD
 
     def access(self, host: str, password: str) -> Access:
         if self.users:

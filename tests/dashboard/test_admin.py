@@ -30,7 +30,7 @@ from apps.core.ids import new_id
 from apps.deployments.models import AppControl, AppEvent, Deployment, Duty, Job, JobRun, Workload
 from apps.hooks.models import Receipt, Tip, Webhook
 from apps.logs.models import LogChunk, LogStream
-from apps.metrics.models import Bucket, DiskUsage, Reading
+from apps.metrics.models import Bucket, DiskUsage, Reading, Statements
 from apps.pods.models import AppKey, DomainProof, Pod, RoutePassword
 from tests.people import join, make_team, make_user
 
@@ -98,6 +98,7 @@ def plant() -> None:
     LogStream.objects.create(name=deployment.stream)
     Bucket.objects.create(pod=pod.pk, app="web", step=15, start=15)
     DiskUsage.objects.create(pod=pod.pk, disk="data", measured_at=timezone.now())
+    Statements.objects.create(pod=pod.pk, database="db", said_at=timezone.now())
     Reading.objects.create(source=f"host {pod.pk}")
     team.terminals.create(user=owner, person="x@example.com", pod_name="p", app="web", instance="web.1", workload="w")
     now = timezone.now()
