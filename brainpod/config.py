@@ -53,6 +53,7 @@ class Config:
     acme_ca: str = ""  # a file of CA certificates that the ACME directory's address is checked with
     cloudflare_url: str = "https://api.cloudflare.com/client/v4"  # Cloudflare's API
     trusted_proxies: str = ""  # networks whose X-Forwarded-For nginx believes, comma-separated
+    infrastructure: str = ""  # the file that declares services; empty: infrastructure.yml in the state directory
     nginx: str = "managed"  # managed: the platform runs nginx; external: somebody else does, and includes ours
     nginx_directory: str = ""  # external: the directory for our configuration, which that nginx includes
     nginx_reload: str = "nginx -s reload"  # external: makes it read its configuration; split as by a shell, run without

@@ -38,6 +38,8 @@ from apps.deployments.retire import retire
 from apps.deployments.rollout import undo
 from apps.engines import recovery
 from apps.engines.base import State, Status
+from apps.infrastructure import declaring
+from apps.infrastructure import workloads as services
 from apps.logs.writer import LogWriter
 from apps.pods.models import Pod, Resource
 
@@ -62,6 +64,8 @@ def reconcile() -> None:
             inspections.tend,
             lookups.tend,
             _workloads,
+            declaring.tend,
+            services.tend,
             _leftovers,
             settling.wake_due,
             _deletions,
@@ -143,7 +147,7 @@ def _compare(engine: str, rows: dict[str, Workload]) -> bool:
             _start_again(workload)
             news = True
     _seen(pk for pk in rows.keys() & seen.keys() if seen[pk].state is not State.UNKNOWN)
-    for stranger in seen.keys() - rows.keys():
+    for stranger in seen.keys() - rows.keys() - services.runs():
         if not Workload.objects.filter(pk=stranger).exclude(state="stopped").exists():
             log.warning("orphan_stopped", workload=stranger)
             runner.stop({"id": stranger}, 5.0)

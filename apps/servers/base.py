@@ -50,8 +50,9 @@ class Access:
 class Server:
     """`script`, for `sh -c`, makes the data directory beneath DATA on first use and then runs the server.
 
-    It has PORT, LISTEN (the address to listen at), MEMORY (MB), PASSWORD (of apps) and ADMIN_PASSWORD (the platform's
-    own) in its environment. `ready`: a command line that ends with 0 once the server answers; empty: once it listens.
+    It has PORT, LISTEN (the address to listen at), MEMORY (MB), PASSWORD (of apps), ADMIN and ADMIN_PASSWORD (the
+    platform's own user) in its environment. `ready`: a command line that ends with 0 once the server answers; empty:
+    once it listens.
     """
 
     kind: str
@@ -66,7 +67,7 @@ class Server:
     installed: Callable[[], Mapping[str, Installed]]  # by release line
     users: bool = True
     ready: str = ""
-    admin: str = "platform"  # the user of ADMIN_PASSWORD
+    admin: str = "platform"  # the platform's own user, where no other name was asked for
 
     def access(self, host: str, password: str) -> Access:
         if self.users:

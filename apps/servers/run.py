@@ -32,8 +32,10 @@ def launch_spec(
     credentials: Credentials,
     image: str,
     region: str = "",
+    admin: str = "",
 ) -> LaunchSpec:
-    """`disk`: the directory that is its disk. `image`: what has its programs; empty: this host.
+    """`disk`: the directory that is its disk. `image`: what has its programs; empty: this host. `admin`: what the
+    platform's own user is called, if not as usual; the same for as long as there is data.
 
     Raises UserError("server_missing") where this host has no such version.
     """
@@ -41,6 +43,7 @@ def launch_spec(
         "LISTEN": "0.0.0.0" if image else "127.0.0.1",
         "MEMORY": str(limits.memory),
         "PASSWORD": credentials.password,
+        "ADMIN": admin or server.admin,
         "ADMIN_PASSWORD": credentials.admin_password,
     }
     mounts = [Mount(disk, DATA, "write")]

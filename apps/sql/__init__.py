@@ -1,0 +1,48 @@
+"""Database servers looked into and managed: PostgreSQL, MySQL and MariaDB, of pods and of anybody else."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from apps.core.errors import Detail, Invalid, UserError
+from apps.sql.base import READER, TYPES, Server, Where
+from apps.sql.mysql.server import MySQL
+from apps.sql.postgres.server import Postgres
+
+__all__ = ["Server", "Where", "open", "open_reader", "reader_of"]
+
+
+@contextmanager
+def open(where: Where) -> Iterator[Server]:
+    """Connections are made when they are needed and closed at the end. Raises Invalid naming the field."""
+    if where.type not in TYPES:
+        raise Invalid([Detail("type", f"{where.type!r} is none of {', '.join(TYPES)}.")])
+    server: Server = Postgres(where) if where.type == "postgresql" else MySQL(where)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def reader_of(admin: Where) -> Where:
+    """The user who may only look. Its password follows from the admin's, so that nothing has to be kept."""
+    password = hmac.new(admin.password.encode(), b"brainpod reader", hashlib.sha256).hexdigest()
+    return admin.as_user(READER, password)
+
+
+@contextmanager
+def open_reader(admin: Where, database: str) -> Iterator[Server]:
+    """As the reader of `admin`'s server, made or mended by `admin` where it cannot get at `database` yet."""
+    where = reader_of(admin).at(database)
+    with open(where) as server:
+        try:
+            server.ping()
+        except UserError as error:
+            if error.code != "database_credentials":
+                raise
+            with open(admin) as above:
+                above.ensure_reader(where.password, database)
+        yield server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from typing import Protocol
 
 import psycopg
@@ -97,3 +98,17 @@ class Keys:
 
 
 CONNECT: dict[str, type[Client]] = {"PostgresDB": Postgres, "MariaDB": Maria, "Valkey": Keys}  # type: ignore[dict-item]
+
+
+def working_on(disk: Path) -> list[int]:
+    """The processes whose working directory is on `disk`, whatever they call it."""
+    there = {(found.st_dev, found.st_ino) for found in map(os.stat, (disk, *disk.iterdir()))}
+    pids = []
+    for path in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            found = path.stat()
+        except OSError:  # gone meanwhile, or somebody else's
+            continue
+        if (found.st_dev, found.st_ino) in there:
+            pids.append(int(path.parent.name))
+    return pids

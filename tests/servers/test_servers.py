@@ -19,7 +19,7 @@ from apps.servers.base import Server
 from apps.servers.catalogue import SERVERS
 from apps.servers.run import Credentials, launch_spec
 from tests.engines.workloads import connect, run, shell, texts, until
-from tests.servers.clients import CONNECT, address
+from tests.servers.clients import CONNECT, address, working_on
 
 LIMITS = Limits(cpu=1, memory=512)
 HERE = [(server, version) for server in SERVERS.values() for version in sorted(server.installed())]
@@ -146,20 +146,6 @@ def test_it_ends_in_order_with_clients_connected(
         engine.stop(handle, 60)
         assert time.monotonic() - began < 50
     assert not working_on(disk)
-
-
-def working_on(disk: Path) -> list[int]:
-    """The processes whose working directory is on `disk`, whatever they call it."""
-    there = {(found.st_dev, found.st_ino) for found in map(os.stat, (disk, *disk.iterdir()))}
-    pids = []
-    for path in Path("/proc").glob("[0-9]*/cwd"):
-        try:
-            found = path.stat()
-        except OSError:  # gone meanwhile, or somebody else's
-            continue
-        if (found.st_dev, found.st_ino) in there:
-            pids.append(int(path.parent.name))
-    return pids
 
 
 @EVERY

@@ -1,0 +1,16 @@
+"""How a service stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`state`: running | stopped | external | unknown. `health`: healthy | unhealthy | starting, empty where nobody
+    asked. `version`: as the service says it. `detail`: a sentence, when there is something to know."""
+
+    state: str
+    health: str = ""
+    version: str = ""
+    detail: str = ""
