@@ -132,7 +132,7 @@ def _token(path: str) -> str:
 
 PLAIN = """
 home search gallery healthz readyz operators-login sign-in sign-out
-account account-name account-password account-theme teams team team-name team-usage team-invitations
+account account-name account-password account-theme account-tokens teams team team-name team-usage team-invitations
 pods pod-new pod pod-bar pod-settings pod-region pod-engine pod-deletion
 cloudflare cloudflare-purges
 resource-kinds resource-new resource resource-deletion
@@ -164,6 +164,7 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "watch-paths": Row(lambda world: {"name": "web"}),
     "terminal": Row(lambda world: {"name": "web"}),
     "terminal-ending": Row(lambda world: {"session": _terminal(world)}),
+    "account-token": Row(lambda world: {"pk": 10**9}),
     "account-session": Row(lambda world: {"pk": 10**9}),
     "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
     "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
