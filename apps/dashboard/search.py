@@ -78,7 +78,11 @@ def teams(user: User, text: str) -> Iterable[Hit]:
 def pages(user: User, text: str) -> Iterable[Hit]:
     known = [("Home", "home", "home"), ("Teams", "teams", "users-group"), ("Account", "account", "user")]
     if user.is_staff:
-        known += [("Operators", "admin:index", "tool"), ("nginx", "nginx", "tool")]
+        known += [
+            ("Operators", "admin:index", "tool"),
+            ("nginx", "nginx", "tool"),
+            ("Infrastructure", "services", "server"),
+        ]
     for title, name, icon in known:
         if text.lower() in title.lower():
             yield Hit("page", title, reverse(name), icon)

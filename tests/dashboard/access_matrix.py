@@ -23,6 +23,7 @@ from apps.core.ids import new_id
 from apps.dashboard.access import Rule
 from apps.deployments.jobs.follow import follow
 from apps.deployments.models import Deployment, JobRun, Workload
+from apps.infrastructure.models import Service
 from apps.pods.models import Pod
 from apps.terminals.models import TerminalSession
 from tests.people import join, make_team, make_user
@@ -126,6 +127,11 @@ def _certified(world: World) -> str:
     return host
 
 
+def _service() -> str:
+    """One that is far away, and is not waited for."""
+    return Service.objects.create(name=f"s{new_id()}", type="redis", managed=False, host="127.0.0.1", port=1).name
+
+
 def _token(path: str) -> str:
     return path.rstrip("/").rsplit("/", 1)[1]
 
@@ -141,6 +147,7 @@ revisions revision webhook webhook-secret webhook-rotation
 terminals git-access git-access-connection git-access-check git-access-secret git-access-sign-in
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
+services
 """
 
 ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
@@ -165,6 +172,11 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "terminal": Row(lambda world: {"name": "web"}),
     "terminal-ending": Row(lambda world: {"session": _terminal(world)}),
     "account-token": Row(lambda world: {"pk": 10**9}),
+    "service-new": Row(lambda world: {"how": "external"}),
+    "service": Row(lambda world: {"name": _service()}),
+    "service-lifecycle": Row(lambda world: {"name": _service()}),
+    "service-deletion": Row(lambda world: {"name": _service()}),
+    "service-log": Row(lambda world: {"name": _service()}),
     "account-session": Row(lambda world: {"pk": 10**9}),
     "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
     "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),

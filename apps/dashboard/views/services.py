@@ -1,0 +1,138 @@
+"""Infrastructure services, for operators: listed, added, looked at, changed, started and stopped, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from apps.core.errors import Invalid, NotFound, Unavailable, UserError
+from apps.dashboard import service_pages
+from apps.dashboard.access import Request, staff_page
+from apps.dashboard.forms import errors_into
+from apps.dashboard.forms.services import NEW, RemovalForm, change_form
+from apps.dashboard.render import render
+from apps.infrastructure import actions, declaration, lifecycle, listing
+from apps.infrastructure.models import Service, ServiceEvent
+from apps.logs import history
+
+EVENTS = 20
+DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "update": "updated and restarted"}
+_ADD: dict[str, Callable[..., Service]] = {"managed": actions.add_managed, "external": actions.add_external}
+
+
+@staff_page
+@require_safe
+def services(request: Request) -> HttpResponse:
+    context = {"rows": service_pages.rows(), "file": declaration.path(), "refused": service_pages.refused()}
+    return render(request, "services/list.html", context, fragment="services/_services.html")
+
+
+@staff_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def service_new(request: Request, how: str) -> HttpResponse:
+    if how not in NEW:
+        raise NotFound("such kind of service")
+    form = NEW[how](request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with _errors_into(form):
+            made = _ADD[how](by=request.user, **_given(form))
+            messages.success(request, f"{made.name} was added.")
+            return redirect("service", name=made.name)
+    return render(request, "services/new.html", {"form": form, "how": how}, status=422 if form.errors else 200)
+
+
+@staff_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def service(request: Request, name: str) -> HttpResponse:
+    """POST changes it."""
+    found = listing.named(name)
+    form = None if found.built_in or found.declared == "file" else change_form(found, request.POST or None)
+    if request.method == "POST":
+        if form is None or form.is_valid():
+            with _errors_into(form):
+                actions.change(found, by=request.user, **(_given(form) if form else {}))
+                messages.success(request, f"{name} was changed.")
+                return redirect("service", name=name)
+        found = listing.named(name)
+    return _page(request, found, status=422 if form and form.errors else 200, form=form)
+
+
+@staff_page
+@require_POST
+def service_lifecycle(request: Request, name: str) -> HttpResponse:
+    """`action`: start, stop, restart or update."""
+    verb = request.POST.get("action", "")
+    if verb not in lifecycle.VERBS:
+        raise NotFound("such action")
+    found = listing.named(name)
+    lifecycle.VERBS[verb](found, request.user)
+    messages.success(request, f"{name} was {DONE[verb]}.")
+    return redirect("service", name=name)
+
+
+@staff_page
+@require_POST
+def service_deletion(request: Request, name: str) -> HttpResponse:
+    """`confirm`: its name."""
+    found = listing.named(name)
+    form = RemovalForm(request.POST)
+    if form.is_valid():
+        with _errors_into(form):
+            actions.remove(found, confirm=form.cleaned_data["confirm"], by=request.user)
+            messages.success(request, f"{name} was removed.")
+            return redirect("services")
+    changing = None if found.built_in or found.declared == "file" else change_form(found)
+    return _page(request, found, status=422, form=changing, removal=form)
+
+
+@staff_page
+@require_safe
+def service_log(request: Request, name: str) -> HttpResponse | StreamingHttpResponse:
+    found = listing.named(name)
+    if not found.stream:
+        raise NotFound("log of it yet")
+    return history.respond(request, found.stream)
+
+
+def _page(request: Request, found: Service, *, status: int = 200, **given: Any) -> HttpResponse:
+    (row,) = service_pages.rows([found])
+    context = {
+        "service": found,
+        "row": row,
+        "events": ServiceEvent.objects.filter(service=found.name).select_related("actor")[:EVENTS],
+        "removal": RemovalForm(),
+        "lines": lifecycle.logs(found, 200) if found.built_in else [],
+        "log": history.initial(found.stream) if found.stream else None,
+    }
+    return render(request, "services/service.html", context | given, status=status)
+
+
+def _given(form: forms.Form) -> dict[str, Any]:
+    """Without numbers that were left out: the action has what is usual."""
+    return {name: value for name, value in form.cleaned_data.items() if value is not None}
+
+
+@contextmanager
+def _errors_into(form: forms.Form | None) -> Iterator[None]:
+    """What a server or another service stands in the way of is said on the form too."""
+    if form is None:
+        yield
+        return
+    try:
+        with errors_into(form):
+            yield
+    except Invalid:
+        raise
+    except Unavailable:
+        raise
+    except UserError as error:
+        if error.code not in ("name_taken", "service_refused", "service_unreachable", "server_missing"):
+            raise
+        form.add_error("name" if error.code == "name_taken" else None, str(error))
