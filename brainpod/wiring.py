@@ -20,6 +20,7 @@ from apps.engines.nomad.cluster import LOCAL, Cluster
 from apps.engines.process.client import ProcessEngine
 from apps.infrastructure.embedded import binaries, openbao
 from apps.infrastructure.nodes import addresses
+from apps.metrics.databases import Databases
 from apps.metrics.instances import Instances
 from apps.secretstore.vault import Vault
 from apps.sources.git import GitSource
@@ -162,3 +163,7 @@ def runtime_handles() -> Callable[[str], Handle | None]:
 
 def measured_instances() -> Instances:
     return measured.instances
+
+
+def measured_databases() -> Databases:
+    return measured.database_servers

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 
-from apps.accounts.models import Invitation, Membership, SignIn, SignInLink, Team, User
+from apps.accounts.models import ApiToken, Invitation, Membership, SignIn, SignInLink, Team, User
 from apps.accounts.operator_forms import (
     MembershipFormSet,
     NewPersonForm,
@@ -156,3 +156,13 @@ class SignInAdmin(Ended):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[SignIn]) -> None:
         for sign_in in queryset:
             sign_in.end()
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(Ended):
+    """Removing one revokes it."""
+
+    list_display = ["name", "user", "scope", "team", "start", "expires_at", "last_used_at"]
+    list_filter = ["scope"]
+    search_fields = ["name", "user__email", "start"]
+    list_select_related = ["user", "team"]

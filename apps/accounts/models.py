@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.sessions.models import Session
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -204,3 +205,48 @@ class SignIn(models.Model):
         """Sign that browser out at its next request."""
         Session.objects.filter(session_key=self.session_key).delete()
         self.delete()
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def counting(self) -> Self:
+        """Those that have not expired, of people who may sign in."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), user__is_active=True)
+
+
+class ApiToken(models.Model):
+    """What a program presents to act as `user`: in `team`, or as an operator where the scope says so.
+
+    Only the digest is kept; `start`, its first letters, tell one from another. `last_used_at` is a minute exact.
+    """
+
+    class Scope(models.TextChoices):
+        TEAM = "team", "Team"
+        OPERATOR = "operator", "Operator"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    scope = models.CharField(max_length=8, choices=Scope.choices)
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.CASCADE, related_name="api_tokens")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    start = models.CharField(max_length=12, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scope="team", team__isnull=False) | Q(scope="operator", team__isnull=True),
+                name="token_of_a_team_or_an_operator",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user}"
+
+    @property
+    def expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()

@@ -94,26 +94,19 @@ def _client(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, decode_responses=True)
 
 
-class Throttle:
-    """The counters that an attempt to sign in to `email` touches."""
+class Failures:
+    """Those that `counters` count."""
 
-    def __init__(self, email: str, request: HttpRequest, *, url: str | None = None) -> None:
+    def __init__(self, counters: list[Counter], *, url: str | None = None) -> None:
         self._client = _client(url or settings.VALKEY_URL)
-        self._counters = counters(email, request)
+        self._counters = counters
         self._keys = [counter.key for counter in self._counters]
 
-    def check(self) -> None:
-        """Raise UserError `too_many_attempts` (429) if it is too early for another attempt."""
+    def left(self) -> float:
+        """Seconds until another attempt is due; none or less: it may be made now."""
         now = time.time()
         rows = zip(self._counters, self._read(), strict=True)
-        left = max(at + counter.wait(count) - now for counter, (count, at) in rows)
-        if left > 0:
-            raise UserError(
-                "too_many_attempts",
-                "Too many failed attempts to sign in.",
-                f"Wait {int(left) + 1} seconds and try again, or make a link on the server: manage.py signin.",
-                status=429,
-            )
+        return max(at + counter.wait(count) - now for counter, (count, at) in rows)
 
     def failed(self) -> None:
         try:
@@ -126,14 +119,6 @@ class Throttle:
         except redis.RedisError:
             _local.add(self._keys)
 
-    def passed(self) -> None:
-        """Forget this browser's failures; an address keeps its own, or one good account would whitewash it."""
-        _local.clear(self._keys[:1])
-        try:
-            self._client.delete(self._keys[0])
-        except redis.RedisError:
-            return
-
     def _read(self) -> list[tuple[int, float]]:
         try:
             pipe = self._client.pipeline(transaction=False)
@@ -142,6 +127,32 @@ class Throttle:
             return [(int(count or 0), float(at or 0)) for count, at in pipe.execute()]
         except redis.RedisError:
             return _local.read(self._keys)
+
+
+class Throttle(Failures):
+    """The counters that an attempt to sign in to `email` touches."""
+
+    def __init__(self, email: str, request: HttpRequest, *, url: str | None = None) -> None:
+        super().__init__(counters(email, request), url=url)
+
+    def check(self) -> None:
+        """Raise UserError `too_many_attempts` (429) if it is too early for another attempt."""
+        left = self.left()
+        if left > 0:
+            raise UserError(
+                "too_many_attempts",
+                "Too many failed attempts to sign in.",
+                f"Wait {int(left) + 1} seconds and try again, or make a link on the server: manage.py signin.",
+                status=429,
+            )
+
+    def passed(self) -> None:
+        """Forget this browser's failures; an address keeps its own, or one good account would whitewash it."""
+        _local.clear(self._keys[:1])
+        try:
+            self._client.delete(self._keys[0])
+        except redis.RedisError:
+            return
 
 
 def counters(email: str, request: HttpRequest) -> list[Counter]:
@@ -153,7 +164,7 @@ def counters(email: str, request: HttpRequest) -> list[Counter]:
     account = hashlib.sha256(email.strip().lower().encode()).hexdigest()[:32]
     if device := known_device(request, email):
         return [Counter(f"signin:device:{account}:{device}", 5, 900)]
-    network = _network(address_of(request))
+    network = network_of(request)
     return [
         Counter(f"signin:pair:{account}:{network}", 5, 900),
         Counter(f"signin:address:{network}", 20, 900),
@@ -161,8 +172,9 @@ def counters(email: str, request: HttpRequest) -> list[Counter]:
     ]
 
 
-def _network(address: str) -> str:
-    """IPv6 customers own at least a /64: one counter for all of it."""
+def network_of(request: HttpRequest) -> str:
+    """What counts as one address. IPv6 customers own at least a /64: one counter for all of it."""
+    address = address_of(request)
     if ":" in address:
         return str(ipaddress.ip_network(f"{address}/64", strict=False))
     return address or "unknown"

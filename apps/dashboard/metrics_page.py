@@ -14,6 +14,8 @@ from django.urls import reverse
 from apps.core.errors import NotFound
 from apps.metrics import reader
 from apps.metrics.charts import RANGES, Range, Span, series, summary
+from apps.metrics.databases import charts as database_charts
+from apps.pods import kinds
 from apps.pods.kinds.app import RESTING
 from apps.pods.models import Pod, Resource
 
@@ -46,6 +48,8 @@ def context(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
     points = reader.points(pod.pk, app.name, chosen, span)
     age = reader.age()
     kind = app.spec.get("type", "web")
+    server = kinds.get(app.kind).server
+    statements, said_at = reader.statements(pod.pk, app.name) if server else ([], None)
     return {
         "ranges": RANGES.values(),
         "range": chosen,
@@ -55,6 +59,10 @@ def context(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
         "silent": age if age is None or age > SILENT else False,
         "answers": app.kind == "App" and kind not in ("worker", "job"),
         "runs": kind not in RESTING,
+        "server": server,
+        "figures": database_charts.summary(points) if server else None,
+        "statements": statements,
+        "said_at": said_at,
     }
 
 
@@ -62,12 +70,15 @@ def data(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
     """What the page's script draws."""
     chosen = _range(asked)
     span = Span.of(chosen, time.time())
+    points = reader.points(pod.pk, app.name, chosen, span)
+    more = database_charts.series(points) if kinds.get(app.kind).server else {}
     return {
         "range": chosen.name,
         "step": chosen.width,
         "first": span.first,
         "end": span.end,
-        **series(reader.points(pod.pk, app.name, chosen, span)),
+        **series(points),
+        **more,
         "marks": [asdict(mark) for mark in _marks(pod, span)],
     }
 

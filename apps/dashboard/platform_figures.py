@@ -12,6 +12,7 @@ from apps.builds.models import Builder
 from apps.deployments.disks import live_disks
 from apps.deployments.models import Deployment, DeploymentState, Workload
 from apps.metrics import reader, store
+from apps.metrics.databases.charts import average
 from apps.metrics.disks import GB
 from apps.metrics.exposition import Family
 from apps.metrics.latency import cumulative
@@ -39,7 +40,8 @@ def _apps() -> Iterator[Family]:
     restarts = Family("brainpod_app_restarts_total", "counter", "Times an instance was started again after it ended.")
     memory = Family("brainpod_app_memory_bytes", "gauge", "Memory of the instances together.")
     named = _names()
-    for (pod, app), sums in sorted(store.totals().items()):
+    totals, fresh = store.totals(), store.since(FINE, int(time.time()) - FRESH)
+    for (pod, app), sums in sorted(totals.items()):
         if pod not in named:
             continue
         labels = {**named[pod], "app": app}
@@ -50,11 +52,47 @@ def _apps() -> Iterator[Family]:
         sent.add(sums.sent, labels)
         cpu.add(sums.cpu_ms / 1000, labels)
         restarts.add(sums.restarts, labels)
-    for (pod, app), looks in sorted(store.since(FINE, int(time.time()) - FRESH).items()):
+    for (pod, app), looks in sorted(fresh.items()):
         newest = next((sums.memory for sums in reversed(looks) if sums.memory is not None), None)
         if pod in named and newest is not None:
             memory.add(round(newest * MB), {**named[pod], "app": app})
     yield from (requests, seconds, received, sent, cpu, restarts, memory, _instances(named))
+    yield from _databases(named, totals, fresh)
+
+
+DATABASE_GAUGES = {
+    "connections": ("connections", "Clients connected to a database server."),
+    "limit": ("connections_limit", "Clients that may be connected."),
+    "size": ("size_bytes", "Data of a database server; of Valkey, its memory."),
+    "keys": ("keys", "Keys of a Valkey."),
+}
+DATABASE_COUNTERS = {
+    "hits": ("cache_hits_total", "Reads that were answered from memory; of Valkey, keys that were there."),
+    "misses": ("cache_misses_total", "Reads that were not."),
+    "slow": ("slow_statements_total", "Statements slower than a second; of Valkey, than 10 ms."),
+    "evictions": ("evictions_total", "Keys dropped for want of memory."),
+}
+
+
+def _databases(
+    named: Mapping[str, Labels],
+    totals: Mapping[tuple[str, str], Sums],
+    fresh: Mapping[tuple[str, str], list[Sums]],
+) -> Iterator[Family]:
+    """Counters of everything since each was first seen, gauges as they are now."""
+    for name, (said, words) in DATABASE_GAUGES.items():
+        family = Family(f"brainpod_database_{said}", "gauge", words)
+        for (pod, database), looks in sorted(fresh.items()):
+            newest = next((value for sums in reversed(looks) if (value := average(sums, name)) is not None), None)
+            if pod in named and newest is not None:
+                family.add(round(newest), {**named[pod], "database": database})
+        yield family
+    for name, (said, words) in DATABASE_COUNTERS.items():
+        family = Family(f"brainpod_database_{said}", "counter", words)
+        for (pod, database), sums in sorted(totals.items()):
+            if pod in named and name in sums.figures:
+                family.add(sums.figures[name], {**named[pod], "database": database})
+        yield family
 
 
 def _histogram(family: Family, labels: Labels, sums: Sums) -> None:

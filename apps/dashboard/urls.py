@@ -16,6 +16,7 @@ from apps.dashboard.views import (
     session,
     teams,
     terminals,
+    tokens,
     usage,
 )
 
@@ -45,6 +46,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/name/", account.account_name, name="account-name"),
     path("account/password/", account.account_password, name="account-password"),
     path("account/theme/", account.account_theme, name="account-theme"),
+    path("account/tokens/", tokens.tokens, name="account-tokens"),
+    path("account/tokens/<int:pk>/", tokens.token, name="account-token"),
     path("account/sessions/<int:pk>/", account.account_session, name="account-session"),
     path("teams/", teams.teams, name="teams"),
     path("teams/<slug:team>/", teams.team, name="team"),

@@ -1,10 +1,17 @@
-"""Which instances are measured: everything that is to run, whether traffic goes to it or not."""
+"""What is measured: everything that is to run, whether traffic goes to it or not, and the servers that can be asked."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from apps import engines
+from apps.core.errors import PlatformError
+from apps.deployments import databases
 from apps.deployments.models import Workload
+from apps.metrics.databases import Database
 from apps.metrics.instances import Instance
+from apps.pods import kinds
+from apps.pods.models import Resource
 
 
 def instances() -> dict[str, Instance]:
@@ -14,3 +21,29 @@ def instances() -> dict[str, Instance]:
     return {
         workload: Instance(pod, app, handle, engine or usual) for workload, pod, app, handle, engine in rows if handle
     }
+
+
+def database_servers() -> dict[str, Database]:
+    """The databases of pods that were healthy when last seen, by the workload's id. Two queries."""
+    rows = Workload.objects.filter(state="healthy").exclude(handle={}).select_related("revision")
+    names = [kind.name for kind in kinds.DATABASES]
+    specs = {
+        (one.revision_id, one.name): one
+        for one in Resource.objects.filter(kind__in=names, revision__in={row.revision_id for row in rows})
+    }
+    found = {}
+    for row in rows:
+        spec = specs.get((row.revision_id, row.app))
+        if spec is None:
+            continue
+        try:
+            host, port = databases.endpoint(row)
+        except PlatformError:
+            continue
+        password = partial(_admin_password, row, spec.spec["credentials"])
+        found[row.pk] = Database(row.pod_id, row.app, spec.kind, host, port, password)
+    return found
+
+
+def _admin_password(workload: Workload, version: int) -> str:
+    return databases.credentials(workload.revision, workload.app, version).admin_password

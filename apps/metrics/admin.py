@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import ReadOnly
-from apps.metrics.models import Bucket, DiskUsage, Reading
+from apps.metrics.models import Bucket, DiskUsage, Reading, Statements
 
 
 @admin.register(Bucket)
@@ -25,3 +25,9 @@ class ReadingAdmin(ReadOnly, admin.ModelAdmin):
 class DiskUsageAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["pod", "disk", "used", "entries", "whole", "measured_at"]
     search_fields = ["pod", "disk"]
+
+
+@admin.register(Statements)
+class StatementsAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["pod", "database", "said_at"]
+    search_fields = ["pod", "database"]

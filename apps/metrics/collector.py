@@ -1,4 +1,5 @@
-"""Measures, every 15 seconds, in one process: what instances use, and what the edge has answered meanwhile.
+"""Measures, every 15 seconds, in one process: what instances use, what database servers say of themselves, and what
+the edge has answered meanwhile.
 
 The access log is read every second, and once: what is counted here goes to the request log (apps/edge/journal) too,
 where people see it live. How far was read is stored together with what was counted (apps/metrics/store.py), so whoever
@@ -23,6 +24,8 @@ from apps.edge.base import Edge
 from apps.edge.journal.keeper import Keeper
 from apps.engines.base import Engine
 from apps.metrics import store, tail
+from apps.metrics.databases import Databases
+from apps.metrics.databases.watch import DatabaseWatch, keep
 from apps.metrics.instances import Instances, Watch, on
 from apps.metrics.models import Reading
 from apps.metrics.steps import FINE, Batch
@@ -43,17 +46,19 @@ def measure(
     source: Engine | None = None,
     door: Edge | None = None,
     instances: Instances | None = None,
+    databases: Databases | None = None,
     every: float = FINE,
 ) -> None:
     """Measure until `stop` is set. The wiring answers for what is not given: the engines offered, `edge()` and the
-    component "measured_instances" (workload id → Instance, of everything that is to run). `source`: runs all of it.
+    components "measured_instances" (workload id → Instance, of everything that is to run) and "measured_databases"
+    (those of them whose servers are asked). `source`: runs all of it.
     """
     every_one = instances or component("measured_instances")
     if source:
         watches = [Watch(source, every_one)]
     else:
         watches = [Watch(engines.named(name), on(name, every_one)) for name in engines.offered()]
-    collector = Collector(watches, door or edge())
+    collector = Collector(watches, door or edge(), DatabaseWatch(databases or component("measured_databases")))
     ends = time.time()
     try:
         while not stop.is_set():
@@ -81,12 +86,13 @@ class Collector:
         self,
         watches: Sequence[Watch],
         door: Edge,
+        databases: DatabaseWatch | None = None,
         *,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._door = door
-        self._watches = watches
+        self._watches, self._databases = watches, databases
         self._wall, self._clock = wall, clock
         self._row: Reading | None = None
         self._batch = Batch()
@@ -101,6 +107,8 @@ class Collector:
 
     def close(self) -> None:
         self._journal.release()
+        if self._databases:
+            self._databases.close()
 
     def read(self) -> None:
         """Everything new in the access log, remembered until the next round writes it."""
@@ -121,6 +129,7 @@ class Collector:
         middle = now - FINE / 2  # of what lies between the look before and this one
         restarts = self._look(self._batch, middle, row.state.get(RESTARTS, {}))
         self._batch.at("", "", middle).looks += 1
+        statements = self._databases.look(self._batch) if self._databases else []
         more = True
         while more:
             more = self._read(now)
@@ -131,6 +140,7 @@ class Collector:
                 self.begin_again()
                 return
             self._batch = Batch()
+        keep(statements)
         self._door.rotate_access_log(LOG_BYTES)
 
     def _look(self, batch: Batch, moment: float, restarts: dict[str, int]) -> dict[str, int]:

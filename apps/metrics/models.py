@@ -33,6 +33,7 @@ class Bucket(models.Model):
     memory_most = models.BigIntegerField(default=0)
     restarts = models.BigIntegerField(default=0)
     latencies = models.JSONField(default=dict)
+    figures = models.JSONField(default=dict)
 
     class Meta:
         constraints = (
@@ -74,3 +75,18 @@ class DiskUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pod}/{self.disk}"
+
+
+class Statements(models.Model):
+    """What a database server spent most time on, as it last said itself: apps.metrics.databases.Statement, as lists."""
+
+    pod = models.CharField(max_length=40)
+    database = models.CharField(max_length=63)
+    rows = models.JSONField(default=list)
+    said_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("pod", "database"), name="metrics_one_list_per_database"),)
+
+    def __str__(self) -> str:
+        return f"{self.pod}/{self.database}"

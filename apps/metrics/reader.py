@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 from apps.metrics import charts, store
-from apps.metrics.models import Bucket
+from apps.metrics.databases import Statement
+from apps.metrics.models import Bucket, Statements
 from apps.metrics.steps import COARSE
 
 
@@ -23,3 +25,9 @@ def age() -> float | None:
 def has_any(pod: str, app: str) -> bool:
     """Whether anything of the app is kept that pages show."""
     return Bucket.objects.filter(pod=pod, app=app, step=COARSE).exists()
+
+
+def statements(pod: str, database: str) -> tuple[list[Statement], datetime | None]:
+    """What a database server spent most time on, and when it said so."""
+    found = Statements.objects.filter(pod=pod, database=database).first()
+    return ([Statement(*row) for row in found.rows], found.said_at) if found else ([], None)

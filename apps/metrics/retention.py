@@ -6,7 +6,7 @@ import time
 
 from django.db.models import Q, QuerySet
 
-from apps.metrics.models import Bucket
+from apps.metrics.models import Bucket, Statements
 from apps.metrics.steps import KEPT
 
 AHEAD = 86400  # seconds: what is further in the future was written while the clock was wrong
@@ -19,4 +19,5 @@ def apply(pods: QuerySet) -> int:
     for step, seconds in KEPT.items():
         old |= Q(step=step, start__lt=now - seconds - step)
     gone = Bucket.objects.filter(old).delete()[0]
+    Statements.objects.exclude(pod__in=pods).delete()
     return gone + Bucket.objects.exclude(pod="").exclude(pod__in=pods).delete()[0]

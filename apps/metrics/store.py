@@ -8,11 +8,11 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apps.metrics.models import Bucket, Reading
+from apps.metrics.models import Bucket, Reading, Statements
 from apps.metrics.steps import EVER, Key
 from apps.metrics.sums import NUMBERS, Sums
 
-COLUMNS = (*NUMBERS, "latencies")
+COLUMNS = (*NUMBERS, "latencies", "figures")
 
 
 class Overtaken(Exception):
@@ -58,14 +58,18 @@ def _add(buckets: Mapping[Key, Sums]) -> None:
 def _row(key: Key, sums: Sums) -> Bucket:
     numbers = {name: getattr(sums, name) for name in NUMBERS}
     latencies = {str(number): count for number, count in sorted(sums.latencies.items())}
-    return Bucket(pod=key.pod, app=key.app, step=key.step, start=key.start, latencies=latencies, **numbers)
+    return Bucket(
+        pod=key.pod, app=key.app, step=key.step, start=key.start, latencies=latencies, figures=sums.figures, **numbers
+    )
 
 
 def _keyed(rows: Any) -> Iterator[tuple[Key, Sums]]:
-    for pod, app, step, start, *numbers, latencies in rows.values_list("pod", "app", "step", "start", *COLUMNS):
+    for pod, app, step, start, *numbers, latencies, figures in rows.values_list(
+        "pod", "app", "step", "start", *COLUMNS
+    ):
         counted = dict(zip(NUMBERS, numbers, strict=True))
         histogram = {int(number): count for number, count in latencies.items()}
-        yield Key(pod, app, step, start), Sums(**counted, latencies=histogram)
+        yield Key(pod, app, step, start), Sums(**counted, latencies=histogram, figures=figures)
 
 
 def between(pod: str, app: str, step: int, first: int, end: int) -> dict[int, Sums]:
@@ -89,7 +93,9 @@ def since(step: int, first: int) -> dict[tuple[str, str], list[Sums]]:
 
 
 def forget(pods: Iterable[str]) -> None:
-    Bucket.objects.filter(pod__in=list(pods)).delete()
+    gone = list(pods)
+    Bucket.objects.filter(pod__in=gone).delete()
+    Statements.objects.filter(pod__in=gone).delete()
 
 
 def starts(step: int, first: int, end: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
 from apps.edge.access_log import Served
@@ -15,7 +15,7 @@ class Sums:
 
     Of requests, by the class of their status; `timed` is how many `latencies` counts, `took_ms` how long they took
     together. Of the instances: the CPU time they used in the `watched_ms` in which that was looked at, and at each of
-    the `looks` the MB they had together.
+    the `looks` the MB they had together. `figures`: what database servers said of themselves (apps/metrics/databases).
     """
 
     informational: int = 0  # 1xx
@@ -34,6 +34,7 @@ class Sums:
     memory_most: int = 0  # the greatest of them
     restarts: int = 0
     latencies: latency.Histogram = field(default_factory=dict)
+    figures: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: Sums) -> None:
         for name in ADDED:
@@ -41,6 +42,11 @@ class Sums:
         self.memory_most = max(self.memory_most, other.memory_most)
         for number, count in other.latencies.items():
             self.latencies[number] = self.latencies.get(number, 0) + count
+        self.note(other.figures)
+
+    def note(self, figures: Mapping[str, int]) -> None:
+        for name, amount in figures.items():
+            self.figures[name] = self.figures.get(name, 0) + amount
 
     def count(self, served: Served) -> None:
         name = CLASSES[served.status // 100 - 1]
@@ -76,7 +82,7 @@ class Sums:
 CLASSES = ("informational", "succeeded", "redirected", "refused", "failed")
 """The fields that count requests, by the first figure of the status."""
 
-NUMBERS = tuple(one.name for one in fields(Sums) if one.name != "latencies")
+NUMBERS = tuple(one.name for one in fields(Sums) if one.name not in ("latencies", "figures"))
 ADDED = tuple(name for name in NUMBERS if name != "memory_most")
 
 

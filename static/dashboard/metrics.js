@@ -35,6 +35,12 @@ const CHARTS = {
   traffic: { words: bytes, lines: [["sent", "sent", "azure"], ["received", "received", "purple", [6, 3]]] },
   cpu: { words: cores, lines: [["cpu", "cores", "azure"]] },
   memory: { words: megabytes, lines: [["memory", "average", "azure"], ["memory_most", "most", "purple", [6, 3]]] },
+  connections: { words: plain, lines: [["connections", "used", "azure"], ["limit", "at most", "orange", [6, 3]]] },
+  size: { words: (value) => scaled(value, 1024, ["B", "kB", "MB", "GB", "TB"]), lines: [["size", "size", "azure"]] },
+  hits: { words: (value) => `${digits(value)} %`, lines: [["hits", "hits", "green"]] },
+  keys: { words: plain, lines: [["keys", "keys", "azure"]] },
+  slow: { words: plain, lines: [["slow", "slow", "orange"]], bars: true },
+  evictions: { words: plain, lines: [["evictions", "evicted", "red"]], bars: true },
   restarts: { words: plain, lines: [["restarts", "restarts", "red"]], bars: true },
 };
 

@@ -138,7 +138,7 @@ def _token(path: str) -> str:
 
 PLAIN = """
 home search gallery healthz readyz operators-login sign-in sign-out
-account account-name account-password account-theme teams team team-name team-usage team-invitations
+account account-name account-password account-theme account-tokens teams team team-name team-usage team-invitations
 pods pod-new pod pod-bar pod-settings pod-region pod-engine pod-deletion
 cloudflare cloudflare-purges
 resource-kinds resource-new resource resource-deletion
@@ -171,6 +171,7 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "watch-paths": Row(lambda world: {"name": "web"}),
     "terminal": Row(lambda world: {"name": "web"}),
     "terminal-ending": Row(lambda world: {"session": _terminal(world)}),
+    "account-token": Row(lambda world: {"pk": 10**9}),
     "service-new": Row(lambda world: {"how": "external"}),
     "service": Row(lambda world: {"name": _service()}),
     "service-lifecycle": Row(lambda world: {"name": _service()}),

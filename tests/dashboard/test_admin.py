@@ -20,7 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.links import signin_link
-from apps.accounts.models import Invitation, SignIn, SignInLink, Team, User
+from apps.accounts.models import ApiToken, Invitation, SignIn, SignInLink, Team, User
 from apps.accounts.roles import Role
 from apps.builds.models import Artifact, BuildCache, Builder, BuildRun, PushedImage, Runtime
 from apps.cdn.models import CloudflareZone
@@ -31,7 +31,7 @@ from apps.deployments.models import AppControl, AppEvent, Deployment, Duty, Job,
 from apps.hooks.models import Receipt, Tip, Webhook
 from apps.infrastructure.models import Service, ServiceEvent
 from apps.logs.models import LogChunk, LogStream
-from apps.metrics.models import Bucket, DiskUsage, Reading
+from apps.metrics.models import Bucket, DiskUsage, Reading, Statements
 from apps.pods.models import AppKey, DomainProof, Pod, RoutePassword
 from tests.people import join, make_team, make_user
 
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.django_db
 MODELS = [m for m in apps.get_models() if m.__module__.startswith("apps.")]
 ADDED = {"User", "DnsZone", "OAuthApplication"}
 CHANGED = {"User", "Team", "DnsZone", "OAuthApplication"}
-REMOVED = {"User", "Team", "SignInLink", "Invitation", "SignIn", "Builder", "DnsZone", "OAuthApplication"}
+REMOVED = {"ApiToken", "User", "Team", "SignInLink", "Invitation", "SignIn", "Builder", "DnsZone", "OAuthApplication"}
 """What operators may do beyond looking. Everything else is written by the platform alone."""
 
 PLANTED = "planted-value-nobody-may-read"
@@ -52,6 +52,9 @@ def plant() -> None:
     owner = join(team, make_user("owner"), Role.OWNER)
     signin_link(owner)
     Invitation.issue(lasts=datetime.timedelta(days=1), team=team, email="x@example.com", role=Role.VIEWER)
+    ApiToken.objects.create(
+        user=owner, name="deploys", scope="operator", digest=f"{PLANTED}{owner.pk}", start="bp_abcde"
+    )
     SignIn.objects.create(user=owner, session_key=f"{PLANTED}{owner.pk}", address="203.0.113.5")
     connection = team.connections.create(
         kind="oauth", provider="github", host="github.com", name="ours", path=PLANTED, version=1, created_by=owner
@@ -99,6 +102,7 @@ def plant() -> None:
     LogStream.objects.create(name=deployment.stream)
     Bucket.objects.create(pod=pod.pk, app="web", step=15, start=15)
     DiskUsage.objects.create(pod=pod.pk, disk="data", measured_at=timezone.now())
+    Statements.objects.create(pod=pod.pk, database="db", said_at=timezone.now())
     Reading.objects.create(source=f"host {pod.pk}")
     team.terminals.create(user=owner, person="x@example.com", pod_name="p", app="web", instance="web.1", workload="w")
     Service.objects.create(name=f"s{new_id()}", type="redis", managed=False, path=PLANTED, secret=1)

@@ -87,6 +87,8 @@ def test_every_app_has_its_figures(token: str, team: Team, monkeypatch: pytest.M
     sums = batch.at(pod.pk, "web", now)
     sums.look(memory_mb=64)
     sums.cpu_ms, sums.restarts = 2500, 2
+    for _ in range(2):
+        batch.at(pod.pk, "db", now).note({"samples": 1, "connections": 4, "hits": 5, "misses": 1, "slow": 1})
     store.write(store.reading(new_id()), {}, batch.buckets())
     found = samples()
     app = f'team="{team.slug}",pod="{pod.name}",app="web"'
@@ -101,6 +103,11 @@ def test_every_app_has_its_figures(token: str, team: Team, monkeypatch: pytest.M
     assert found[f"brainpod_app_memory_bytes{{{app}}}"] == 64 * 1024 * 1024
     assert found[f'brainpod_app_instances{{{app},state="healthy"}}'] == 2
     assert not [name for name in found if 'state="stopped"' in name]
+    database = f'team="{team.slug}",pod="{pod.name}",database="db"'
+    assert found[f"brainpod_database_connections{{{database}}}"] == 4
+    assert found[f"brainpod_database_cache_hits_total{{{database}}}"] == 10
+    assert found[f"brainpod_database_slow_statements_total{{{database}}}"] == 2
+    assert not [name for name in found if name.startswith("brainpod_database_keys")]
     assert found["brainpod_metrics_age_seconds"] < 600
 
 

@@ -13,6 +13,7 @@ from apps.accounts.models import Team, User
 from apps.builds.models import Artifact, Build
 from apps.deployments import actions, passwords, pipeline
 from apps.deployments.databases import endpoint
+from apps.deployments.measured import database_servers
 from apps.deployments.models import AppEvent, Deployment, Trigger, Workload
 from apps.engines.process.client import ProcessEngine
 from apps.logs import reader
@@ -105,6 +106,11 @@ def test_the_app_finds_its_database_there(engine: ProcessEngine, pod: Pod, alice
     access = passwords.reveal(pod=pod, name="db", by=alice)
     with psycopg.connect(host=host, port=port, user=access.user, password=access.password, dbname="brainpod") as sql:
         assert sql.execute("SELECT current_user").fetchone() == ("brainpod",)
+    (measured,) = [one for one in database_servers().values() if one.pod == pod.pk]
+    where = {"host": measured.host, "port": measured.port, "password": measured.password()}
+    with psycopg.connect(**where, user="postgres", dbname="postgres") as sql:
+        assert sql.execute("SELECT extname FROM pg_extension WHERE extname LIKE 'pg_stat%'").fetchall()
+    assert (measured.name, measured.kind, "password" in repr(measured)) == ("db", "PostgresDB", False)
     stages = {(run.app, run.stage): run.state for run in deployment.stages.all()}
     assert stages["db", "launch"] == stages["db", "health"] == "passed"
     assert ("db", "build") not in stages

@@ -57,7 +57,7 @@ def running(kind: str, version: str = "", *, ready: Callable[[int], object]) -> 
     port = _free()
     env = {
         "PATH": ":".join((*path, "/usr/bin", "/bin")), "PORT": str(port), "LISTEN": "127.0.0.1", "MEMORY": "256",
-        "PASSWORD": PASSWORD, "ADMIN_PASSWORD": ADMIN, "HOME": str(home), "LC_ALL": "C.UTF-8",
+        "PASSWORD": PASSWORD, "ADMIN": ADMINS[kind], "ADMIN_PASSWORD": ADMIN, "HOME": str(home), "LC_ALL": "C.UTF-8",
     }  # fmt: skip
     log = (home / "log").open("wb")
     started = subprocess.Popen(

@@ -27,11 +27,19 @@ ALTER ROLE brainpod LOGIN PASSWORD '$PASSWORD'
 ALTER ROLE "$ADMIN" LOGIN PASSWORD '$ADMIN_PASSWORD'
 SQL
 unset PASSWORD ADMIN_PASSWORD
+# What time is spent on, told without values; in the platform's own database, where apps have no business.
+programs=$(dirname -- "$(readlink -f -- "$(command -v postgres)")")
+load=
+if [ -e "$programs/../lib/pg_stat_statements.so" ] || [ -e "$programs/../lib/postgresql/pg_stat_statements.so" ]; then
+  load=pg_stat_statements
+  printf 'CREATE EXTENSION IF NOT EXISTS pg_stat_statements\n' | postgres --single -D "$data" postgres >/dev/null
+fi
 # Who connects and says nothing is waited for that long, at the end too.
 postgres -D "$data" -p "$PORT" -c "listen_addresses=$LISTEN" -c unix_socket_directories= \
   -c "shared_buffers=$((MEMORY / 4))MB" -c "effective_cache_size=$((MEMORY / 2))MB" -c max_connections=100 -c authentication_timeout=20s \
   -c "maintenance_work_mem=$((MEMORY / 16))MB" -c log_line_prefix= -c log_min_duration_statement=1000 \
-  -c timezone=UTC -c log_timezone=UTC -c shared_preload_libraries= &
+  -c timezone=UTC -c log_timezone=UTC "-cshared_preload_libraries=$load" \
+  ${load:+-c pg_stat_statements.track_utility=off -c pg_stat_statements.max=500} &
 server=$!
 # TERM asks a postmaster to wait for its clients, and pooled connections never leave: INT ends them in order.
 trap 'kill -INT "$server" 2>/dev/null || true' TERM INT

@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.core.ids import new_id
 from apps.edge.access_log import Served
 from apps.metrics import store
+from apps.metrics.models import Statements
 from apps.metrics.steps import FINE, Batch
 from tests.dashboard.pages.conftest import APP, HOSTILE, deploy, make_pod, seal, serve, spec
 
@@ -186,3 +187,37 @@ def test_what_a_deleted_pod_had_goes_with_it(pod):
     store.forget([pod.pk])
     assert (pod.pk, "web") not in store.totals()
     assert new_id() not in store.totals()
+
+
+DATABASES = [("PostgresDB", {"connections", "size", "hits", "slow"}), ("Valkey", {"keys", "evictions", "size", "hits"})]
+
+
+@pytest.mark.parametrize(("kind", "charts"), DATABASES)
+def test_figures_of_a_database(team, veras, kind, charts):
+    pod = make_pod(team)
+    seal(pod, 1, {"data": ("Disk", spec("Disk", size=5)), "db": (kind, spec(kind, disk="data") | {"credentials": 1})})
+    at, batch = time.time() - 60, Batch()
+    figures = {"connections": 7, "limit": 100, "size": 5 * 1024**2, "keys": 12, "hits": 90, "misses": 10, "slow": 3}
+    for _ in range(2):
+        batch.at(pod.pk, "db", at).note({"samples": 1, **figures})
+    store.write(store.reading("host"), {}, batch.buckets())
+    text = page(veras, pod, "db")
+    assert {name for name in charts if f'data-chart="{name}"' in text} == charts
+    assert "<dt>Connections</dt><dd>7 <small" in text
+    assert "of 100</small>" in text
+    assert "5.0 MiB" in text
+    assert "90.0 %" in text
+    assert "It is asked once a minute." in text
+    rows = [[f"SELECT {HOSTILE}", 3, 4500.0, 2000.0], ["SELECT 2", 1, 3.0, None]]
+    Statements.objects.create(pod=pod.pk, database="db", rows=rows, said_at=timezone.now())
+    text = page(veras, pod, "db")
+    assert HOSTILE not in text
+    assert "SELECT &lt;script&gt;" in text
+    assert ("Longest" in text, "1.5 s" in text) == (True, True)
+    said = data(veras, pod, "db").json()
+    number = said["times"].index(int(at // FINE) * FINE)
+    shown = {name: said[name][number] for name in ("connections", "limit", "size", "hits", "slow", "keys")}
+    assert shown == {"connections": 7, "limit": 100, "size": 5 * 1024**2, "hits": 90, "slow": 6, "keys": 12}
+    assert said["connections"][number - 1] is None
+    store.forget([pod.pk])
+    assert not Statements.objects.filter(pod=pod.pk).exists()

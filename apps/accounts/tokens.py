@@ -1,0 +1,121 @@
+"""Tokens of programs: made, shown once, and what a request that bears one may do. The one place that reads them.
+
+A token has 256 bits of chance, so it is found by its digest, and guessing is hopeless; failures are slowed down all
+the same, per address, and a token that is right is let in whatever its neighbours do.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hmac
+import secrets
+
+import structlog
+from django.http import HttpRequest
+from django.utils import timezone
+
+from apps.accounts import gate
+from apps.accounts.labels import check_label
+from apps.accounts.models import ApiToken, Team, User, digest
+from apps.accounts.roles import Role
+from apps.accounts.throttle import Counter, Failures, network_of
+from apps.core.errors import Conflict, Detail, Invalid, UserError
+
+PREFIX = "bp_"
+MOST = 50  # a person may have at once
+LONGEST = 200  # characters of what is looked at
+USED = datetime.timedelta(minutes=1)  # how exact the last use is
+DAYS = (7, 30, 90, 365)  # a token may last; or for ever
+
+log = structlog.get_logger(__name__)
+
+
+def make(*, user: User, name: str, team: Team | None, days: int | None = None) -> tuple[ApiToken, str]:
+    """A new token, which nobody can read again: of `team`, which `user` is in, or without one an operator's.
+
+    `days`: how long it counts; None: until it is revoked. Raises Invalid naming the field, Conflict("too_many_tokens"),
+    what apps.accounts.gate raises.
+    """
+    name = check_label(name)
+    if days is not None and days not in DAYS:
+        raise Invalid([Detail("expiry", f"must be one of {', '.join(map(str, DAYS))} days, or never.")])
+    if team is not None:
+        gate.access(user, team, Role.VIEWER)
+    elif not user.is_staff:
+        raise UserError("forbidden", "Only operators have operators' tokens.", "Choose a team.", status=403)
+    if user.api_tokens.count() >= MOST:
+        raise Conflict("too_many_tokens", f"You have {MOST} tokens.", "Revoke one that is not used any more.")
+    token = PREFIX + secrets.token_urlsafe(32)
+    row = ApiToken.objects.create(
+        user=user, name=name, team=team, digest=digest(token), start=token[:8],
+        scope=ApiToken.Scope.TEAM if team else ApiToken.Scope.OPERATOR,
+        expires_at=timezone.now() + datetime.timedelta(days=days) if days else None,
+    )  # fmt: skip
+    log.info("token_made", token=row.pk, user=user.pk, scope=row.scope)
+    return row, token
+
+
+def revoke(*, token: ApiToken) -> None:
+    """It counts no longer, from now on."""
+    token.delete()
+    log.info("token_revoked", user=token.user_id, start=token.start)
+
+
+def bearer(request: HttpRequest) -> ApiToken:
+    """The token that `request` bears, as `Authorization: Bearer bp_…`.
+
+    Raises UserError("token_refused") with 401, whatever is wrong with it, and after many failures
+    UserError("too_many_attempts") with 429.
+    """
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    given = given.strip()
+    found = _holder(given) if scheme.lower() == "bearer" and given else None
+    if found is None:
+        raise _refused(request)
+    now = timezone.now()
+    if found.last_used_at is None or now - found.last_used_at > USED:
+        ApiToken.objects.filter(pk=found.pk).update(last_used_at=now)
+    return found
+
+
+def operator(request: HttpRequest) -> ApiToken:
+    """The same, of an operator's token. Raises besides UserError("token_scope") with 403."""
+    found = bearer(request)
+    if found.scope != ApiToken.Scope.OPERATOR:
+        raise UserError(
+            "token_scope",
+            "This needs an operator's token.",
+            "Make one on your account's page, under Tokens.",
+            status=403,
+        )
+    return found
+
+
+def _holder(given: str) -> ApiToken | None:
+    if not given.startswith(PREFIX) or len(given) > LONGEST:
+        return None
+    wanted = digest(given)
+    found = ApiToken.objects.counting().select_related("user", "team").filter(digest=wanted).first()
+    if found is None or not hmac.compare_digest(found.digest, wanted):
+        return None
+    if found.team is None:
+        return found if found.user.is_staff else None
+    return found if found.team.role_of(found.user) else None
+
+
+def _refused(request: HttpRequest) -> UserError:
+    failures = Failures([Counter(f"token:address:{network_of(request)}", 20, 60)])
+    if (left := failures.left()) > 0:
+        return UserError(
+            "too_many_attempts",
+            "Too many requests with a wrong token.",
+            f"Wait {int(left) + 1} seconds, and send a token that counts.",
+            status=429,
+        )
+    failures.failed()
+    return UserError(
+        "token_refused",
+        "This needs a token that counts, as Authorization: Bearer bp_…",
+        "Make one on your account's page, under Tokens.",
+        status=401,
+    )
