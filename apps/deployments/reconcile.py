@@ -19,7 +19,18 @@ from apps.builds import fleet
 from apps.core.errors import PlatformError, Unavailable, UserError
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import dispatch, feed, inspections, launch, lifecycle, lookups, observing, queue, settling, wake
+from apps.deployments import (
+    dispatch,
+    feed,
+    inspections,
+    launch,
+    lifecycle,
+    lookups,
+    observing,
+    queue,
+    settling,
+    wake,
+)
 from apps.deployments.checks import Check
 from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
@@ -197,7 +208,9 @@ def _start_again(workload: Workload) -> None:
     log.info("starting_again", workload=workload.pk, app=workload.app, pod=workload.pod_id)
     try:
         launch.start(Release.of(workload.revision), workload)
-    except Unavailable:
+    except Unavailable as error:
+        if error.code == "disk_busy":
+            return
         raise
     except (UserError, PlatformError) as error:
         _not_started(workload, error)
