@@ -19,18 +19,7 @@ from apps.builds import fleet
 from apps.core.errors import PlatformError, Unavailable, UserError
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import (
-    dispatch,
-    feed,
-    inspections,
-    launch,
-    lifecycle,
-    lookups,
-    observing,
-    queue,
-    settling,
-    wake,
-)
+from apps.deployments import dispatch, feed, inspections, launch, lifecycle, lookups, observing, queue, settling, wake
 from apps.deployments.checks import Check
 from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
