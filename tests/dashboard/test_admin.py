@@ -28,6 +28,7 @@ from apps.certificates.models import Certificate, DnsZone
 from apps.connections.models import Grant, Handshake, OAuthApplication
 from apps.core.ids import new_id
 from apps.deployments.models import AppControl, AppEvent, Deployment, Duty, Job, JobRun, Workload
+from apps.disks.models import DiskAction, Restore, Snapshot
 from apps.hooks.models import Receipt, Tip, Webhook
 from apps.logs.models import LogChunk, LogStream
 from apps.metrics.models import Bucket, DiskUsage, Reading
@@ -100,6 +101,9 @@ def plant() -> None:
     DiskUsage.objects.create(pod=pod.pk, disk="data", measured_at=timezone.now())
     Reading.objects.create(source=f"host {pod.pk}")
     team.terminals.create(user=owner, person="x@example.com", pod_name="p", app="web", instance="web.1", workload="w")
+    snapshot = Snapshot.objects.create(pod=pod, disk="data", note="before")
+    Restore.objects.create(pod=pod, disk="data", snapshot=snapshot, target="data", actor=owner)
+    DiskAction.objects.create(team=team, pod=pod, pod_name=pod.name, disk="data", person="x@example.com", did="Deleted")
     now = timezone.now()
     LogChunk.objects.create(
         stream=deployment.stream, first_seq=1, last_seq=1, first_at=now, last_at=now, size=9, data=PLANTED.encode()

@@ -9,6 +9,7 @@ from apps import engines
 from apps.accounts.models import Team
 from apps.core.ids import new_id
 from apps.disks.places import Disk, disk_of
+from apps.engines.base import Capabilities
 from apps.engines.process.client import ProcessEngine
 from apps.pods.models import Pod
 from tests.deployments.conftest import front_door, served, shop  # noqa: F401 - fixtures
@@ -23,6 +24,9 @@ class Here:
     disks = "host"
     artifacts = frozenset({"bundle"})
     peers = True
+
+    def check(self) -> Capabilities:
+        return Capabilities(sandbox=True, disks=True)
 
 
 @pytest.fixture
