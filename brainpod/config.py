@@ -120,6 +120,9 @@ class Config:
     drain_seconds: float = 30.0  # the most that requests under way in replaced instances are waited for
     terminal_idle_seconds: int = 900  # without a key pressed, after which a terminal ends
     terminal_seconds: int = 28800  # the longest a terminal lasts
+    snapshot_kept: int = 10  # snapshots of a disk that are kept; the oldest go when there are more
+    snapshot_days: int = 90  # and how long
+    disk_audit_days: int = 365  # how long it is kept who did what with the files of disks
     allowed_networks: str = ""  # private networks that clones and egress may reach, comma-separated
     database_url: str = ""  # postgres://… ; empty: SQLite in the state directory
     valkey_url: str = ""  # redis://… ; empty: the embedded Valkey's socket

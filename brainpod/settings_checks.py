@@ -74,6 +74,9 @@ RANGES = {
     "drain_seconds": (0, 3600),
     "terminal_idle_seconds": (10, 86400),
     "terminal_seconds": (60, 604_800),
+    "snapshot_kept": (1, 1000),
+    "snapshot_days": (1, 36_500),
+    "disk_audit_days": (1, 36_500),
 }
 
 

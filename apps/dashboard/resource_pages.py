@@ -12,6 +12,7 @@ from apps.core.errors import NotFound
 from apps.dashboard.cache_card import cache_card
 from apps.dashboard.certificate_card import certificate_card
 from apps.dashboard.database_card import database_card
+from apps.dashboard.disk_card import disk_card
 from apps.dashboard.domain_card import domain_card
 from apps.dashboard.job_pages import jobs_card
 from apps.dashboard.key_card import key_card
@@ -101,7 +102,7 @@ def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapp
         "seen": instances.seen if state == "unknown" else None,
         "instances": rows,
         "silence": silence,
-        "events": list(feed.of_app(pod, resource.name)[:EVENTS]) if kind.runs or kind.name == "Route" else [],
+        "events": list(feed.of_app(pod, resource.name)[:EVENTS]) if kind.runs or kind.name in ("Route", "Disk") else [],
         "lookup": pod.lookups.filter(app=resource.name, state="asking").first(),
         "settings": _settings(resource, live),
         "life": life(pod, live, control),
@@ -110,6 +111,7 @@ def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapp
         "keeps_answers": bool(live and live.kind == "Route" and live.spec.get("cache")),
         "jobs": jobs_card(pod, resource.name) if resource.kind == "App" else None,
         "keys": key_card(pod, resource),
+        "disk": disk_card(pod, live),
         "database": database_card(resource, live, around),
         "route": route_card(pod, resource),
         "domains": domain_card(pod, resource, around),

@@ -1,4 +1,4 @@
-"""Where disks are."""
+"""Where disks are, and what is kept beside them: all of it goes with the pod's directory."""
 
 from __future__ import annotations
 
@@ -12,8 +12,18 @@ def disk_path(pod_id: str, disk: str) -> Path:
     return Path(settings.BRAINPOD.state) / "pods" / pod_id / "disks" / disk
 
 
+def prepared_path(pod_id: str, disk: str) -> Path:
+    """Content that is to be on a disk which is not there (yet): whoever makes the disk takes it."""
+    return Path(settings.BRAINPOD.state) / "pods" / pod_id / "prepared" / disk
+
+
 def made(pod_id: str, disk: str) -> str:
-    """The same, there if it was not yet."""
+    """`disk_path`, there if it was not yet."""
     path = disk_path(pod_id, disk)
-    path.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        try:
+            prepared_path(pod_id, disk).rename(path)
+        except OSError:  # nothing is prepared, or somebody was faster
+            path.mkdir(exist_ok=True)
     return str(path)

@@ -14,6 +14,7 @@ from apps.deployments import feed
 from apps.deployments.disk_paths import disk_path
 from apps.deployments.duties import duty
 from apps.deployments.events import changed
+from apps.deployments.models import AppEvent
 from apps.metrics import disks
 from apps.metrics.models import DiskUsage
 from apps.pods.contents import disks_used
@@ -72,14 +73,21 @@ def measure_all() -> None:
             _measure(wanted[key], known.get(key))
 
 
+def measure(pod: Pod, name: str, size: int) -> None:
+    """The one disk `name` of `size` GB, now."""
+    _measure(Disk(pod, name, size), DiskUsage.objects.filter(pod=pod.pk, disk=name).first())
+
+
 def _tell(disk: Disk, now: disks.Gauge) -> None:
-    """On the feed of each app or database that has it, once."""
+    """On its own feed, and on that of each app or database that has it, once."""
     words = {
         "full": f"The disk {disk.name} is over its size of {disk.size} GB. Make room, or give it a larger size.",
+        "nearly": f"The disk {disk.name} is {now.percent} % full: make room, or give it a larger size.",
         "warning": f"The disk {disk.name} is {now.percent} % full.",
         "": f"The disk {disk.name} has room again: {now.percent} % are used.",
     }
-    levels: dict[str, feed.Level] = {"full": "error", "warning": "warn", "": "info"}
+    levels: dict[str, feed.Level] = {"full": "error", "nearly": "error", "warning": "warn", "": "info"}
+    AppEvent.objects.create(pod=disk.pod, app=disk.name, kind="disk", level=levels[now.level], words=words[now.level])
     told: set[str] = set()
     for workload in disk.pod.workloads.filter(serving=True, stopped_at=None).select_related("revision"):
         runs = workload.revision.resources.filter(name=workload.app).first()

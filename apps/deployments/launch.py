@@ -13,7 +13,7 @@ from apps.builds.stages import secrets as secrets_stage
 from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
 from apps.core.states import move
-from apps.deployments import databases
+from apps.deployments import databases, disk_locks
 from apps.deployments.disk_paths import made
 from apps.deployments.models import WORKLOAD_MOVES, Workload
 from apps.deployments.recorder import Recorder
@@ -90,8 +90,12 @@ def fetch(release: Release, app: str, recorder: Recorder) -> None:
 
 
 def start(release: Release, workload: Workload) -> None:
-    """Start `workload` (again). Raises Unavailable when the engine or the secret store does not answer."""
-    handle = workload.runner.launch(spec_of(release, workload))
+    """Start `workload` (again). Raises Unavailable when the engine or the secret store does not answer.
+
+    And Unavailable("disk_busy") while somebody has one of its disks alone.
+    """
+    with disk_locks.writing(workload.pod_id, release.disks(workload.app)):
+        handle = workload.runner.launch(spec_of(release, workload))
     failpoint("workload.launched", workload.pod_id)
     Workload.objects.filter(pk=workload.pk).update(handle=handle, observed_at=timezone.now())
     workload.refresh_from_db()

@@ -17,7 +17,7 @@ from apps.builds import failures
 from apps.builds.image import bases
 from apps.core.failpoints import failpoint
 from apps.core.ids import new_id
-from apps.deployments import launch
+from apps.deployments import disk_locks, launch
 from apps.deployments.recorder import Recorder
 from apps.deployments.release import Release
 from apps.engines.base import Limits, RunSpec
@@ -70,9 +70,10 @@ def _run(recorder: Recorder, release: Release, before: Before) -> None:
         recorder.write(line)
 
     seconds = SECONDS[before.what]
-    finished = release.runner.run_once(
-        _spec(release, before), on_line=on_line, timeout=seconds, cancelled=recorder.cancelled
-    )
+    with disk_locks.writing(release.revision.pod_id, release.disks(before.app)):
+        finished = release.runner.run_once(
+            _spec(release, before), on_line=on_line, timeout=seconds, cancelled=recorder.cancelled
+        )
     recorder.check()
     if finished.exit_code or finished.killed:
         raise failures.explain(before.what, tuple(tail), finished, seconds=seconds)

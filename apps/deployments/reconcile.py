@@ -201,7 +201,9 @@ def _start_again(workload: Workload) -> None:
     log.info("starting_again", workload=workload.pk, app=workload.app, pod=workload.pod_id)
     try:
         launch.start(Release.of(workload.revision), workload)
-    except Unavailable:
+    except Unavailable as error:
+        if error.code == "disk_busy":
+            return
         raise
     except (UserError, PlatformError) as error:
         _not_started(workload, error)

@@ -14,10 +14,10 @@ from apps.metrics.models import DiskUsage
 
 BLOCK = 512  # bytes of st_blocks
 GB = 1024**3
-WARNING, FULL = 80, 100  # percent
+WARNING, NEARLY, FULL = 80, 95, 100  # percent
 REMEMBERED = 100_000  # linked files that are told apart; what is linked beyond them counts each time
 
-Level = Literal["", "warning", "full"]
+Level = Literal["", "warning", "nearly", "full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ class Gauge:
 
     @property
     def level(self) -> Level:
-        return "full" if self.percent >= FULL else "warning" if self.percent >= WARNING else ""
+        if self.percent >= FULL:
+            return "full"
+        return "nearly" if self.percent >= NEARLY else "warning" if self.percent >= WARNING else ""
 
 
 def count(path: Path, seconds: float) -> Occupied:

@@ -24,6 +24,7 @@ from apps.dashboard.access import Rule
 from apps.deployments.jobs.follow import follow
 from apps.deployments.models import Deployment, JobRun, Workload
 from apps.infrastructure.models import Service
+from apps.disks.models import Snapshot
 from apps.pods.models import Pod
 from apps.terminals.models import TerminalSession
 from tests.people import join, make_team, make_user
@@ -56,6 +57,7 @@ def build_world() -> World:
     revision = pod.revisions.create(version=1, sealed_at=pod.created_at, summary="first")
     revision.resources.create(kind="Config", name="settings", spec={})
     job = {"name": "nightly", "schedule": "@daily", "command": "true", "overlap": "allow"}
+    revision.resources.create(kind="Disk", name="data", spec={"size": 5})
     app = {"source": {"repo": "https://git.example.com/a/b.git"}, "jobs": [job]}
     revision.resources.create(kind="App", name="web", spec=app)
     pod.live = pod.head = revision
@@ -118,6 +120,10 @@ def _terminal(world: World) -> str:
     return row.pk
 
 
+def _snapshot(world: World) -> str:
+    return Snapshot.objects.create(pod=world.pod, disk="data", state="ready").pk
+
+
 def _certified(world: World) -> str:
     """A domain of the pod, proven, whose certificate is waited for."""
     host = f"d{new_id()}.example.com"
@@ -169,6 +175,10 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "request-news": Row(lambda world: {"name": "web"}),
     "app-metrics": Row(lambda world: {"name": "web"}),
     "watch-paths": Row(lambda world: {"name": "web"}),
+    "disk-snapshots": Row(lambda world: {"name": "data"}),
+    "disk-snapshot": Row(lambda world: {"name": "data", "snapshot": _snapshot(world)}),
+    "disk-restores": Row(lambda world: {"name": "data", "snapshot": _snapshot(world)}),
+    "disk-snapshot-deletion": Row(lambda world: {"name": "data", "snapshot": _snapshot(world)}),
     "terminal": Row(lambda world: {"name": "web"}),
     "terminal-ending": Row(lambda world: {"session": _terminal(world)}),
     "account-token": Row(lambda world: {"pk": 10**9}),

@@ -28,6 +28,7 @@ from apps.certificates.models import Certificate, DnsZone
 from apps.connections.models import Grant, Handshake, OAuthApplication
 from apps.core.ids import new_id
 from apps.deployments.models import AppControl, AppEvent, Deployment, Duty, Job, JobRun, Workload
+from apps.disks.models import DiskAction, Restore, Snapshot
 from apps.hooks.models import Receipt, Tip, Webhook
 from apps.infrastructure.models import Service, ServiceEvent
 from apps.logs.models import LogChunk, LogStream
@@ -107,6 +108,9 @@ def plant() -> None:
     team.terminals.create(user=owner, person="x@example.com", pod_name="p", app="web", instance="web.1", workload="w")
     Service.objects.create(name=f"s{new_id()}", type="redis", managed=False, path=PLANTED, secret=1)
     ServiceEvent.objects.create(service="main", kind="start", words="Started", actor=owner)
+    snapshot = Snapshot.objects.create(pod=pod, disk="data", note="before")
+    Restore.objects.create(pod=pod, disk="data", snapshot=snapshot, target="data", actor=owner)
+    DiskAction.objects.create(team=team, pod=pod, pod_name=pod.name, disk="data", person="x@example.com", did="Deleted")
     now = timezone.now()
     LogChunk.objects.create(
         stream=deployment.stream, first_seq=1, last_seq=1, first_at=now, last_at=now, size=9, data=PLANTED.encode()

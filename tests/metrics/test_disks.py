@@ -56,7 +56,8 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("used", "level"), [(0, ""), (79, ""), (80, "warning"), (99, "warning"), (100, "full"), (250, "full")]
+    ("used", "level"),
+    [(0, ""), (79, ""), (80, "warning"), (94, "warning"), (95, "nearly"), (99, "nearly"), (100, "full"), (250, "full")],
 )
 def test_levels(used: int, level: str) -> None:
     gauge = disks.Gauge(DiskUsage(used=used * disks.GB), 100 * disks.GB)
@@ -114,7 +115,7 @@ def test_the_app_is_told_when_its_disk_fills_and_when_it_has_room(pod: Pod) -> N
             patched.setattr(disks, "GB", MB)  # a disk of 5 MB
             measuring.measure_all()
     told = list(AppEvent.objects.order_by("id").values_list("app", "level", "kind"))
-    assert told == [("web", level, "disk") for level in ("warn", "error", "info")]
+    assert told == [(of, level, "disk") for level in ("warn", "error", "info") for of in ("data", "web")]
 
 
 @pytest.mark.django_db

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import structlog
@@ -13,7 +14,7 @@ from apps.core.failpoints import failpoint
 from apps.core.leases import Lease, LeaseLost, acquire, kept
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import launch
+from apps.deployments import disk_locks, launch
 from apps.deployments.attended import Attended, Cancelled
 from apps.deployments.events import changed
 from apps.deployments.hidden import hidden
@@ -119,10 +120,13 @@ def _command(worker: Worker, spec: Spec) -> Finished:
     if image:
         worker.patiently(lambda: engine.fetch(image, on_line=writer.line, cancelled=worker.cancelled), "the engine")
     whole = worker.patiently(lambda: _spec(release, row, spec), "the secret store")
-    worker.check()
-    writer.line(f"$ {spec.command}")
-    failpoint("job.starting", row.pod_id)
-    return engine.run_once(whole, on_line=writer.line, timeout=float(spec.timeout), cancelled=worker.cancelled)
+    with ExitStack() as held:
+        sharing = disk_locks.writing(row.pod_id, release.disks(row.app))
+        worker.patiently(lambda: held.enter_context(sharing), "its disk")
+        worker.check()
+        writer.line(f"$ {spec.command}")
+        failpoint("job.starting", row.pod_id)
+        return engine.run_once(whole, on_line=writer.line, timeout=float(spec.timeout), cancelled=worker.cancelled)
 
 
 def _spec(release: Release, row: JobRun, spec: Spec) -> RunSpec:
