@@ -65,6 +65,7 @@ class Server:
     script: str
     installed: Callable[[], Mapping[str, Installed]]  # by release line
     users: bool = True
+    admin: str = "platform"  # the platform's own user
     ready: str = ""
 
     def access(self, host: str, password: str) -> Access:

@@ -100,6 +100,10 @@ def plant() -> None:
     DiskUsage.objects.create(pod=pod.pk, disk="data", measured_at=timezone.now())
     Reading.objects.create(source=f"host {pod.pk}")
     team.terminals.create(user=owner, person="x@example.com", pod_name="p", app="web", instance="web.1", workload="w")
+    team.database_entries.create(
+        pod=pod, server="db", user=owner, person="x@example.com", kind="query", words="SELECT 1"
+    )
+    pod.saved_statements.create(server="db", name="all", text="SELECT 1")
     now = timezone.now()
     LogChunk.objects.create(
         stream=deployment.stream, first_seq=1, last_seq=1, first_at=now, last_at=now, size=9, data=PLANTED.encode()
