@@ -66,6 +66,7 @@ class Server:
     script: str
     installed: Callable[[], Mapping[str, Installed]]  # by release line
     users: bool = True
+    admin: str = "platform"  # the platform's own user
     ready: str = ""
     admin: str = "platform"  # the platform's own user, where no other name was asked for
 

@@ -41,6 +41,7 @@ POSTGRES = Server(
     owners=("postgres",),
     script=Server.script_of("postgres"),
     installed=installed,
+    admin="postgres",
     ready='pg_isready -q -h 127.0.0.1 -p "$PORT" -U brainpod -d brainpod',
     admin="postgres",
 )

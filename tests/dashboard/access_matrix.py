@@ -154,6 +154,10 @@ terminals git-access git-access-connection git-access-check git-access-secret gi
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
 services
+database-cancellation database-console database-data database-databases database-export database-key database-keys
+database-password database-privileges database-rotation database-row database-rows database-saved database-statement
+database-structure database-user database-users
+job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
 """
 
 ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {

@@ -111,6 +111,10 @@ def plant() -> None:
     snapshot = Snapshot.objects.create(pod=pod, disk="data", note="before")
     Restore.objects.create(pod=pod, disk="data", snapshot=snapshot, target="data", actor=owner)
     DiskAction.objects.create(team=team, pod=pod, pod_name=pod.name, disk="data", person="x@example.com", did="Deleted")
+    team.database_entries.create(
+        pod=pod, server="db", user=owner, person="x@example.com", kind="query", words="SELECT 1"
+    )
+    pod.saved_statements.create(server="db", name="all", text="SELECT 1")
     now = timezone.now()
     LogChunk.objects.create(
         stream=deployment.stream, first_seq=1, last_seq=1, first_at=now, last_at=now, size=9, data=PLANTED.encode()

@@ -74,5 +74,11 @@ def translated(where: Where, error: psycopg.Error, what: str = "") -> Exception:
     return refusals.refused(words, details)
 
 
+def named(*names: str) -> sql.Identifier:
+    """For a statement that is sent with parameters: psycopg reads its percent signs, those of names too."""
+    return sql.Identifier(*(name.replace("%", "%%") for name in names))
+
+
 def of_relation(schema: str, table: str) -> sql.Identifier:
-    return sql.Identifier(schema or "public", table)
+    """Likewise."""
+    return named(schema or "public", table)

@@ -10,7 +10,7 @@ from psycopg import sql
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.sql import asked
 from apps.sql.base import ROWS, Caps, Column, Filter, Rows, Sort, Structure
-from apps.sql.postgres.connection import Connection, of_relation
+from apps.sql.postgres.connection import Connection, named, of_relation
 
 
 def page(
@@ -61,11 +61,11 @@ def insert(
 ) -> None:
     asked.values(structure.columns, values)
     if not values:
-        connection.execute(sql.SQL("INSERT INTO {} DEFAULT VALUES").format(of_relation(schema, table)))
+        connection.execute(sql.SQL("INSERT INTO {} DEFAULT VALUES").format(of_relation(schema, table)), [])
         return
     statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
         of_relation(schema, table),
-        sql.SQL(", ").join(map(sql.Identifier, values)),
+        sql.SQL(", ").join(map(named, values)),
         sql.SQL(", ").join([sql.Placeholder()] * len(values)),
     )
     connection.execute(statement, list(values.values()))
@@ -81,7 +81,7 @@ def update(
         raise Invalid("Nothing was changed.")
     statement = sql.SQL("UPDATE {} SET {} WHERE {}").format(
         of_relation(schema, table),
-        sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in values),
+        sql.SQL(", ").join(sql.SQL("{} = %s").format(named(column)) for column in values),
         _at(structure.primary),
     )
     _exactly_one(connection, statement, [*values.values(), *at])
@@ -100,11 +100,11 @@ def _exactly_one(connection: Connection, statement: sql.Composed, values: Sequen
 
 
 def _at(columns: Sequence[str]) -> sql.Composed:
-    return sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in columns)
+    return sql.SQL(" AND ").join(sql.SQL("{} = %s").format(named(column)) for column in columns)
 
 
 def _behind(columns: Sequence[str], descending: bool) -> sql.Composed:
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    names = sql.SQL(", ").join(map(named, columns))
     marks = sql.SQL(", ").join([sql.Placeholder()] * len(columns))
     return sql.SQL("({}) {} ({})").format(names, sql.SQL("<" if descending else ">"), marks)
 
@@ -113,15 +113,15 @@ def _shown(column: Column, cell: int) -> sql.Composed:
     """Cut on the server, so that a gigantic cell does not travel."""
     if column.type == "bytea":
         return sql.SQL("'\\x' || encode(substring({} from 1 for {}), 'hex')").format(
-            sql.Identifier(column.name), sql.Literal(cell // 2 + 1)
+            named(column.name), sql.Literal(cell // 2 + 1)
         )
-    return sql.SQL("left({}::text, {})").format(sql.Identifier(column.name), sql.Literal(cell + 1))
+    return sql.SQL("left({}::text, {})").format(named(column.name), sql.Literal(cell + 1))
 
 
 def _conditions(filters: Sequence[Filter]) -> tuple[list[sql.Composed], list[str]]:
     made, values = [], []
     for it in filters:
-        column = sql.Identifier(it.column)
+        column = named(it.column)
         if it.operator == "contains":
             escaped = it.value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
             made.append(sql.SQL("{}::text ILIKE %s").format(column))
@@ -142,11 +142,11 @@ def _order(structure: Structure, sort: Sort | None) -> sql.Composable:
     way = sql.SQL(" DESC NULLS LAST" if sort and sort.descending else "")
     if asked.in_key_order(structure, sort):
         way = sql.SQL(" DESC" if sort and sort.descending else "")
-        return sql.SQL(" ORDER BY ") + sql.SQL(", ").join(sql.Identifier(column) + way for column in structure.primary)
+        return sql.SQL(" ORDER BY ") + sql.SQL(", ").join(named(column) + way for column in structure.primary)
     if sort is None:
         return sql.SQL("")
-    rest = [sql.Identifier(column) for column in structure.primary if column != sort.column]
-    return sql.SQL(" ORDER BY ") + sql.SQL(", ").join([sql.Identifier(sort.column) + way, *rest])
+    rest = [named(column) for column in structure.primary if column != sort.column]
+    return sql.SQL(" ORDER BY ") + sql.SQL(", ").join([named(sort.column) + way, *rest])
 
 
 def _rows(structure: Structure, found: list[tuple[str | None, ...]], limit: int, cell: int, ordered: bool) -> Rows:

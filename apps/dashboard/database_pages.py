@@ -1,0 +1,110 @@
+"""What the pages of a database's inside are asked for, and what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+
+from apps.accounts.gate import Role
+from apps.core.errors import Detail, Invalid, NotFound
+from apps.dashboard.access import Request
+from apps.dashboard.pod_frame import frame
+from apps.dashboard.resource_pages import resource_of
+from apps.databases.targets import Target, of_pod
+from apps.pods.models import Pod
+from apps.sql.base import OPERATORS, Filter, Rows, Sort
+
+PAGE = 100  # rows
+SHOWN = 300  # characters of a cell in a table
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a table is asked for. Raises Invalid where it cannot be read."""
+
+    database: str
+    schema: str
+    table: str
+    filters: tuple[Filter, ...] = ()
+    sort: Sort | None = None
+    after: tuple[str, ...] = ()
+    offset: int = 0
+    words: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, query: QueryDict) -> Asked:
+        column, operator = query.get("column", ""), query.get("operator", "=")
+        filters = (Filter(column, operator, query.get("value", "")),) if column else ()
+        sort = query.get("sort", "")
+        offset = query.get("offset", "0") or "0"
+        if not (offset.isascii() and offset.isdigit()):
+            raise Invalid([Detail("offset", "A number is needed.")])
+        return cls(
+            query.get("database", ""), query.get("schema", ""), query.get("table", ""), filters,
+            Sort(sort.removeprefix("-"), sort.startswith("-")) if sort else None,
+            tuple(query.getlist("after")), int(offset),
+            {name: str(query[name]) for name in ("column", "operator", "value", "sort") if query.get(name)},
+        )  # fmt: skip
+
+    def place(self, **more: str) -> str:
+        """The query of an address of the same table."""
+        return "?" + urlencode({"database": self.database, "schema": self.schema, "table": self.table} | more)
+
+    def sorted_by(self, column: str) -> str:
+        """The other way round, if it is sorted by that already."""
+        down = self.sort is not None and self.sort.column == column and not self.sort.descending
+        return self.place(**(self.words | {"sort": f"-{column}" if down else column}))
+
+    def following(self, rows: Rows) -> str:
+        """The address of the next page; empty where this is the last."""
+        if not rows.more:
+            return ""
+        if rows.after:
+            return self.place(**self.words) + "&" + urlencode([("after", value) for value in rows.after])
+        return self.place(**self.words, offset=str(self.offset + PAGE))
+
+    def row(self, rows: Rows, cells: tuple[str | None, ...], at: int) -> str:
+        """The address of one row; empty where nothing tells it from others."""
+        names = [column.name for column in rows.columns]
+        places = [names.index(name) for name in rows.primary]
+        if not places or any(cells[place] is None or (at, place) in rows.cut for place in places):
+            return ""
+        return self.place() + "&" + urlencode([(f"k.{names[place]}", cells[place] or "") for place in places])
+
+
+def of_request(request: Request, pod: Pod, name: str, *kinds: str) -> tuple[Target, dict[str, Any]]:
+    """The database, and what every page of its inside shows. Raises what `of_pod` does."""
+    found, _ = resource_of(pod, name)
+    if found.kind not in kinds:
+        raise NotFound("such database in this pod")
+    context = frame(pod, request.access) | {"resource": found, "write": request.access.may(Role.DEVELOPER)}
+    target = of_pod(pod, name)
+    return target, context | {"target": target, "operators": OPERATORS, "shown": SHOWN}
+
+
+def key_of(query: Mapping[str, str]) -> dict[str, str]:
+    return {name[2:]: value for name, value in query.items() if name.startswith("k.")}
+
+
+def entered(post: Mapping[str, str], current: Mapping[str, str | None] | None) -> dict[str, str | None]:
+    """The values of a form of a row. Of a new one what is empty is left to the server; of one that is there (`current`)
+    only what was changed counts: browsers write lines their own way."""
+    values: dict[str, str | None] = {}
+    for name in (word[2:] for word in post if word.startswith("v.")):
+        value: str | None = None if f"n.{name}" in post else _lines(post[f"v.{name}"])
+        if current is None:
+            if value != "":
+                values[name] = value
+        elif name in current:
+            was = current[name]
+            if value != (was if was is None else _lines(was)):
+                values[name] = value
+    return values
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n")

@@ -1,0 +1,144 @@
+"""The SQL console of a database: statements run, explained, cancelled, exported and kept."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from apps.accounts.roles import Role
+from apps.core.errors import Detail, Invalid, UserError
+from apps.core.ids import new_id
+from apps.dashboard.access import Request, pod_page
+from apps.dashboard.database_pages import of_request
+from apps.dashboard.render import render
+from apps.dashboard.views.database_data import KINDS
+from apps.databases import actions
+from apps.databases.models import Entry, SavedStatement
+from apps.databases.targets import Target
+from apps.pods.models import Pod
+
+LATELY = 30
+
+
+def history(request: Request, pod: Pod, name: str) -> Any:
+    """Everybody's for admins, one's own for others."""
+    rows = Entry.objects.filter(pod=pod, server=name)
+    return (rows if request.access.may(Role.ADMIN) else rows.filter(user=request.user))[:LATELY]
+
+
+@pod_page()
+@require_safe
+def database_console(request: Request, pod: Pod, name: str) -> HttpResponse:
+    """`?database=`, and `?text=`, `?entry=` or `?saved=` for what stands in it."""
+    target, context = of_request(request, pod, name, *KINDS)
+    database = request.GET.get("database") or target.apps.database
+    with target.open_admin() as server:
+        names = server.columns_by_table(database)
+        databases = [it.name for it in server.databases()] if not request.htmx else []
+    saved = SavedStatement.objects.filter(pod=pod, server=name)
+    text = request.GET.get("text", "")
+    if wanted := request.GET.get("entry"):
+        text = next((it.words for it in history(request, pod, name) if it.pk == wanted), "")
+    elif (wanted := request.GET.get("saved", "")) and wanted.isdecimal() and len(wanted) < 10:
+        text = next((it.text for it in saved if it.pk == int(wanted)), "")
+    context |= {
+        "database": database, "databases": databases, "names": names, "saved": saved, "text": text, "run": new_id(),
+        "history": history(request, pod, name), "everybody": request.access.may(Role.ADMIN),
+    }  # fmt: skip
+    return render(request, "databases/console.html", context)
+
+
+@pod_page()
+@require_POST
+def database_statement(request: Request, pod: Pod, name: str) -> HttpResponse:
+    """Runs one; viewers as the reader. What is wrong with it stands where the answer would."""
+    target, context = of_request(request, pod, name, *KINDS)
+    database = request.POST.get("database") or target.apps.database
+    given: dict[str, Any] = {"target": target, "by": request.user, "database": database}
+    given["text"] = request.POST.get("text", "")
+    try:
+        context["result"] = actions.run(
+            **given, write=context["write"] and "read_only" not in request.POST,
+            explain="explain" in request.POST, id=request.POST.get("run", ""),
+        )  # fmt: skip
+    except UserError as error:
+        context["error"] = error
+    context |= {"run": new_id(), "history": history(request, pod, name), "database": database}
+    return render(request, "databases/result.html", context, fragment="databases/_result.html")
+
+
+@pod_page()
+@require_POST
+def database_cancellation(request: Request, pod: Pod, name: str) -> HttpResponse:
+    target, _ = of_request(request, pod, name, *KINDS)
+    if actions.cancel(target=target, by=request.user, id=request.POST.get("run", "")):
+        messages.success(request, "The statement is being cancelled.")
+    else:
+        messages.info(request, "Nothing runs any more.")
+    return redirect("database-console", pod=pod.name, name=name) if not request.htmx else HttpResponse()
+
+
+@pod_page()
+@require_POST
+def database_export(request: Request, pod: Pod, name: str) -> HttpResponseBase:
+    """The rows of a statement as a file, `format` csv or json, read as the reader whoever asks."""
+    target, _ = of_request(request, pod, name, *KINDS)
+    format = request.POST.get("format", "csv")
+    if format not in ("csv", "json"):
+        raise Invalid([Detail("format", "csv or json is needed.")])
+    return exported(target, request, request.POST.get("database") or target.apps.database, format)
+
+
+def exported(target: Target, request: Request, database: str, format: str) -> HttpResponseBase:
+    found: Iterator[tuple[Any, ...]] = actions.export(
+        target=target, by=request.user, database=database, text=request.POST.get("text", "")
+    )
+    columns = next(found)  # what the server refuses is said before the file begins
+    lines = _csv(columns, found) if format == "csv" else _json(columns, found)
+    kind = "text/csv; charset=utf-8" if format == "csv" else "application/json"
+    response = StreamingHttpResponse(lines, content_type=kind)
+    response["Content-Disposition"] = f'attachment; filename="{target.name}.{format}"'
+    return response
+
+
+def _csv(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """Null is an empty cell."""
+    for row in itertools.chain([columns], rows):
+        line = io.StringIO()
+        csv.writer(line).writerow(["" if cell is None else cell for cell in row])
+        yield line.getvalue()
+
+
+def _json(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """A list of objects; of columns of one name the last counts, as everywhere."""
+    names = list(columns)
+    yield "["
+    for at, row in enumerate(rows):
+        yield (",\n" if at else "\n") + json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False)
+    yield "\n]\n"
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def database_saved(request: Request, pod: Pod, name: str) -> HttpResponse:
+    """Keeps a statement under a name; with `saved`, forgets that one."""
+    target, _ = of_request(request, pod, name, *KINDS)
+    wanted = request.POST.get("saved", "")
+    if wanted.isdecimal() and len(wanted) < 10:
+        SavedStatement.objects.filter(pod=pod, server=name, pk=int(wanted)).delete()
+        messages.success(request, "The statement is forgotten.")
+        return redirect("database-console", pod=pod.name, name=name)
+    post = request.POST
+    made = actions.save_statement(target=target, by=request.user, name=post.get("name", ""), text=post.get("text", ""))
+    messages.success(request, f"{made.name} is kept.")
+    return redirect(reverse("database-console", args=[pod.name, name]) + f"?saved={made.pk}")

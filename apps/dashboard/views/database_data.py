@@ -1,0 +1,101 @@
+"""The inside of a database: its databases and tables, rows, structure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from apps.accounts.roles import Role
+from apps.core.errors import Detail, Invalid
+from apps.dashboard.access import Request, pod_page
+from apps.dashboard.database_pages import PAGE, Asked, entered, key_of, of_request
+from apps.dashboard.render import render
+from apps.databases import actions
+from apps.pods.models import Pod
+
+KINDS = ("PostgresDB", "MariaDB")
+
+
+@pod_page()
+@require_safe
+def database_data(request: Request, pod: Pod, name: str) -> HttpResponse:
+    """`?database=`: whose tables; without, the one apps are given. Names and sizes are read as the platform's user."""
+    target, context = of_request(request, pod, name, *KINDS)
+    database = request.GET.get("database") or target.apps.database
+    with target.open_admin() as server:
+        context |= {"databases": server.databases(), "database": database, "tables": server.tables(database)}
+        context |= {"server_version": server.version()}
+    return render(request, "databases/data.html", context)
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def database_databases(request: Request, pod: Pod, name: str) -> HttpResponse:
+    """Makes one, or with `action` delete, and its name once more in `confirmation`, deletes one."""
+    target, _ = of_request(request, pod, name, *KINDS)
+    database = request.POST.get("database", "")
+    if request.POST.get("action") == "delete":
+        if request.POST.get("confirmation") != database:
+            raise Invalid([Detail("confirmation", f"Type {database} to delete it.")])
+        actions.delete_database(target=target, by=request.user, name=database)
+        messages.success(request, f"The database {database} is deleted.")
+    else:
+        actions.create_database(target=target, by=request.user, name=database)
+        messages.success(request, f"The database {database} is made.")
+    return redirect("database-data", pod=pod.name, name=name)
+
+
+@pod_page()
+@require_safe
+def database_rows(request: Request, pod: Pod, name: str) -> HttpResponse:
+    target, context = of_request(request, pod, name, *KINDS)
+    asked = Asked.read(request.GET)
+    with target.open(asked.database, write=context["write"]) as server:
+        rows = server.rows(
+            asked.database, asked.table, schema=asked.schema, limit=PAGE, offset=asked.offset, after=asked.after,
+            filters=asked.filters, sort=asked.sort,
+        )  # fmt: skip
+    return render(request, "databases/rows.html", context | {"asked": asked, "found": rows})
+
+
+@pod_page()
+@require_safe
+def database_structure(request: Request, pod: Pod, name: str) -> HttpResponse:
+    target, context = of_request(request, pod, name, *KINDS)
+    asked = Asked.read(request.GET)
+    with target.open_admin() as server:
+        structure = server.structure(asked.database, asked.table, asked.schema)
+    return render(request, "databases/structure.html", context | {"asked": asked, "structure": structure})
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def database_row(request: Request, pod: Pod, name: str) -> HttpResponse:
+    """The row whose key is in `k.<column>`; a new one without. A POST with `action` delete deletes it."""
+    target, context = of_request(request, pod, name, *KINDS)
+    asked, key = Asked.read(request.GET), key_of(request.GET.dict())
+    with target.open(asked.database, write=True) as server:
+        found = server.row(asked.database, asked.table, key, schema=asked.schema) if key else None
+        columns = found.columns if found else server.structure(asked.database, asked.table, asked.schema).columns
+    cells = found.rows[0] if found else (None,) * len(columns)
+    cut = {at for _, at in found.cut} if found else set()
+    if request.method != "POST":
+        rows = [(column, cells[at], at in cut) for at, column in enumerate(columns)]
+        return render(request, "databases/row.html", context | {"asked": asked, "key": key, "cells": rows})
+    place: dict[str, Any] = {"target": target, "by": request.user, "database": asked.database, "schema": asked.schema}
+    if not key:
+        actions.insert_row(**place, table=asked.table, values=entered(request.POST.dict(), None))
+        messages.success(request, "The row is there.")
+    elif request.POST.get("action") == "delete":
+        actions.delete_row(**place, table=asked.table, key=key)
+        messages.success(request, "The row is deleted.")
+    else:
+        whole = {it.name: cells[at] for at, it in enumerate(columns) if at not in cut}
+        actions.update_row(**place, table=asked.table, key=key, values=entered(request.POST.dict(), whole))
+        messages.success(request, "The row is changed.")
+    return redirect(reverse("database-rows", args=[pod.name, name]) + asked.place())

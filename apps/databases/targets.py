@@ -1,0 +1,64 @@
+"""What is looked into: a database server of a pod, or any other, as an address with credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+from apps import sql
+from apps.accounts.models import Team
+from apps.core.errors import Conflict, NotFound
+from apps.deployments import databases
+from apps.pods import kinds
+from apps.pods.contents import databases_of
+from apps.pods.models import Pod
+from apps.servers.base import NAME, Server
+from apps.sql.base import READER, Where
+
+_TYPES = {"PostgresDB": "postgresql", "MariaDB": "mariadb", "Valkey": "valkey"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`admin`: the platform's own user. `apps`: as whom people work who may write. `protected`: users and databases
+    that are not to be changed or deleted here. Of a server that is no pod's, `pod` is None, and `team` may be."""
+
+    name: str
+    title: str
+    admin: Where
+    apps: Where
+    team: Team | None = None
+    pod: Pod | None = field(default=None, repr=False)
+    protected: frozenset[str] = frozenset()
+
+    def open(self, database: str, *, write: bool) -> AbstractContextManager[sql.Server]:
+        """As the apps' user, or as the one who may only look."""
+        return sql.open(self.apps) if write else sql.open_reader(self.admin, database or self.apps.database)
+
+    @contextmanager
+    def open_admin(self) -> Iterator[sql.Server]:
+        with sql.open(self.admin) as server:
+            yield server
+
+
+def server_of(kind: str) -> Server | None:
+    return kinds.get(kind).server
+
+
+def of_pod(pod: Pod, name: str) -> Target:
+    """A database of what is live. Raises NotFound, Conflict("nothing_runs"), Unavailable with the secret store."""
+    live = pod.live
+    found = live.snapshot().get(name) if live else None
+    if live is None or found is None or (server := server_of(found.kind)) is None:
+        raise NotFound("such database in what is live")
+    workload = pod.workloads.filter(app=name, stopped_at=None, serving=True).order_by("-id").first()
+    if workload is None:
+        raise Conflict("nothing_runs", f"{name} does not run.", "Start it, or deploy it, to look into it.")
+    host, port = databases.endpoint(workload)
+    passwords = databases.credentials(live, name, databases_of(live.snapshot())[name].credentials)
+    admin = Where(_TYPES[found.kind], host, port, server.admin, passwords.admin_password, NAME if server.users else "")
+    return Target(
+        name=name, title=server.title, admin=admin, apps=admin.as_user(NAME, passwords.password), team=pod.team,
+        pod=pod, protected=frozenset((server.admin, NAME, READER, "root", "postgres")),
+    )  # fmt: skip
