@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 DATA = "/data"  # where a server finds its disk
 NAME = "brainpod"  # of the user and the database that apps are given
+SERVICES = "infrastructure"  # the pod that engines take infrastructure services for
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
