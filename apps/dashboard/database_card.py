@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps import engines
 from apps.core.errors import PlatformError
 from apps.dashboard.pod_map import used_by_apps
 from apps.metrics import disks
 from apps.pods import kinds, moving
+from apps.pods.databases import access
 from apps.pods.models import Resource, Snapshot
 from apps.servers.base import Access
 
@@ -41,15 +41,15 @@ def database_card(resource: Resource, live: Resource | None, around: Snapshot) -
     spec = kind.read(shown.spec)
     revision = shown.revision
     try:
-        host = engines.named(moving.engine_of(revision)).peer_host(revision.pod_id, resource.name)
+        way = access(moving.engine_of(revision), revision.pod_id, resource.name, spec, _STANDS_FOR)
     except PlatformError:
-        host = resource.name
+        way = kind.server.access(resource.name, _STANDS_FOR)
     return Card(
-        title=f"{kind.server.title} {spec.version}",
+        title=f"{kind.server.title} at {spec.service}" if spec.service else f"{kind.server.title} {spec.version}",
         port=kind.server.port,
         disk=spec.disk,
-        gauge=_gauge(shown, spec.disk) if live else None,
-        ways=ways(resource.name, kind.server.access(host, _STANDS_FOR)),
+        gauge=_gauge(shown, spec.disk) if live and spec.disk else None,
+        ways=ways(resource.name, way),
         apps=used_by_apps(around, resource.name),
         live=live is not None,
     )

@@ -26,7 +26,7 @@ class Life:
 
 def life(pod: Pod, live: Resource | None, control: AppControl | None) -> Life | None:
     """None for what runs nothing: another kind, a static site, something that was never live."""
-    if live is None or not kinds.get(live.kind).runs or pod.live is None:
+    if live is None or not kinds.get(live.kind).runs or pod.live is None or live.spec.get("server"):
         return None
     release = Release.of(pod.live)
     if live.kind == "App" and not release.runs(live.name):

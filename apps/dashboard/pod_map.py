@@ -113,8 +113,9 @@ def _node(resource: Resource, live: Resource | None, mark: str, rows: list[Workl
                 f"{_count(spec.variables, 'variable')}, {_count(spec.secrets, 'secret')}, {_count(spec.files, 'file')}"
             )
         case _:
-            to = (spec.disk,)
+            to = (spec.disk,) if spec.disk else ()
             detail = f"{spec.server.title} {spec.version} · {spec.instance}"
+            detail = f"{spec.server.title} at {spec.service}" if spec.service else detail
     state = "" if resource.kind in STILL else live_state(resource, live, rests, rows)
     return Node(
         kind=resource.kind,
@@ -145,6 +146,8 @@ def live_state(resource: Resource, live: Resource | None, rests: str, rows: Iter
     """
     every = list(rows)
     instances = running([row for row in every if row.serving])
+    if (live or resource).spec.get("server") and kinds.get((live or resource).kind).server:
+        return "active" if live else "not_deployed"
     if kinds.get((live or resource).kind).server:
         return rests or database_state(every, instances, live=live is not None)
     if live is None:

@@ -16,11 +16,14 @@ from apps.core.errors import Detail
 from apps.dashboard.form_rows import COLUMNS, Column, row_value, rows_of, typed_rows
 from apps.dashboard.forms import sentence
 from apps.dns.names import shown
+from apps.infrastructure.models import SERVERS
+from apps.infrastructure.sharing import shared_names as service_names
 from apps.pods.kinds import Field, Kind
 from apps.pods.kinds.base import dig
 from apps.pods.models import Snapshot, Spec
 
 BLANK_ROWS = 1
+SERVED = frozenset(SERVERS.values())  # kinds whose databases may be at a shared service: that is what is chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,9 @@ class ResourceForm:
 
     def _names(self, kind: str, chosen: Any) -> tuple[str, ...]:
         """Those of `kind` that may be chosen, and the one that is."""
+        if kind in SERVED:
+            names = service_names(kind)
+            return tuple(sorted(names | {chosen} if chosen else names))
         names = {name for name, resource in self.around.items() if resource.kind == kind}
         return tuple(sorted(names | {chosen} if chosen else names))
 

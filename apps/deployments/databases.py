@@ -15,8 +15,10 @@ from apps.engines.base import LaunchSpec, Limits, Peer
 from apps.pods.contents import databases_of
 from apps.pods.databases import ADMIN_PASSWORD, PASSWORD, credentials_path
 from apps.pods.environment import SecretRef, password_references
+from apps.pods.kinds.database import Spec
 from apps.pods.models import Revision
 from apps.pods.sizes import SIZES
+from apps.servers.base import SERVICES
 from apps.servers.run import Credentials, launch_spec
 
 
@@ -56,7 +58,11 @@ def peers(release: Release, app: str) -> tuple[Peer, ...]:
     """The databases that the values of `app` speak of."""
     spoken = password_references(release.revision, app)
     found = databases_of(release.snapshot)
-    return tuple(Peer(name, found[name].server.port) for name in sorted(spoken))
+    return tuple({_peer(name, found[name]): None for name in sorted(spoken)})
+
+
+def _peer(name: str, spec: Spec) -> Peer:
+    return Peer(spec.service, spec.server.port, SERVICES) if spec.service else Peer(name, spec.server.port)
 
 
 def image(release: Release, name: str) -> str:

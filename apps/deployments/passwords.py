@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from apps import engines
 from apps.core.errors import NotFound
 from apps.deployments import databases
 from apps.deployments.actions import revision_under_way, start
@@ -14,7 +13,7 @@ from apps.deployments.events import changed
 from apps.deployments.models import AppEvent, Deployment, Trigger
 from apps.pods import actions, kinds, moving
 from apps.pods.contents import databases_of
-from apps.pods.databases import make_credentials
+from apps.pods.databases import access, make_credentials
 from apps.pods.models import Pod, Revision
 from apps.servers.base import Access
 
@@ -28,8 +27,7 @@ def reveal(*, pod: Pod, name: str, by: User | None) -> Access:
     spec = databases_of(live.snapshot())[name]
     found = databases.credentials(live, name, spec.credentials)
     _tell(pod, name, "Its password was shown", by)
-    host = engines.named(moving.engine_of(live)).peer_host(pod.pk, name)
-    return spec.server.access(host, found.password)
+    return access(moving.engine_of(live), pod.pk, name, spec, found.password)
 
 
 def rotate(*, pod: Pod, name: str, by: User | None) -> Deployment:

@@ -17,7 +17,7 @@ from apps.core.failpoints import failpoint
 from apps.core.leases import Lease, LeaseLost, acquire, kept
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import dispatch, health, purge, queue, retire, settling
+from apps.deployments import allotting, dispatch, health, purge, queue, retire, settling
 from apps.deployments.attended import Cancelled
 from apps.deployments.checks import Check
 from apps.deployments.events import changed
@@ -44,6 +44,7 @@ def deploy(recorder: Recorder) -> None:
     _built(recorder)
     settling.stand_aside(revision.pod_id)
     release = Release.of(revision)
+    allotting.have_all(recorder, release)
     workloads = []
     for names in (release.databases(), release.apps()):
         begun = launch_all(recorder, release, names)
@@ -96,6 +97,7 @@ def run(deployment_id: str) -> None:
             failpoint("deployment.ended", deployment.pod_id)
     queue.wake_next()
     retire.retire(deployment.pod_id)
+    allotting.release_unused(deployment.pod_id)
     settling.wake_due()
 
 
@@ -119,8 +121,10 @@ def _begin(deployment: Deployment) -> bool:
 
 def _rows(deployment: Deployment) -> Iterator[StageRun]:
     """Every stage of every app; a database is launched and checked, and nothing of it is built."""
-    for name, kind in deployment.revision.resources.values_list("name", "kind"):
-        stages = STAGES if kind == "App" else STAGES[6:] if kinds.get(kind).server else ()
+    for name, kind, spec in deployment.revision.resources.values_list("name", "kind", "spec"):
+        stages: tuple[str, ...] = STAGES if kind == "App" else STAGES[6:] if kinds.get(kind).server else ()
+        if spec.get("server"):
+            stages = ("launch",)
         for stage in stages:
             yield StageRun(deployment=deployment, stage=stage, app=name)
 

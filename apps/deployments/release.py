@@ -64,8 +64,12 @@ class Release:
         return [name for name, resource in self.snapshot.items() if resource.kind == "App"]
 
     def databases(self) -> list[str]:
-        """Apps need them: they are started first."""
-        return [name for name, resource in self.snapshot.items() if kinds.get(resource.kind).server]
+        """Servers of the pod's own. Apps need them: they are started first."""
+        return [name for name, it in self.snapshot.items() if kinds.get(it.kind).server and not it.spec.get("server")]
+
+    def allotted(self) -> list[str]:
+        """Databases at shared servers, which nothing is started for."""
+        return [name for name, it in self.snapshot.items() if kinds.get(it.kind).server and it.spec.get("server")]
 
     def runs(self, app: str) -> bool:
         """Whether the app has processes that stay: a static site has none, nor has what runs by the clock alone."""

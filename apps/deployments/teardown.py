@@ -17,7 +17,7 @@ from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
 from apps.core.leases import acquire
 from apps.core.states import move
-from apps.deployments import disks, launch, settling
+from apps.deployments import allotting, disks, launch, settling
 from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
 from apps.deployments.jobs import history
@@ -61,6 +61,7 @@ def _remove(pod: Pod) -> None:
         if workload.state != "stopped":
             launch.stop(workload, 10.0)
     failpoint("teardown.stopped", pod.pk)
+    allotting.release_all(pod.pk)
     store = secretstore.secrets()
     for path in {*secret_paths(pod), token_path(pod.pk), *filter(None, [pod.webhook_path])}:
         store.delete(path)

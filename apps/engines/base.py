@@ -79,10 +79,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another workload of the pod, launched with `name`: reached at Engine.peer_host(pod, name) and `port`."""
+    """Another workload of the pod, launched with `name`: reached at Engine.peer_host(pod, name) and `port`.
+
+    `pod`: whose it is, where that is not the same: an infrastructure service.
+    """
 
     name: str
     port: int
+    pod: str = ""
 
 
 @dataclass(frozen=True, slots=True)

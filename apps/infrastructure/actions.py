@@ -24,7 +24,7 @@ LISTED = ", ".join(SERVERS)
 
 
 def add_external(
-    *, name: str, type: str, host: str, port: int = 0, user: str = "", password: str = "", shared: bool = False,
+    *, name: str, type: str, host: str, port: int = 0, user: str = "", password: str = "",
     by: User | None, declared: str = Declared.DASHBOARD, ask: bool = True,
 ) -> Service:  # fmt: skip
     """Connect to a server that somebody else runs; it is asked first, unless `ask` is false.
@@ -32,7 +32,7 @@ def add_external(
     Raises Invalid naming the field, Conflict("name_taken"), what apps/infrastructure/asking.py raises, Unavailable.
     """
     kind = _type(type)
-    service = Service(name=_name(name), type=kind, managed=False, declared=declared, shared=shared, created_by=by)
+    service = Service(name=_name(name), type=kind, managed=False, declared=declared, created_by=by)
     service.port = _port(port, kind)
     service.host = places.check(host, service.port)
     service.user = _user(user, external=True)
@@ -50,10 +50,11 @@ def add_managed(
     Raises Invalid naming the field, Conflict("name_taken"), Unavailable. What keeps it from starting is in the row.
     """
     kind = _type(type)
-    service = Service(name=_name(name), type=kind, managed=True, declared=declared, shared=shared, created_by=by)
+    service = Service(name=_name(name), type=kind, managed=True, declared=declared, created_by=by)
     service.engine, service.container = workloads.engine_name(), container
     service.memory, service.image = _memory(memory), _image(image, service)
     service.user, service.version = _user(user), version
+    service.shared = _shared(service, shared)
     server = workloads.server_of(service)
     lines = kind == Type.POSTGRESQL
     kept_data.take_over(service, server.kind, line_counts=lines)
@@ -86,8 +87,12 @@ def _added(service: Service, password: str, by: User | None, words: str) -> Serv
 
 
 def change(service: Service, *, by: User | None, **fields: Any) -> None:
-    """What the dashboard may: `apply_change`. Raises besides Conflict("builtin_stays" | "declared_in_file")."""
-    _changeable(service)
+    """What the dashboard may: `apply_change`. Raises besides Conflict("builtin_stays" | "declared_in_file").
+
+    Whether it is shared is said here alone, of those that a file declares too.
+    """
+    if service.built_in or fields.keys() - {"shared"}:
+        _changeable(service)
     apply_change(service, by=by, **fields)
 
 
@@ -100,7 +105,7 @@ def apply_change(
     Raises Invalid naming the field, what apps/infrastructure/asking.py raises, Unavailable.
     """
     before, again = service.path, False
-    service.shared = service.shared if shared is None else shared
+    service.shared = service.shared if shared is None else _shared(service, shared)
     if service.managed:
         again = _change_managed(service, password, memory, image)
     else:
@@ -145,6 +150,12 @@ def remove(service: Service, *, confirm: str, by: User | None) -> None:
     _changeable(service)
     if confirm.strip() != service.name:
         raise Invalid([Detail("confirm", f"must be {service.name}, to make sure.")])
+    if used := service.allotments.count():
+        raise Conflict(
+            "service_used",
+            f"{service.name} has {used} database{'' if used == 1 else 's'} of pods.",
+            "Take them out of the pods, and drop them on this page first.",
+        )
     if service.managed:
         Service.objects.filter(pk=service.pk).update(wanted="stopped")
         workloads.end(service)
@@ -212,6 +223,17 @@ def _user(user: str, *, external: bool = False) -> str:
         words = "must be up to 32 letters, digits, _ and -, begin with a letter, and not be one the server has itself."
         raise Invalid([Detail("user", words)])
     return user
+
+
+def _shared(service: Service, shared: bool) -> bool:
+    """Those in use stay in use when it is shared no more."""
+    if shared and service.external:
+        words = "counts only for managed ones: apps have no way to what is external."
+        raise Invalid([Detail("shared", words)])
+    if shared and not workloads.server_of(service).users:
+        words = "is not possible: its keys are everybody's who is let in. Pods have stores of their own."
+        raise Invalid([Detail("shared", words)])
+    return shared
 
 
 def _memory(memory: int) -> int:

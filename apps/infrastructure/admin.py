@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import ReadOnly
-from apps.infrastructure.models import Service, ServiceEvent
+from apps.infrastructure.models import Allotment, Service, ServiceEvent
 
 
 @admin.register(Service)
@@ -15,6 +15,14 @@ class ServiceAdmin(ReadOnly, admin.ModelAdmin):
     search_fields = ("name", "host")
     list_select_related = True
     exclude = ("path", "handle")
+
+
+@admin.register(Allotment)
+class AllotmentAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("service", "pod_name", "team_name", "resource", "database", "created_at", "released_at")
+    list_filter = ("service",)
+    search_fields = ("pod_name", "resource", "database")
+    list_select_related = ("service",)
 
 
 @admin.register(ServiceEvent)

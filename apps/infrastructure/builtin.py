@@ -66,8 +66,9 @@ def _since() -> datetime.datetime | None:
 def standing(service: Service) -> Standing:
     """Asks it; takes seconds at most."""
     if service.name == "certbot":
-        state = "running" if settings.BRAINPOD.acme_on else "stopped"
-        return Standing(state, version=importlib.metadata.version("certbot"), detail="Runs while one is requested.")
+        wanted = settings.BRAINPOD.acme_on
+        words = "Runs while a certificate is requested." if wanted else "No certificates are requested: BRAINPOD_ACME."
+        return Standing("running" if wanted else "stopped", version=importlib.metadata.version("certbot"), detail=words)
     try:
         version = _ASK[service.name]()
     except (PlatformError, redis.RedisError, OSError) as error:

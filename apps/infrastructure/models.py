@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 
 from apps.core.ids import new_id
+from apps.pods.models import Pod
 
 
 class Type(models.TextChoices):
@@ -33,8 +34,6 @@ SERVERS = {
 """Those that are declared or added, with the server (apps/servers/catalogue.py) that is run where Brainpod runs one."""
 
 PORTS = {Type.MYSQL: 3306, Type.MARIADB: 3306, Type.POSTGRESQL: 5432, Type.REDIS: 6379, Type.VALKEY: 6379}
-POD = "infrastructure"
-"""What the engines take the services for: a pod that no pod's id can be mistaken for."""
 
 
 class Declared(models.TextChoices):
@@ -124,6 +123,30 @@ def builtin(name: str, kind: Type, *, managed: bool, since: datetime.datetime | 
     made = Service(id="", name=name, type=kind, managed=managed, declared=Declared.BUILT_IN, memory=0, **fields)
     made.created_at = since  # type: ignore[assignment]  # nobody knows before the first start
     return made
+
+
+class Allotment(models.Model):
+    """A database of its own that a pod's resource has at a shared service, and the user of the same name, `database`.
+
+    `released_at`: when the pod stopped having it; it is locked since, and there until an operator drops it.
+    """
+
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="allotments")
+    pod = models.ForeignKey(Pod, null=True, on_delete=models.SET_NULL, related_name="+")
+    pod_name = models.CharField(max_length=63)
+    team_name = models.CharField(max_length=100)
+    resource = models.CharField(max_length=63)
+    database = models.CharField(max_length=32)
+    secret = models.PositiveIntegerField(default=0)  # the version of the password that was set last
+    created_at = models.DateTimeField(auto_now_add=True)
+    released_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("pod_name", "resource", "id")
+        constraints = (models.UniqueConstraint(fields=("service", "database"), name="one_allotment_per_database"),)
+
+    def __str__(self) -> str:
+        return f"{self.pod_name} {self.resource}"
 
 
 class ServiceEvent(models.Model):

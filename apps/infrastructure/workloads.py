@@ -16,8 +16,8 @@ from apps.core.programs import numbers
 from apps.engines.base import Engine, LaunchSpec, Limits, State, Status
 from apps.infrastructure import credentials
 from apps.infrastructure.asking import Place
-from apps.infrastructure.models import POD, SERVERS, Service, ServiceEvent, Type
-from apps.servers.base import Server
+from apps.infrastructure.models import SERVERS, Service, ServiceEvent, Type
+from apps.servers.base import SERVICES, Server
 from apps.servers.catalogue import SERVERS as PROGRAMS
 from apps.servers.run import launch_spec
 
@@ -56,7 +56,7 @@ def spec_of(service: Service) -> LaunchSpec:
     server = server_of(service)
     service.data.mkdir(parents=True, exist_ok=True)
     return launch_spec(
-        server, service.version, id=service.run, pod=POD, name=service.name, disk=str(service.data),
+        server, service.version, id=service.run, pod=SERVICES, name=service.name, disk=str(service.data),
         limits=Limits(cpu=CPU, memory=service.memory), credentials=credentials.read(service),
         image=image_of(service), admin=service.user,
     )  # fmt: skip
@@ -113,6 +113,10 @@ def endpoint(service: Service) -> tuple[str, int]:
     if not host or not port.isdecimal():
         raise Unavailable("service_not_started", f"{service.name} does not run.", "Start it.")
     return host, int(port)
+
+
+def silent(service: Service) -> Unavailable:
+    return Unavailable("service_silent", f"{service.name} does not answer.", "Its page says how it is.")
 
 
 def place(service: Service) -> Place:

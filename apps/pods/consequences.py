@@ -128,9 +128,13 @@ def other_line(name: str, before: Snapshot, after: Snapshot, stored: frozenset[s
 
 def _database(name: str, before: Snapshot | None, after: Snapshot) -> Line:
     new = databases_of(after)[name]
+    if before is None and new.service:
+        return ("create", f"makes the database {name} at the shared server {new.service}")
     if before is None:
         return ("create", f"starts {name}, {new.server.title} {new.version} on disk {new.disk}")
     old = databases_of(before)[name]
+    if new.service:
+        return ("update", f"gives {name} a new password, and restarts the apps that refer to it")
     what = "with new passwords" if old.credentials != new.credentials else f"as {new.instance}"
     return ("restart", f"restarts {name} {what}; apps cannot reach it for a moment")
 
@@ -194,6 +198,9 @@ def gone_line(name: str, before: Snapshot) -> Line:
             return ("destroy", f"stops {name} and removes it")
         case "Route":
             return ("destroy", f"{before[name].spec.get('hostname') or name} stops answering")
+        case kind if kinds.get(kind).server and before[name].spec.get("server"):
+            server = before[name].spec["server"]
+            return ("destroy", f"removes {name}; its data stays at {server}, locked, until an operator drops it")
         case kind if kinds.get(kind).server:
             return ("destroy", f"stops {name} and removes it; its data stays on disk {before[name].spec['disk']}")
         case _:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 
 from apps import engines
 from apps.core.errors import PlatformError
+from apps.core.ids import short
 from apps.pods.contents import databases_of
+from apps.pods.kinds.database import Spec
 from apps.pods.models import Pod, Revision, Snapshot
 from apps.secretstore import secrets as secret_store
-from apps.servers.base import Access
+from apps.servers.base import SERVICES, Access
 
 PASSWORD, ADMIN_PASSWORD = "password", "admin_password"  # under which they are kept at the path
 _BYTES = 24
@@ -19,6 +21,21 @@ _BYTES = 24
 def credentials_path(pod_id: str, database: str) -> str:
     """No app or Config has a secret of this name: those of people have no hyphen."""
     return f"pods/{pod_id}/{database}/brainpod-credentials"
+
+
+def shared_name(pod_id: str, database: str) -> str:
+    """What a database at a shared server is called there, and its user: the same for no two of any pods."""
+    return f"p{pod_id}_{short(database, 12)}"
+
+
+def access(engine: str, pod_id: str, name: str, spec: Spec, password: str) -> Access:
+    """How apps on `engine` reach a database of the pod."""
+    runner = engines.named(engine or engines.default())
+    if not spec.service:
+        return spec.server.access(runner.peer_host(pod_id, name), password)
+    own = shared_name(pod_id, name)
+    host = runner.peer_host(SERVICES, spec.service)
+    return Access(host, spec.server.port, password, own, own, spec.server.scheme)
 
 
 def make_credentials(pod: Pod, database: str) -> int:
@@ -36,11 +53,10 @@ def placeholders(snapshot: Snapshot) -> dict[str, Access]:
 
 def accesses(revision: Revision, passwords: Mapping[str, str]) -> dict[str, Access]:
     """How the apps of `revision` reach its databases where it runs; only those whose password is given."""
-    engine = engines.named(revision.engine or engines.default())
     found = {}
     for name, spec in databases_of(revision.snapshot()).items():
         if name in passwords:
-            found[name] = spec.server.access(engine.peer_host(revision.pod_id, name), passwords[name])
+            found[name] = access(revision.engine, revision.pod_id, name, spec, passwords[name])
     return found
 
 

@@ -56,7 +56,7 @@ def _attached(snapshot: Snapshot) -> Iterator[Detail]:
 
 def _disks(snapshot: Snapshot) -> Iterator[Detail]:
     """Each is there and has one writer."""
-    uses = [(name, "disk", database.disk) for name, database in databases_of(snapshot).items()]
+    uses = [(name, "disk", database.disk) for name, database in databases_of(snapshot).items() if database.disk]
     for name, app in apps_of(snapshot).items():
         uses += [(name, f"mounts.{index}.disk", mount.disk) for index, mount in enumerate(app.mounts) if mount.disk]
     owner: dict[str, str] = {}

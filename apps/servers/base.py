@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 DATA = "/data"  # where a server finds its disk
 NAME = "brainpod"  # of the user and the database that apps are given
+SERVICES = "infrastructure"  # the pod that engines take infrastructure services for
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
@@ -50,9 +51,9 @@ class Access:
 class Server:
     """`script`, for `sh -c`, makes the data directory beneath DATA on first use and then runs the server.
 
-    It has PORT, LISTEN (the address to listen at), MEMORY (MB), PASSWORD (of apps), ADMIN and ADMIN_PASSWORD (the
-    platform's own user) in its environment. `ready`: a command line that ends with 0 once the server answers; empty:
-    once it listens.
+    It has PORT, LISTEN (the address to listen at), MEMORY (MB), PASSWORD (of apps), ADMIN_PASSWORD and, where it is not
+    called `admin`, ADMIN (the platform's own user) in its environment. `ready`: a command line that ends with 0 once
+    the server answers; empty: once it listens.
     """
 
     kind: str

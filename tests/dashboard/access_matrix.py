@@ -190,6 +190,7 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "service": Row(lambda world: {"name": _service()}),
     "service-lifecycle": Row(lambda world: {"name": _service()}),
     "service-deletion": Row(lambda world: {"name": _service()}),
+    "service-database": Row(lambda world: {"name": _service(), "pk": 10**9}),
     "service-log": Row(lambda world: {"name": _service()}),
     "account-session": Row(lambda world: {"pk": 10**9}),
     "webhook-redelivery": Row(lambda world: {"pk": 10**9}),

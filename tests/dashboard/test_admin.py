@@ -30,7 +30,7 @@ from apps.core.ids import new_id
 from apps.deployments.models import AppControl, AppEvent, Deployment, Duty, Job, JobRun, Workload
 from apps.disks.models import DiskAction, Restore, Snapshot
 from apps.hooks.models import Receipt, Tip, Webhook
-from apps.infrastructure.models import Service, ServiceEvent
+from apps.infrastructure.models import Allotment, Service, ServiceEvent
 from apps.logs.models import LogChunk, LogStream
 from apps.metrics.models import Bucket, DiskUsage, Reading, Statements
 from apps.pods.models import AppKey, DomainProof, Pod, RoutePassword
@@ -106,7 +106,8 @@ def plant() -> None:
     Statements.objects.create(pod=pod.pk, database="db", said_at=timezone.now())
     Reading.objects.create(source=f"host {pod.pk}")
     team.terminals.create(user=owner, person="x@example.com", pod_name="p", app="web", instance="web.1", workload="w")
-    Service.objects.create(name=f"s{new_id()}", type="redis", managed=False, path=PLANTED, secret=1)
+    service = Service.objects.create(name=f"s{new_id()}", type="redis", managed=False, path=PLANTED, secret=1)
+    Allotment.objects.create(service=service, pod=pod, pod_name=pod.name, team_name="ours", resource="db", database="d")
     ServiceEvent.objects.create(service="main", kind="start", words="Started", actor=owner)
     snapshot = Snapshot.objects.create(pod=pod, disk="data", note="before")
     Restore.objects.create(pod=pod, disk="data", snapshot=snapshot, target="data", actor=owner)

@@ -55,7 +55,6 @@ class ExternalForm(_New):
     )  # fmt: skip
     user = _text("User", "Who may make databases and users there.", required=False, longest=32)
     password = _password("It goes into the secret store, and is never shown again.")
-    shared = forms.BooleanField(label=_SHARED, required=False)
 
 
 class ManagedChangeForm(forms.Form):
@@ -65,12 +64,17 @@ class ManagedChangeForm(forms.Form):
     shared = forms.BooleanField(label=_SHARED, required=False)
 
 
+class SharingForm(forms.Form):
+    """Of a service that a file declares: the rest stands there."""
+
+    shared = forms.BooleanField(label=_SHARED, required=False)
+
+
 class ExternalChangeForm(forms.Form):
     host = _text("Host", longest=253)
     port = forms.IntegerField(label="Port", min_value=1, max_value=65535)
     user = _text("User", required=False, longest=32)
     password = _password("Empty: as it is.")
-    shared = forms.BooleanField(label=_SHARED, required=False)
 
 
 class RemovalForm(forms.Form):
@@ -80,10 +84,15 @@ class RemovalForm(forms.Form):
 NEW: dict[str, type[_New]] = {"managed": ManagedForm, "external": ExternalForm}
 
 
-def change_form(service: Service, data: Any = None) -> forms.Form:
-    shape = ManagedChangeForm if service.managed else ExternalChangeForm
+def change_form(service: Service, data: Any = None) -> forms.Form | None:
+    """None where there is nothing to change."""
+    declared = service.declared == "file"
+    if service.built_in or (declared and service.external):
+        return None
+    shape: type[forms.Form] = ManagedChangeForm if service.managed else ExternalChangeForm
+    shape = SharingForm if declared else shape
     initial = {name: getattr(service, name) for name in shape.base_fields if name != "password"}
     form = shape(data, initial=initial)
-    if service.managed and service.engine != "docker":
-        del form.fields["image"]
+    if service.engine != "docker":
+        form.fields.pop("image", None)
     return form

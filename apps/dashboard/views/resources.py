@@ -64,7 +64,7 @@ def _save(request: Request, pod: Pod, form: ResourceForm, *, create: bool) -> in
     arguments: dict[str, Any] = {"name": form.name, "spec": form.result, "secrets": form.secrets or None}
     seen = None if create else request.POST.get("seen") or None
     try:
-        if form.kind.server and not form.spec.get("disk"):
+        if form.kind.server and not (form.spec.get("disk") or form.spec.get("server")):
             arguments["size"] = form.aside(NEW_DISK) or USUAL_SIZE
             del arguments["secrets"]
             save: Callable[..., Resource] = actions.save_with_disk

@@ -18,8 +18,8 @@ from apps.dashboard.access import Request, staff_page
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.services import NEW, RemovalForm, change_form
 from apps.dashboard.render import render
-from apps.infrastructure import actions, declaration, lifecycle, listing
-from apps.infrastructure.models import Service, ServiceEvent
+from apps.infrastructure import actions, declaration, lifecycle, listing, sharing
+from apps.infrastructure.models import Allotment, Service, ServiceEvent
 from apps.logs import history
 
 EVENTS = 20
@@ -53,7 +53,7 @@ def service_new(request: Request, how: str) -> HttpResponse:
 def service(request: Request, name: str) -> HttpResponse:
     """POST changes it."""
     found = listing.named(name)
-    form = None if found.built_in or found.declared == "file" else change_form(found, request.POST or None)
+    form = change_form(found, request.POST if request.method == "POST" else None)
     if request.method == "POST":
         if form is None or form.is_valid():
             with _errors_into(form):
@@ -88,8 +88,24 @@ def service_deletion(request: Request, name: str) -> HttpResponse:
             actions.remove(found, confirm=form.cleaned_data["confirm"], by=request.user)
             messages.success(request, f"{name} was removed.")
             return redirect("services")
-    changing = None if found.built_in or found.declared == "file" else change_form(found)
-    return _page(request, found, status=422, form=changing, removal=form)
+    return _page(request, found, status=422, form=change_form(found), removal=form)
+
+
+@staff_page
+@require_POST
+def service_database(request: Request, name: str, pk: int) -> HttpResponse:
+    """Drops what a pod has no more, with its data. `confirm`: what it is called there."""
+    row = Allotment.objects.select_related("service").filter(service__name=name, pk=pk).first()
+    if row is None:
+        raise NotFound("such database there")
+    form = RemovalForm(request.POST)
+    if form.is_valid():
+        with _errors_into(form):
+            sharing.drop(row, confirm=form.cleaned_data["confirm"], by=request.user)
+            messages.success(request, f"{row.database} was dropped.")
+            return redirect("service", name=name)
+    found = listing.named(name)
+    return _page(request, found, status=422, form=change_form(found), dropping=row.pk, drop_form=form)
 
 
 @staff_page
@@ -108,6 +124,8 @@ def _page(request: Request, found: Service, *, status: int = 200, **given: Any) 
         "row": row,
         "events": ServiceEvent.objects.filter(service=found.name).select_related("actor")[:EVENTS],
         "removal": RemovalForm(),
+        "drop_form": RemovalForm(),
+        "allotments": found.allotments.all() if found.pk else [],
         "lines": lifecycle.logs(found, 200) if found.built_in else [],
         "log": history.initial(found.stream) if found.stream else None,
     }

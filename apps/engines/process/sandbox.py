@@ -67,7 +67,7 @@ def environment(spec: RunSpec, host: Host, *, proxy_port: int | None, build: boo
     if proxy_port is not None and spec.network:
         url = f"http://127.0.0.1:{proxy_port}"
         env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), url)
-        near = (word for peer in spec.peers for word in (peer.name, address(spec.pod, peer.name)))
+        near = (word for peer in spec.peers for word in (peer.name, address(peer.pod or spec.pod, peer.name)))
         env |= dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(("localhost", "127.0.0.1", "::1", *near)))
     env |= spec.env
     if isinstance(spec, LaunchSpec) and spec.port is not None:
@@ -124,7 +124,7 @@ def _system(
     for name in ETC:
         if Path(name).exists():
             args += ["--ro-bind", os.path.realpath(name), name]
-    peers = "".join(f"{address(spec.pod, peer.name)} {peer.name}\n" for peer in spec.peers)
+    peers = "".join(f"{address(peer.pod or spec.pod, peer.name)} {peer.name}\n" for peer in spec.peers)
     made = {
         "/etc/passwd": f"app:x:{inside.uid}:{inside.gid}::/tmp:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
         "/etc/group": f"app:x:{inside.gid}:\nnogroup:x:65534:\n",

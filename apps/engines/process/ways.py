@@ -33,7 +33,11 @@ def door(pod: str, name: str) -> tuple[str, int]:
 
 def wanted(pod: str, peers: Iterable[Peer]) -> list[dict[str, Any]]:
     """What the keeper is asked to open for a workload of `pod`."""
-    return [{"name": key(pod, peer.name), "host": address(pod, peer.name), "port": peer.port} for peer in peers]
+    return [
+        {"name": key(owner, peer.name), "host": address(owner, peer.name), "port": peer.port}
+        for peer in peers
+        for owner in [peer.pod or pod]
+    ]
 
 
 def key(pod: str, name: str) -> str:

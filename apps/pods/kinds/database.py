@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import ConfigDict, field_validator, model_validator
 from pydantic import Field as Constraint
-from pydantic import field_validator, model_validator
 
 from apps.core.errors import Detail, Invalid
 from apps.pods.kinds.base import Field, Kind, Part
@@ -21,24 +21,45 @@ USUAL_SIZE = 10  # GB
 
 
 class Spec(Part):
-    """`credentials`: which version of its passwords counts; made and raised by the platform, left out on input."""
+    """`credentials`: which version of its passwords counts; made and raised by the platform, left out on input.
 
+    `service`, "server" in words: the infrastructure service that it is a database of, instead of a server of its own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
     server: ClassVar[Server]
 
     version: str
+    service: OptionalName = Constraint(default="", alias="server")
     instance: Literal[".25x", ".5x", "1x", "2x", "4x", "8x"] = "1x"
     disk: OptionalName = ""
     credentials: Annotated[Whole, Constraint(ge=0)] = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_service(cls, given: Any) -> Any:
+        """Version and size of a shared server are its own."""
+        if isinstance(given, dict) and given.get("server"):
+            return {**given, "version": "", "instance": "1x"}
+        return given
+
     @field_validator("version")
     @classmethod
     def _version(cls, version: str) -> str:
-        if version not in cls.server.versions:
+        if version and version not in cls.server.versions:
             raise Invalid(f"must be one of {', '.join(cls.server.versions)}.")
         return version
 
     @model_validator(mode="after")
     def _somewhere(self) -> Spec:
+        if self.service:
+            if not self.server.users:
+                raise Invalid([Detail("server", f"{self.server.title} cannot be shared yet: leave it out.")])
+            if self.disk:
+                raise Invalid([Detail("disk", "is none of a database on a shared server: leave one of the two out.")])
+            return self
+        if not self.version:
+            raise Invalid([Detail("version", f"must be one of {', '.join(self.server.versions)}.")])
         if not self.disk:
             raise Invalid([Detail("disk", "is required: its data is on a disk of its own. Make one first.")])
         return self
@@ -61,6 +82,16 @@ class Keys(Spec):
 
 def _kind(spec: type[Spec], plural: str, about: str) -> Kind[Spec]:
     server = spec.server
+    sharing: tuple[Field, ...] = ()
+    own: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    if server.users:
+        own = (("server", ("",)),)
+        sharing = (
+            Field(
+                "server", "Server", "name", section=server.title, kind=server.kind, blank="One of its own",
+                hint="Or a shared one: the database is made there, with a user of its own. Fixed once deployed.",
+            ),
+        )  # fmt: skip
     return Kind(
         name=server.kind,
         plural=plural,
@@ -68,22 +99,23 @@ def _kind(spec: type[Spec], plural: str, about: str) -> Kind[Spec]:
         about=about,
         Spec=spec,
         form=(
+            *sharing,
             Field(
-                "version", "Version", "select", section=server.title, hint="It is fixed once deployed.",
+                "version", "Version", "select", section=server.title, hint="It is fixed once deployed.", when=own,
                 options=tuple((version, f"{server.title} {version}") for version in server.versions),
             ),
-            Field("instance", "Instance", "select", section=server.title, options=OPTIONS),
+            Field("instance", "Instance", "select", section=server.title, options=OPTIONS, when=own),
             Field(
-                "disk", "Disk", "name", section="Data", kind="Disk", blank="A new disk",
+                "disk", "Disk", "name", section="Data", kind="Disk", blank="A new disk", when=own,
                 hint="All its data is there. The disk stays when the database goes.",
             ),
             Field(
                 NEW_DISK, "Size of the new disk", "number", section="Data", unit="GB", placeholder=str(USUAL_SIZE),
-                when=(("disk", ("",)),), aside=True, hint="5 to 500. A disk grows later; it never shrinks.",
+                when=(*own, ("disk", ("",))), aside=True, hint="5 to 500. A disk grows later; it never shrinks.",
             ),
         ),
-        references=lambda it: {it.disk},
-        immutable=frozenset({"version", "disk"}),
+        references=lambda it: {it.disk} - {""},
+        immutable=frozenset({"version", "disk", "server"}),
         runs=True,
         server=server,
     )  # fmt: skip

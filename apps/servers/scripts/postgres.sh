@@ -10,7 +10,7 @@ if [ ! -s "$data/PG_VERSION" ]; then
   echo "Making the data directory"
   rm -rf -- "$data.new"
   printf '%s' "$ADMIN_PASSWORD" |
-    initdb -D "$data.new" -U "$ADMIN" -E UTF8 --locale=C.UTF-8 -A scram-sha-256 --pwfile=/dev/stdin --no-instructions >/dev/null
+    initdb -D "$data.new" -U "${ADMIN:-postgres}" -E UTF8 --locale=C.UTF-8 -A scram-sha-256 --pwfile=/dev/stdin --no-instructions >/dev/null
   printf 'host all all all scram-sha-256\n' > "$data.new/pg_hba.conf"
   postgres --single -D "$data.new" -c exit_on_error=on postgres >/dev/null <<SQL
 CREATE ROLE brainpod LOGIN
@@ -24,7 +24,7 @@ rm -f -- "$data/postmaster.pid"
 # A value that is refused stands in no log.
 postgres --single -D "$data" -c exit_on_error=on -c log_min_error_statement=panic postgres >/dev/null <<SQL
 ALTER ROLE brainpod LOGIN PASSWORD '$PASSWORD'
-ALTER ROLE "$ADMIN" LOGIN PASSWORD '$ADMIN_PASSWORD'
+ALTER ROLE "${ADMIN:-postgres}" LOGIN PASSWORD '$ADMIN_PASSWORD'
 SQL
 unset PASSWORD ADMIN_PASSWORD
 # What time is spent on, told without values; in the platform's own database, where apps have no business.

@@ -12,5 +12,5 @@ appendonly yes
 maxmemory $((MEMORY * 3 / 4))mb
 maxmemory-policy noeviction
 user default on >$PASSWORD ~* &* +@all -shutdown -replicaof -module -debug -acl -config +config|get
-user $ADMIN on >$ADMIN_PASSWORD ~* &* +@all
+user ${ADMIN:-platform} on >$ADMIN_PASSWORD ~* &* +@all
 CONFIG

@@ -11,7 +11,7 @@ from apps.engines.process.client import ProcessEngine
 from apps.infrastructure.models import Service
 from tests.infrastructure.services.conftest import healthy
 
-HOME = "/operators/infrastructure/"
+HOME = "/operators/services/"
 
 
 @pytest.fixture
@@ -50,9 +50,10 @@ def test_a_managed_service_from_the_form_to_its_removal(browser: Client, platfor
     assert "a service called keys already" in again.content.decode()
     assert browser.post(f"{HOME}keys/lifecycle/", {"action": "stop"}).status_code == 302
     assert "Stopped" in browser.get(f"{HOME}keys/").content.decode()
-    assert browser.post(f"{HOME}keys/", {"memory": 300, "shared": "on"}).status_code == 302
+    assert browser.post(f"{HOME}keys/", {"memory": 300, "shared": "on"}).status_code == 422
+    assert browser.post(f"{HOME}keys/", {"memory": 300}).status_code == 302
     service.refresh_from_db()
-    assert (service.memory, service.shared, service.run) == (300, True, "")
+    assert (service.memory, service.shared, service.run) == (300, False, "")
     wrong = browser.post(f"{HOME}keys/deletion/", {"confirm": "kees"})
     assert wrong.status_code == 422
     assert "to make sure" in wrong.content.decode()
