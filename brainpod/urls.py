@@ -12,6 +12,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operators/", admin.site.urls),
     path("nodes/", include("apps.infrastructure.nodes.urls")),
 ]
+if find_spec("apps.flatrun.urls"):
+    urlpatterns.insert(0, path("api/", include("apps.flatrun.urls")))
 if find_spec("apps.hooks.urls"):
     urlpatterns.insert(0, path("hooks/", include("apps.hooks.urls")))
 

@@ -53,6 +53,7 @@ COMPUTED = {
     ("apps/connections/oauth/protocol.py", "code"),  # OAuth's own code, and no error's
     ("apps/engines/process/client.py", "code"),  # handed on: the agent's own
     ("apps/dashboard/middleware.py", "error.code"),  # handed on: to the error page and the log
+    ("apps/flatrun/door.py", "error.code"),  # likewise: to the log
 }
 
 

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from apps import engines
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
 from apps.pods import hosts, kinds, moving, revisions
-from apps.pods.databases import make_credentials
+from apps.pods.databases import forget_unused, make_credentials
 from apps.pods.domains import claims
 from apps.pods.kinds.app import COMMIT
 from apps.pods.kinds.database import NEW_DISK
@@ -218,13 +218,14 @@ def _give(row: Revision, name: str, version: int) -> bool:
 
 @transaction.atomic
 def delete_resource(*, pod: Pod, name: str, by: User | None, seen: str | None = None) -> Revision:
-    """Take a resource out of the draft, which is returned. Its secrets stay in the store, for rollbacks."""
+    """Take a resource out of the draft, which is returned. Secrets that a revision names stay, for rollbacks."""
     row = draft(pod=pod, by=by)
     current = row.resources.filter(name=name).first()
     if current is None:
         raise NotFound(f"resource {name}")
     check_current(current, name=name, kind=current.kind, create=False, seen=seen)
     current.delete()
+    forget_unused(row.pod, {name: current})
     row.save(update_fields=["changed_at"])
     hosts.release_unused(row.pod)
     return row
@@ -237,7 +238,9 @@ def discard_draft(*, pod: Pod, by: User | None) -> bool:
     row = pod.draft
     if row is None:
         return False
+    gone = row.snapshot()
     row.delete()
+    forget_unused(pod, gone)
     hosts.release_unused(pod)
     return True
 
@@ -311,7 +314,9 @@ def copy_revision(*, revision: Revision, by: User | None, replace: bool = False)
         return row
     if not replace:
         raise Conflict("draft_exists", "There is a draft with changes.", "Deploy or discard it first.")
+    gone = row.snapshot()
     revisions.copy(revision, row)
+    forget_unused(pod, gone)
     row.parent = revision
     row.save(update_fields=["parent", "changed_at"])
     claims.claim_all(pod, row)

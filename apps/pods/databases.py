@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from functools import partial
+
+import structlog
+from django.db import transaction
 
 from apps import engines
 from apps.core.errors import PlatformError
 from apps.core.ids import short
 from apps.pods.contents import databases_of
 from apps.pods.kinds.database import Spec
-from apps.pods.models import Pod, Revision, Snapshot
+from apps.pods.models import Pod, Resource, Revision, Snapshot
 from apps.secretstore import secrets as secret_store
 from apps.servers.base import SERVICES, Access
 
 PASSWORD, ADMIN_PASSWORD = "password", "admin_password"  # under which they are kept at the path
 _BYTES = 24
+log = structlog.get_logger(__name__)
 
 
 def credentials_path(pod_id: str, database: str) -> str:
@@ -42,6 +47,25 @@ def make_credentials(pod: Pod, database: str) -> int:
     """New passwords, which nothing uses yet; their version. Raises Unavailable."""
     made = {PASSWORD: secrets.token_urlsafe(_BYTES), ADMIN_PASSWORD: secrets.token_urlsafe(_BYTES)}
     return secret_store().write(credentials_path(pod.pk, database), made)
+
+
+def forget_unused(pod: Pod, gone: Snapshot) -> None:
+    """Forget the passwords of the databases in `gone` that no revision names any more, once that is committed.
+
+    By version: somebody may be making a database of that name just now. A store that does not answer keeps them, which
+    is noted in the log.
+    """
+    for name, spec in databases_of(gone).items():
+        named = Resource.objects.filter(revision__pod=pod, name=name, spec__credentials=spec.credentials)
+        if spec.credentials and not named.exists():
+            transaction.on_commit(partial(_forget, credentials_path(pod.pk, name), spec.credentials))
+
+
+def _forget(path: str, version: int) -> None:
+    try:
+        secret_store().destroy(path, version)
+    except PlatformError as error:
+        log.warning("credentials_left", path=path, version=version, error=str(error))
 
 
 def placeholders(snapshot: Snapshot) -> dict[str, Access]:

@@ -28,6 +28,10 @@ class SecretStore(Protocol):
         """Forget `path` and every version of it; what is not there is no error."""
         ...
 
+    def destroy(self, path: str, version: int) -> None:
+        """Forget the values of one version; what is not there is no error."""
+        ...
+
     def token_for(self, pod: str, ttl: int = 600) -> str:
         """A token that reads `pods/<pod>/*` and nothing else for `ttl` seconds (600 at most); not renewable."""
         ...

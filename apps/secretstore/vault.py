@@ -77,6 +77,12 @@ class Vault:
         except exceptions.InvalidPath:  # that was the pod's last one
             self._call(lambda client: client.sys.delete_acl_policy(policies.POD_POLICY + pod))
 
+    def destroy(self, path: str, version: int) -> None:
+        _checked(path)
+        self._call(
+            lambda client: client.secrets.kv.v2.destroy_secret_versions(path, [version], mount_point=self._mount)
+        )
+
     def token_for(self, pod: str, ttl: int = policies.MAX_TTL) -> str:
         if not re.fullmatch(_POD, pod):
             raise ValueError(f"not a path of the secret store: pods/{pod!r}")

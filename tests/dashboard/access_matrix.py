@@ -198,7 +198,14 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
 }
 
-OWN_GATE: dict[str, str] = {
+API = """
+api-services api-services-stats api-service api-service-logs api-service-verb api-databases-test api-databases-list
+api-databases-tables api-databases-tables-data api-databases-tables-schema api-databases-query api-databases-create
+api-databases-delete api-databases-users api-databases-users-by-database api-databases-users-create
+api-databases-users-delete api-databases-privileges-grant api-databases-privileges-revoke api-nothing
+"""
+
+OWN_GATE: dict[str, str] = dict.fromkeys(API.split(), "the bearer token of an operator") | {
     "hook": "the signature over the body, by the key of the pod's webhook",
     "prometheus": "the bearer token of BRAINPOD_METRICS_TOKEN; without one set up there is no such page",
     "node-tree": "the signature in the address, by the platform's own key",

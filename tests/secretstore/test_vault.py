@@ -50,6 +50,19 @@ def test_delete_forgets_every_version_and_may_be_repeated(openbao: Vault) -> Non
     assert openbao.write(f"pods/{pod}/b", {"B": "new"}) == 1
 
 
+def test_one_version_is_forgotten_and_no_other(openbao: Vault) -> None:
+    path = f"pods/{new_id()}/a"
+    for value in ("1", "2"):
+        openbao.write(path, {"A": value})
+    for _ in range(2):
+        openbao.destroy(path, 1)
+    with pytest.raises(PlatformError, match="not in the secret store"):
+        openbao.read(path, 1)
+    assert openbao.read(path, 2) == {"A": "2"}
+    assert openbao.write(path, {"A": "3"}) == 3
+    openbao.destroy(f"pods/{new_id()}/never", 1)
+
+
 def test_what_is_a_teams_is_read_by_the_platform_alone(openbao: Vault) -> None:
     pod, path = new_id(), f"teams/7/connections/{new_id()}/{new_id()}"
     openbao.write(f"pods/{pod}/db", {"A": "mine"})

@@ -9,7 +9,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.roles import Role
 from apps.dashboard.access import Request, pod_page
-from apps.dashboard.key_card import key_card
 from apps.dashboard.render import render
 from apps.dashboard.resource_pages import resource_of
 from apps.deployments import keys
@@ -19,11 +18,10 @@ from apps.pods.models import Pod
 @pod_page(needs=Role.DEVELOPER)
 @require_POST
 def app_keys(request: Request, pod: Pod, name: str) -> HttpResponse:
-    """Makes a key and shows it in place of the card: a POST, so that no cache or history keeps it."""
+    """Makes a key and shows it beside what is refreshed by itself: a POST, so that no cache or history keeps it."""
     found, _ = resource_of(pod, name)
     key = keys.make_key(pod=pod, app=found.name, by=request.user)
-    context = {"pod": pod, "resource": found, "keys": key_card(pod, found), "fresh_key": key, "may_change": True}
-    return render(request, "resources/_keys.html", context)
+    return render(request, "resources/_new_key.html", {"resource": found, "key": key})
 
 
 @pod_page(needs=Role.DEVELOPER)

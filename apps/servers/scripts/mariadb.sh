@@ -13,6 +13,7 @@ if [ ! -d "$data/mysql" ]; then
 fi
 at=/data/run
 mkdir -p -- "$at"
+rm -f -- "$at"/init.*  # of a start that was killed before anybody read it
 mkfifo -- "$at/init.$$"
 trap 'rm -f -- "$at/init.$$"' EXIT
 sql="CREATE DATABASE IF NOT EXISTS brainpod CHARACTER SET utf8mb4;

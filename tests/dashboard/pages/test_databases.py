@@ -13,8 +13,9 @@ from django.urls import reverse
 from apps import secretstore
 from apps.accounts.models import Team, User
 from apps.accounts.roles import Role
+from apps.core.errors import PlatformError
 from apps.deployments.models import AppEvent, Deployment
-from apps.pods import databases
+from apps.pods import actions, databases
 from apps.pods.models import Pod, Revision
 from apps.secretstore.base import SecretStore
 from tests.dashboard.pages.conftest import APP, make_pod, seal, serve, spec
@@ -216,3 +217,61 @@ def test_a_database_goes_through_the_stages_it_has(
     text = client.get(reverse("deployment", args=[revision.pod.name, deployment.pk])).content.decode()
     stages = text[text.index("Stages of db") :].partition("</ol>")[0]
     assert re.findall(r'stage-title">([^<]+)', stages) == ["Launch", "Health check"]
+
+
+def test_passwords_of_a_draft_that_is_given_up_are_forgotten(
+    store: SecretStore, team: Team, alice: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    pod = shop(team).pod
+    path = databases.credentials_path(pod.pk, "more")
+
+    def add() -> int:
+        spec_of = {"version": "18", "disk": "more-data"}
+        if "more-data" not in actions.draft(pod=pod, by=alice).snapshot():
+            actions.save_resource(pod=pod, kind="Disk", name="more-data", spec={"size": 5}, by=alice, create=True)
+        made = actions.save_resource(pod=pod, kind="PostgresDB", name="more", spec=spec_of, by=alice, create=True)
+        return int(made.spec["credentials"])
+
+    def gone(version: int) -> bool:
+        try:
+            store.read(path, version)
+        except PlatformError as error:
+            return error.code == "secret_missing"
+        return False
+
+    live = store.write(databases.credentials_path(pod.pk, "db"), {"password": "of what is live"})
+    assert live == 1
+    for give_up in (
+        lambda: actions.delete_resource(pod=pod, name="more", by=alice),
+        lambda: actions.copy_revision(revision=fresh(pod).live, by=alice, replace=True),
+        lambda: actions.discard_draft(pod=pod, by=alice),
+    ):
+        version = add()
+        assert not gone(version)
+        with django_capture_on_commit_callbacks(execute=True):
+            give_up()
+        assert gone(version)
+    version = add()
+    actions.copy_revision(revision=actions.seal(pod=pod, summary="", by=alice), by=alice)
+    with django_capture_on_commit_callbacks(execute=True):
+        actions.delete_resource(pod=pod, name="more", by=alice)
+        actions.delete_resource(pod=pod, name="db", by=alice)
+        actions.discard_draft(pod=pod, by=alice)
+    assert not gone(version), "a revision names them"
+    assert store.read(databases.credentials_path(pod.pk, "db"), 1)
+
+
+def test_a_new_key_stands_beside_what_refreshes_itself(
+    team: Team, alice: User, client_of: Callable[..., Client]
+) -> None:
+    web = spec("App", **APP | {"type": "mcp", "mcpKey": True})
+    pod = seal(make_pod(team), 1, {"web": ("App", web)}).pod
+    client = client_of(alice)
+    text = page(client, pod, "web")
+    assert text.index('id="app_keys"') < text.index('id="new_key"')
+    assert 'hx-target="#new_key"' in text
+    answer = client.post(reverse("app-keys", args=[pod.name, "web"]), headers={"HX-Request": "true"})
+    made = re.search(r"bpk_[0-9a-z]{8}_[\w-]{43}", answer.content.decode())
+    assert made
+    assert 'id="app_keys"' not in answer.content.decode()
+    assert made[0] not in page(client, pod, "web")
