@@ -76,6 +76,7 @@ RANGES = {
     "terminal_seconds": (60, 604_800),
     "snapshot_kept": (1, 1000),
     "snapshot_days": (1, 36_500),
+    "upload_mb": (1, 1_048_576),
     "disk_audit_days": (1, 36_500),
 }
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.deployments import wake
 from apps.deployments.disk_paths import disk_path, made
 from apps.deployments.duties import duty
-from apps.disks import archive, audit, snapshots
+from apps.disks import archive, audit, files, snapshots
 from apps.disks.models import OPEN, Restore, Snapshot
 from apps.pods.contents import disks_of
 from apps.pods.models import Pod
@@ -54,6 +54,7 @@ def _tidy(pod: Pod, root: Path) -> None:
     names = live | (set(disks_of(pod.draft.snapshot())) if pod.draft else set())
     for gone in Snapshot.objects.filter(pod=pod).exclude(disk__in=names).exclude(state__in=OPEN):
         snapshots.forget(gone)
+    files.remove_discarded(root)
     coming = set(Restore.objects.filter(pod=pod, state__in=OPEN).values_list("target", flat=True))
     for prepared in _in(root / "prepared"):
         if prepared.name in live and not (root / "disks" / prepared.name).exists():

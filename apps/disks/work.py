@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import F
 from django.utils import timezone
 
@@ -59,6 +60,8 @@ def _do(row: W | None, action: Callable[[W, Lease], None]) -> None:
         except LeaseLost:
             log.info("lease_lost", work=row.pk)
             return
+        except ObjectDoesNotExist:
+            log.info("pod_gone", work=row.pk)
         except UserError as error:
             _failed(row, lease, str(error))
         except PlatformError as error:

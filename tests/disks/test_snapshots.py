@@ -166,6 +166,20 @@ def test_those_of_a_disk_that_is_gone_go_too(disk: Disk) -> None:
     assert not snapshot.file.exists()
 
 
+def test_a_pod_that_is_deleted_meanwhile_leaves_nothing(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = snapshots.take(disk=disk, note="", by=None)
+
+    def torn_down(name: str, of: str = "") -> None:
+        archive.drop(disk.path)
+        Pod.objects.filter(pk=disk.pod.pk).update(live=None, head=None)
+        Pod.objects.get(pk=disk.pod.pk).delete()
+
+    monkeypatch.setattr(work, "failpoint", torn_down)
+    work.take(row.pk)
+    assert not disk.beside().exists()
+    assert not Snapshot.objects.exists()
+
+
 def test_what_cannot_be_asked_for(disk: Disk) -> None:
     for note in ("x" * 201, "two\nlines", "\x1b[31m"):
         with pytest.raises(Invalid, match="note"):
