@@ -23,6 +23,7 @@ REGISTRY = re.compile(
     r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9.-]+(?=:))(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
 )
 BASE_IMAGE = re.compile(r"(\*|[a-z]+(-build)?)=[\w.:/@{}-]+")
+RECIPIENT = re.compile(r"age1[a-z0-9]{58}")
 SCHEMES = {
     "docker_host": ("unix", "tcp", "ssh"),
     "nomad_addr": ("https", "http"),
@@ -34,6 +35,7 @@ SCHEMES = {
     "vault_addr": ("https", "http"),
     "artifacts_url": ("s3", "file"),
     "cache_url": ("s3", "file"),
+    "backups_url": ("s3", "file"),
 }
 ENGINES = ("process", "docker", "nomad")
 CHOICES = {
@@ -94,6 +96,8 @@ def check(config: Config) -> None:
         raise ImproperlyConfigured(
             "BRAINPOD_METRICS_TOKEN must be 24 or more letters, digits and . _ ~ + / - = without spaces."
         )
+    if config.backups_recipient and not RECIPIENT.fullmatch(config.backups_recipient):
+        raise ImproperlyConfigured("BRAINPOD_BACKUPS_RECIPIENT must be an age recipient: age1 and 58 more characters.")
     _check_nomad(config)
     _check_nginx(config)
     if config.production:

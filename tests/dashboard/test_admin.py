@@ -22,6 +22,7 @@ from django.utils import timezone
 from apps.accounts.links import signin_link
 from apps.accounts.models import Invitation, SignIn, SignInLink, Team, User
 from apps.accounts.roles import Role
+from apps.backups.models import Backup, BackupKey, BackupPlan, Restore
 from apps.builds.models import Artifact, BuildCache, Builder, BuildRun, PushedImage, Runtime
 from apps.cdn.models import CloudflareZone
 from apps.certificates.models import Certificate, DnsZone
@@ -101,6 +102,10 @@ def plant() -> None:
     Reading.objects.create(source=f"host {pod.pk}")
     team.terminals.create(user=owner, person="x@example.com", pod_name="p", app="web", instance="web.1", workload="w")
     now = timezone.now()
+    BackupKey.objects.create(recipient="age1", path=PLANTED, version=1)
+    BackupPlan.objects.create(pod=pod, name="db", schedule="@daily", next_at=now)
+    backup = Backup.objects.create(pod=pod, name="db", kind="PostgresDB", actor=owner)
+    Restore.objects.create(pod=pod, backup=backup, target="db", actor=owner)
     LogChunk.objects.create(
         stream=deployment.stream, first_seq=1, last_seq=1, first_at=now, last_at=now, size=9, data=PLANTED.encode()
     )
