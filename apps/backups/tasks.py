@@ -6,6 +6,7 @@ from celery import shared_task
 from django.db import close_old_connections
 
 from apps.backups import remote, restoring, run, tend, wake
+from apps.backups.platform import kept
 
 
 @shared_task(name=wake.TEND, expires=15)
@@ -24,6 +25,12 @@ def back_up(backup_id: str) -> None:
 def restore(restore_id: str) -> None:
     close_old_connections()
     restoring.run(restore_id)
+
+
+@shared_task(name=wake.PLATFORM)
+def platform() -> None:
+    close_old_connections()
+    kept.make()
 
 
 @shared_task(name=wake.COPY)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from apps.backups import actions, places, remote, restoring, retention, run, wake
 from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Remote, Restore, State, Trigger
+from apps.backups.platform import kept
 from apps.core.errors import PlatformError, UserError
 from apps.deployments.duties import duty
 from apps.pods.models import Pod
@@ -37,6 +38,8 @@ def tend() -> None:
             except (PlatformError, UserError) as error:
                 log.info("backup_plan_waits", plan=plan.pk, error=str(error))
         _interrupted()
+        if kept.due(now):
+            wake.wake(wake.PLATFORM)
         _wake(now)
         _forget_pods()
 
@@ -124,7 +127,7 @@ def _forget_pods() -> None:
     """Remove what is left of pods that were deleted: here, and in the store."""
     root = Path(settings.BRAINPOD.state) / "backups"
     there = {path.name: path for path in root.iterdir() if path.is_dir()} if root.is_dir() else {}
-    for pod_id in there.keys() - set(Pod.objects.filter(pk__in=there).values_list("pk", flat=True)):
+    for pod_id in there.keys() - {kept.PLACE} - set(Pod.objects.filter(pk__in=there).values_list("pk", flat=True)):
         try:
             remote.forget_pod(pod_id)
         except PlatformError as error:

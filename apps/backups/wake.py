@@ -16,6 +16,7 @@ TEND = "backups.tend"
 BACK_UP = "backups.back_up"
 RESTORE = "backups.restore"
 COPY = "backups.copy"
+PLATFORM = "backups.platform"
 
 
 def tell(pod_id: str, name: str, words: str, *, level: str = "info", by: User | None = None) -> None:
@@ -24,4 +25,4 @@ def tell(pod_id: str, name: str, words: str, *, level: str = "info", by: User | 
     changed(pod_id)
 
 
-__all__ = ["BACK_UP", "COPY", "RESTORE", "TEND", "changed", "tell", "wake"]
+__all__ = ["BACK_UP", "COPY", "PLATFORM", "RESTORE", "TEND", "changed", "tell", "wake"]

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from apps.dashboard.views import (
     account,
+    backups,
     connections,
     frame,
     git_sign_in,
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", prometheus.prometheus, name="prometheus"),
     path("operators/nginx/", nginx.nginx, name="nginx"),
     path("operators/nginx/brainpod.conf", nginx.nginx_text, name="nginx-text"),
+    path("operators/backups/", backups.platform_backups, name="platform-backups"),
     path("operators/login/", frame.operators_login, name="operators-login"),
     path("sign-in/", session.sign_in, name="sign-in"),
     path("sign-in/<str:token>/", session.sign_in_link, name="sign-in-link"),

@@ -143,7 +143,7 @@ workload-log draft draft-discard deployments deployment cancellation remedy depl
 revisions revision webhook webhook-secret webhook-rotation
 terminals git-access git-access-connection git-access-check git-access-secret git-access-sign-in
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
-pod-backups backup backup-restores backup-drills backup-content
+platform-backups pod-backups backup backup-restores backup-drills backup-content
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
 """
 

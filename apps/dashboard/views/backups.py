@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts import gate
 from apps.accounts.roles import Role
 from apps.backups import actions, keys, remote, sealing
 from apps.backups.models import Backup
+from apps.backups.platform import kept
 from apps.core.errors import Invalid, NotFound
+from apps.core.schedules import Schedule
 from apps.dashboard import backup_pages
-from apps.dashboard.access import Request, pod_page
+from apps.dashboard.access import Request, pod_page, staff_page
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.backups import PlanForm
 from apps.dashboard.pod_frame import frame
@@ -119,6 +123,23 @@ def backup_content(request: Request, pod: Pod, backup: str) -> StreamingHttpResp
     name = found.file.removesuffix(".zst.age")
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(found.raw_size)}
     return StreamingHttpResponse(content(), content_type="application/octet-stream", headers=headers)
+
+
+@staff_page
+@require_safe
+def platform_backups(request: Request) -> HttpResponse:
+    """Those of the platform itself, made by the clock."""
+    config, now = settings.BRAINPOD, timezone.now()
+    context = {
+        "files": kept.files(),
+        "error": kept.error(),
+        "overdue": kept.due(now, late=kept.LATE),
+        "schedule": Schedule(config.backups_platform).words if config.backups_platform else "",
+        "kept": config.backups_platform_kept,
+        "remote": bool(config.backups_url),
+        "directory": kept.directory(),
+    }
+    return render(request, "backups/platform.html", context)
 
 
 def backup_of(pod: Pod, id: str) -> Backup:
