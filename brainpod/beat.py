@@ -13,5 +13,6 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "maintain": {"task": "deployments.maintain", "schedule": 3600.0, "options": {"expires": 600}},
     "disks": {"task": "deployments.measure_disks", "schedule": 300.0, "options": {"expires": 300}},
     "disk_work": {"task": "disks.tend", "schedule": 60.0, "options": {"expires": 60}},
+    "backups": {"task": "backups.tend", "schedule": 15.0, "options": {"expires": 15}},
     "terminals": {"task": "terminals.sweep", "schedule": 30.0, "options": {"expires": 60}},
 }

@@ -73,6 +73,9 @@ SUBJECTS = {  # what a task's first argument is
     "deployments.run_job": "job_run",
     "deployments.check_domain": "domain",
     "deployments.certify": "certificate",
+    "backups.back_up": "backup",
+    "backups.copy": "backup",
+    "backups.restore": "restore",
 }
 
 

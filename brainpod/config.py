@@ -128,6 +128,10 @@ class Config:
     database_url: str = ""  # postgres://… ; empty: SQLite in the state directory
     valkey_url: str = ""  # redis://… ; empty: the embedded Valkey's socket
     artifacts_url: str = ""  # s3://bucket/prefix?endpoint=… or file:///…, where hosts find what others built
+    backups_url: str = ""  # s3://bucket/prefix?endpoint=… or file:///…, where backups are copied to
+    backups_recipient: str = ""  # age1…: what backups are sealed for besides the platform's own key
+    backups_platform: str = ""  # when the platform itself is backed up, a line of cron: 0 4 * * *; empty: by hand alone
+    backups_platform_kept: int = 7  # how many backups of the platform stay
     vault_addr: str = ""  # https://… ; empty: the embedded OpenBao
     vault_role_id: str = ""  # AppRole of the platform, for a Vault outside
     vault_secret_id: str = ""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.core import plans
+from apps.core.errors import Invalid
+from apps.core.schedules import Schedule
 
 if TYPE_CHECKING:
     from brainpod.config import Config
@@ -23,6 +25,7 @@ REGISTRY = re.compile(
     r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9.-]+(?=:))(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
 )
 BASE_IMAGE = re.compile(r"(\*|[a-z]+(-build)?)=[\w.:/@{}-]+")
+RECIPIENT = re.compile(r"age1[a-z0-9]{58}")
 SCHEMES = {
     "docker_host": ("unix", "tcp", "ssh"),
     "nomad_addr": ("https", "http"),
@@ -34,6 +37,7 @@ SCHEMES = {
     "vault_addr": ("https", "http"),
     "artifacts_url": ("s3", "file"),
     "cache_url": ("s3", "file"),
+    "backups_url": ("s3", "file"),
 }
 ENGINES = ("process", "docker", "nomad")
 CHOICES = {
@@ -72,6 +76,7 @@ RANGES = {
     "build_output_mb": (1, 1_000_000),
     "build_cpu": (0.01, 1024),
     "drain_seconds": (0, 3600),
+    "backups_platform_kept": (1, 10_000),
     "terminal_idle_seconds": (10, 86400),
     "terminal_seconds": (60, 604_800),
     "snapshot_kept": (1, 1000),
@@ -98,10 +103,25 @@ def check(config: Config) -> None:
         raise ImproperlyConfigured(
             "BRAINPOD_METRICS_TOKEN must be 24 or more letters, digits and . _ ~ + / - = without spaces."
         )
+    _check_backups(config)
     _check_nomad(config)
     _check_nginx(config)
     if config.production:
         _check_production(config)
+
+
+def _check_backups(config: Config) -> None:
+    if config.backups_recipient and not RECIPIENT.fullmatch(config.backups_recipient):
+        raise ImproperlyConfigured("BRAINPOD_BACKUPS_RECIPIENT must be an age recipient: age1 and 58 more characters.")
+    if config.backups_platform:
+        try:
+            Schedule(config.backups_platform).check()
+        except Invalid as error:
+            raise ImproperlyConfigured(f"BRAINPOD_BACKUPS_PLATFORM: {error.details[0].message}") from None
+        if not config.backups_recipient:
+            raise ImproperlyConfigured(
+                "BRAINPOD_BACKUPS_PLATFORM needs BRAINPOD_BACKUPS_RECIPIENT: see docs/backups.md."
+            )
 
 
 def _check_choices(config: Config) -> None:

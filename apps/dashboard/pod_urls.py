@@ -6,6 +6,7 @@ from django.urls import URLPattern, path
 
 from apps.dashboard.views import (
     app_keys,
+    backups,
     build_plans,
     cdn,
     certificates,
@@ -99,6 +100,13 @@ urlpatterns: list[URLPattern] = [
     ),
     path("<slug:pod>/resources/<slug:name>/browser/", database_keys.database_keys, name="database-keys"),
     path("<slug:pod>/resources/<slug:name>/browser/key/", database_keys.database_key, name="database-key"),
+    path("<slug:pod>/resources/<slug:name>/backups/", backups.backups, name="backups"),
+    path("<slug:pod>/resources/<slug:name>/backup-plan/", backups.backup_plan, name="backup-plan"),
+    path("<slug:pod>/backups/", backups.pod_backups, name="pod-backups"),
+    path("<slug:pod>/backups/<slug:backup>/", backups.backup, name="backup"),
+    path("<slug:pod>/backups/<slug:backup>/restores/", backups.backup_restores, name="backup-restores"),
+    path("<slug:pod>/backups/<slug:backup>/drills/", backups.backup_drills, name="backup-drills"),
+    path("<slug:pod>/backups/<slug:backup>/content/", backups.backup_content, name="backup-content"),
     path("<slug:pod>/resources/<slug:name>/terminal/", terminals.terminal, name="terminal"),
     path("<slug:pod>/resources/<slug:name>/domains/", domains.route_domains, name="route-domains"),
     path("<slug:pod>/resources/<slug:name>/domains/<str:host>/", domains.route_domain, name="route-domain"),

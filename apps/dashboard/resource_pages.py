@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from apps.builds.actions import has_source
 from apps.core.errors import NotFound
+from apps.dashboard import backup_pages
 from apps.dashboard.cache_card import cache_card
 from apps.dashboard.certificate_card import certificate_card
 from apps.dashboard.database_card import database_card
@@ -113,6 +114,7 @@ def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapp
         "keys": key_card(pod, resource),
         "disk": disk_card(pod, live),
         "database": database_card(resource, live, around),
+        "backup": backup_pages.card_of(pod, resource.name) if kind.server else None,
         "route": route_card(pod, resource),
         "domains": domain_card(pod, resource, around),
         "certificates": certificate_card(pod, resource),

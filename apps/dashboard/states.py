@@ -36,6 +36,8 @@ STATES: dict[str, Look] = {
     "cancelled": Look("secondary", "Cancelled"),
     "skipped": Look("secondary", "Skipped"),
     "stopped": Look("secondary", "Stopped"),
+    "in_progress": Look("azure", "In progress", busy=True),
+    "completed": Look("green", "Completed"),
     "asleep": Look("indigo", "Asleep"),
     "exited": Look("secondary", "Exited"),
     "gone": Look("secondary", "Gone"),

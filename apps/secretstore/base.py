@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 
@@ -37,6 +37,14 @@ class SecretStore(Protocol):
         ...
 
     def revoke(self, token: str) -> None: ...
+
+    def everything(self) -> Iterator[tuple[str, dict[int, dict[str, str]]]]:
+        """Every path with the values of each of its versions that are there."""
+        ...
+
+    def put_back(self, path: str, versions: Mapping[int, Mapping[str, str]]) -> None:
+        """Have `path` as `everything` gave it, under the same versions; what was there is forgotten."""
+        ...
 
     def check(self) -> str:
         """The version of the store, when it is unsealed and answers."""

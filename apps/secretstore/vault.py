@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import hvac
@@ -82,6 +83,39 @@ class Vault:
         self._call(
             lambda client: client.secrets.kv.v2.destroy_secret_versions(path, [version], mount_point=self._mount)
         )
+
+    def everything(self) -> Iterator[tuple[str, dict[int, dict[str, str]]]]:
+        for path in self._paths(""):
+            about = self._call(functools.partial(self._about, path))
+            there = [
+                int(number)
+                for number, version in about["data"]["versions"].items()
+                if not version["destroyed"] and not version["deletion_time"]
+            ]
+            yield path, {number: self.read(path, number) for number in sorted(there)}
+
+    def put_back(self, path: str, versions: Mapping[int, Mapping[str, str]]) -> None:
+        self.delete(path)
+        for number in range(1, max(versions, default=0) + 1):
+            self.write(path, versions.get(number, {}))
+        if missing := [number for number in range(1, max(versions, default=0)) if number not in versions]:
+            self._call(
+                lambda client: client.secrets.kv.v2.destroy_secret_versions(path, missing, mount_point=self._mount)
+            )
+
+    def _about(self, path: str, client: hvac.Client) -> Any:
+        return client.secrets.kv.v2.read_secret_metadata(path, mount_point=self._mount)
+
+    def _paths(self, beneath: str) -> Iterator[str]:
+        try:
+            answer = self._call(lambda client: client.secrets.kv.v2.list_secrets(beneath, mount_point=self._mount))
+        except exceptions.InvalidPath:  # nothing is there
+            return
+        for name in answer["data"]["keys"]:
+            if name.endswith("/"):
+                yield from self._paths(beneath + name)
+            else:
+                yield beneath + name
 
     def token_for(self, pod: str, ttl: int = policies.MAX_TTL) -> str:
         if not re.fullmatch(_POD, pod):

@@ -17,6 +17,7 @@ from django.utils import timezone
 from apps.accounts.links import signin_link
 from apps.accounts.models import Invitation, Team, User
 from apps.accounts.roles import Role
+from apps.backups.models import Backup
 from apps.certificates.models import Certificate
 from apps.connections.models import Connection, OAuthApplication
 from apps.core.ids import new_id
@@ -73,6 +74,7 @@ def build_world() -> World:
     application = OAuthApplication.objects.create(
         provider="gitlab", host="gitlab.com", client_id="us", path="platform/oauth/0/x"
     )
+    backup = Backup.objects.create(pod=pod, name="db", kind="PostgresDB", state="failed", file="db_x")
     words = {
         "application": application.pk,
         "connection": connection.pk,
@@ -86,6 +88,7 @@ def build_world() -> World:
         "lookup": lookup.pk,
         "run": run.pk,
         "job": "nightly",
+        "backup": backup.pk,
     }
     return World(team, people, pod, words)
 
@@ -152,6 +155,7 @@ workload-log draft draft-discard deployments deployment cancellation remedy depl
 revisions revision webhook webhook-secret webhook-rotation webhook-deliveries
 terminals git-access git-access-connection git-access-check git-access-secret git-access-sign-in
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
+platform-backups pod-backups backup backup-restores backup-drills backup-content
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
 services
 database-cancellation database-console database-data database-databases database-export database-key database-keys
@@ -168,6 +172,8 @@ ROWS: dict[str, Row] = {name: Row() for name in PLAIN.split()} | {
     "certificate": Row(lambda world: {"host": _certified(world)}),
     "certificate-request": Row(lambda world: {"host": _certified(world)}),
     "certificate-confirmation": Row(lambda world: {"host": _certified(world)}),
+    "backups": Row(lambda world: {"name": "db"}),
+    "backup-plan": Row(lambda world: {"name": "db"}),
     "app-keys": Row(lambda world: {"name": "web"}),
     "app-key": Row(lambda world: {"name": "web", "key": "0123abcd"}),
     "route-domains": Row(lambda world: {"name": "web"}),

@@ -22,6 +22,7 @@ from django.utils import timezone
 from apps.accounts.links import signin_link
 from apps.accounts.models import ApiToken, Invitation, SignIn, SignInLink, Team, User
 from apps.accounts.roles import Role
+from apps.backups.models import Backup, BackupKey, BackupPlan, Restore
 from apps.builds.models import Artifact, BuildCache, Builder, BuildRun, PushedImage, Runtime
 from apps.cdn.models import CloudflareZone
 from apps.certificates.models import Certificate, DnsZone
@@ -117,6 +118,10 @@ def plant() -> None:
     )
     pod.saved_statements.create(server="db", name="all", text="SELECT 1")
     now = timezone.now()
+    BackupKey.objects.create(recipient="age1", path=PLANTED, version=1)
+    BackupPlan.objects.create(pod=pod, name="db", schedule="@daily", next_at=now)
+    backup = Backup.objects.create(pod=pod, name="db", kind="PostgresDB", actor=owner)
+    Restore.objects.create(pod=pod, backup=backup, target="db", actor=owner)
     LogChunk.objects.create(
         stream=deployment.stream, first_seq=1, last_seq=1, first_at=now, last_at=now, size=9, data=PLANTED.encode()
     )

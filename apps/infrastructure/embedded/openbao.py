@@ -10,6 +10,8 @@ import secrets
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,18 +132,26 @@ def initialise(state: Path, seconds: float = 90.0) -> bool:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (home / "initialised").exists():
             return False
-        prepare(state)
-        child = subprocess.Popen(command(state), stdin=subprocess.DEVNULL, start_new_session=True)
-        try:
-            deadline = time.monotonic() + seconds
-            while not ready(state):
-                if child.poll() is not None or time.monotonic() > deadline:
-                    raise Unavailable("secretstore_unavailable", "The secret store could not be set up.", "See above.")
-                time.sleep(0.1)
-        finally:
-            child.terminate()
-            child.wait()
-    return True
+        with running(state, seconds):
+            return True
+
+
+@contextmanager
+def running(state: Path, seconds: float = 90.0, *, quiet: bool = False) -> Iterator[None]:
+    """The store while the body runs, for those who know that nobody else has it running. Raises Unavailable."""
+    prepare(state)
+    said = subprocess.DEVNULL if quiet else None
+    child = subprocess.Popen(command(state), stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True)
+    try:
+        deadline = time.monotonic() + seconds
+        while not ready(state):
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise Unavailable("secretstore_unavailable", "The secret store could not be set up.", "See above.")
+            time.sleep(0.1)
+        yield
+    finally:
+        child.terminate()
+        child.wait()
 
 
 def command(state: Path) -> list[str]:

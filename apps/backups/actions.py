@@ -1,0 +1,129 @@
+"""What people do with backups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.backups import places, retention, wake
+from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State, Trigger
+from apps.core.errors import Conflict, Detail, Invalid, NotFound
+from apps.core.schedules import Schedule
+from apps.pods.models import Pod
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
+MOST_KEPT = 1000  # of each number of a plan
+
+
+@transaction.atomic
+def back_up(*, pod: Pod, name: str, by: User | None, trigger: str = Trigger.MANUAL) -> Backup:
+    """Have a backup made soon. Raises NotFound, Conflict("pod_deleting" | "backup_under_way")."""
+    kind = _kind(pod, name)
+    if Backup.objects.filter(pod=pod, name=name, state__in=OPEN).exists():
+        raise Conflict("backup_under_way", f"A backup of {name} is being made.", "Wait until it is there.")
+    made = Backup.objects.create(pod=pod, name=name, kind=kind, trigger=trigger, actor=by)
+    wake.changed(pod.pk)
+    wake.wake(wake.BACK_UP, made.pk)
+    return made
+
+
+@transaction.atomic
+def set_plan(
+    *, pod: Pod, name: str, schedule: str, zone: str, last: int, days: int, weeks: int, drills: bool, by: User | None
+) -> BackupPlan:
+    """Raises Invalid naming the field, NotFound, Conflict("pod_deleting")."""
+    _kind(pod, name)
+    due = Schedule(schedule.strip(), zone.strip() or "UTC")
+    try:
+        due.check()
+    except Invalid as error:
+        named = {"timeZone": "zone"}
+        raise Invalid([Detail(named.get(it.path, it.path), it.message) for it in error.details]) from None
+    for field, number in (("last", last), ("days", days), ("weeks", weeks)):
+        if not 0 <= number <= MOST_KEPT:
+            raise Invalid([Detail(field, f"must be a number from 0 to {MOST_KEPT}.")])
+    if not (last or days or weeks):
+        raise Invalid([Detail("last", "must be 1 at least: a plan keeps something.")])
+    wanted = {
+        "schedule": due.line, "zone": due.zone, "keep_last": last, "keep_days": days, "keep_weeks": weeks,
+        "drills": drills, "next_at": due.after(timezone.now()), "overdue_since": None,
+    }  # fmt: skip
+    plan, _ = BackupPlan.objects.update_or_create(pod=pod, name=name, defaults=wanted)
+    wake.tell(pod.pk, name, f"Backups are made {due.words}", by=by)
+    return plan
+
+
+@transaction.atomic
+def drop_plan(*, pod: Pod, name: str, by: User | None) -> None:
+    """What was backed up stays. Raises NotFound."""
+    if not BackupPlan.objects.filter(pod=pod, name=name).delete()[0]:
+        raise NotFound(f"backup plan of {name}")
+    wake.tell(pod.pk, name, "Its backups are no longer made by plan", level="warn", by=by)
+
+
+@transaction.atomic
+def restore(*, backup: Backup, target: str, confirmation: str, by: User | None) -> Restore:
+    """Have `target` become what `backup` is. Raises Invalid, NotFound, Conflict."""
+    _ready(backup)
+    pod = backup.pod
+    if _kind(pod, target) != backup.kind:
+        raise Invalid([Detail("target", f"must be a {backup.kind}, as {backup.name} was.")])
+    if confirmation.strip() != target:
+        raise Invalid([Detail("confirmation", f"must be the database's name, {target}: what is in it is replaced.")])
+    _alone(pod, target)
+    made = Restore.objects.create(pod=pod, backup=backup, target=target, actor=by)
+    wake.tell(pod.pk, target, f"The backup {backup.file} is being restored", by=by)
+    wake.wake(wake.RESTORE, made.pk)
+    return made
+
+
+@transaction.atomic
+def drill(*, backup: Backup, by: User | None) -> Restore:
+    """Have it proven that `backup` can be restored. Raises NotFound, Conflict."""
+    _ready(backup)
+    _kind(backup.pod, backup.name)
+    _alone(backup.pod, backup.name)
+    made = Restore.objects.create(
+        pod=backup.pod, backup=backup, target=backup.name, purpose=Purpose.DRILL, actor=by
+    )  # fmt: skip
+    wake.changed(backup.pod_id)
+    wake.wake(wake.RESTORE, made.pk)
+    return made
+
+
+@transaction.atomic
+def delete(*, backup: Backup, by: User | None) -> None:
+    """Its file and its copy too. Raises Conflict("backup_in_use")."""
+    if backup.is_open or backup.restores.filter(state__in=OPEN).exists():
+        raise Conflict("backup_in_use", f"{backup} is being worked with.", "Wait until that is over.")
+    wake.tell(backup.pod_id, backup.name, f"The backup {backup.file or 'that failed'} was deleted", level="warn", by=by)
+    retention.discard(backup)
+
+
+def downloaded(*, backup: Backup, by: User | None) -> None:
+    """Write down that somebody was given what is in `backup`. Raises Conflict("backup_not_there")."""
+    _ready(backup)
+    wake.tell(backup.pod_id, backup.name, f"The backup {backup.file} was downloaded", by=by)
+
+
+def _ready(backup: Backup) -> None:
+    if backup.state != State.COMPLETED:
+        raise Conflict("backup_not_there", f"{backup} is not there.", "Choose one that is completed.")
+
+
+def _kind(pod: Pod, name: str) -> str:
+    if pod.deleting_at:
+        raise Conflict("pod_deleting", f"{pod.name} is being deleted.", "Nothing in it can be changed any more.")
+    found = places.kept(pod).get(name)
+    if found is None:
+        raise NotFound(f"database {name} in what is live")
+    return found
+
+
+def _alone(pod: Pod, target: str) -> None:
+    if Restore.objects.filter(pod=pod, target=target, state__in=OPEN).exists():
+        raise Conflict("restore_under_way", f"A backup is being restored into {target}.", "Wait until that is over.")

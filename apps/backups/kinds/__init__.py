@@ -1,0 +1,9 @@
+"""How each kind of resource is backed up. A new one is a module and a line here."""
+
+from __future__ import annotations
+
+from apps.backups.kinds.base import Kind
+from apps.backups.kinds.mariadb import MariaDB
+from apps.backups.kinds.postgres import Postgres
+
+KINDS: dict[str, Kind] = {"PostgresDB": Postgres(), "MariaDB": MariaDB()}

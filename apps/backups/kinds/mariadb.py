@@ -1,0 +1,208 @@
+"""MariaDB: SQL of one snapshot, tables first; loaded beside, then every table renamed in one statement.
+
+What is no table (views, triggers, routines, events) stands at the end, after MARK: tables with triggers cannot be
+renamed into another database, so it is made again there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+
+import pymysql
+from pymysql.cursors import Cursor
+
+from apps.backups.kinds.base import WAIT, At, Loaded, Rows
+from apps.backups.kinds.programs import program, started
+from apps.backups.kinds.streams import Blocks, UpTo
+from apps.backups.sealing import BLOCK, Readable
+from apps.core.errors import PlatformError
+from apps.servers.base import NAME
+
+ADMIN = "platform"
+MARK = b"\n-- brainpod: what is no table\n"
+TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type = %s ORDER BY 1"
+OTHERS = {
+    "VIEW": "SELECT table_name FROM information_schema.views WHERE table_schema = %s",
+    "TRIGGER": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = %s",
+    "PROCEDURE": "SELECT routine_name FROM information_schema.routines"
+    " WHERE routine_schema = %s AND routine_type = 'PROCEDURE'",
+    "FUNCTION": "SELECT routine_name FROM information_schema.routines"
+    " WHERE routine_schema = %s AND routine_type = 'FUNCTION'",
+    "EVENT": "SELECT event_name FROM information_schema.events WHERE event_schema = %s",
+}
+
+
+class MariaDB:
+    @contextmanager
+    def dump(self, at: At) -> Iterator[MariaDump]:
+        with connected(at, NAME) as connection, connection.cursor() as cursor:
+            tables, others = _commands(at, cursor)
+            before = _counted_at_once(cursor)
+            with closing(_blocks(at, tables, others)) as blocks:
+                yield MariaDump(Blocks(blocks), cursor, before)
+
+    def load(self, at: At, stream: Readable, scratch: str, step: Callable[[str], None]) -> Loaded:
+        with connected(at) as connection, connection.cursor() as cursor:
+            for schema in (scratch, _old(scratch)):
+                cursor.execute(f"CREATE DATABASE {quoted(schema)} CHARACTER SET utf8mb4")
+        step("Loading it beside what is there")
+        tables = UpTo(stream, MARK)
+        _run(at, tables, scratch)
+        step("Counting its rows")
+        with connected(at, scratch) as connection, connection.cursor() as cursor:
+            return Loaded(counted(cursor, scratch), tables.rest())
+
+    def swap(self, at: At, scratch: str, loaded: Loaded) -> None:
+        """All tables change places at once; should what is no table fail after that, they change back."""
+        with connected(at, NAME) as connection, connection.cursor() as cursor:
+            _, others = _commands(at, cursor)
+            with closing(_blocks(at, (), others)) as blocks:
+                before = b"".join(blocks)
+            old = [(table, NAME, _old(scratch)) for table in _tables(cursor, NAME)]
+            new = [(table, scratch, NAME) for table in _tables(cursor, scratch)]
+            done: list[tuple[str, str, str]] = []
+            try:
+                _drop_others(cursor)
+                _rename(cursor, old + new)
+                done = old + new
+                _run(at, _whole(loaded.rest), NAME)
+            except (PlatformError, pymysql.Error):
+                _drop_others(cursor)
+                _rename(cursor, [(table, to, of) for table, of, to in reversed(done)])
+                _run(at, _whole(before), NAME)
+                raise
+
+    def drop(self, at: At, scratch: str) -> None:
+        with connected(at) as connection, connection.cursor() as cursor:
+            for schema in (scratch, _old(scratch)):
+                cursor.execute(f"DROP DATABASE IF EXISTS {quoted(schema)}")
+
+
+class MariaDump:
+    extension = "sql"
+
+    def __init__(self, blocks: Blocks, cursor: Cursor, before: Rows) -> None:
+        self.read = blocks.read
+        self._cursor, self._before = cursor, before
+
+    def finish(self) -> Rows:
+        """Two counts: nothing but the dump itself sees its snapshot."""
+        before, after = self._before, _counted_at_once(self._cursor)
+        return {
+            name: (min(before[name][0], after[name][0]), max(before[name][1], after[name][1]))
+            for name in before.keys() & after.keys()
+        }
+
+
+@contextmanager
+def connected(at: At, database: str | None = None) -> Iterator[pymysql.Connection[Cursor]]:
+    """As the platform's own user. Raises PlatformError("backup_database_failed")."""
+    try:
+        with pymysql.connect(
+            host=at.host, port=at.port, user=ADMIN, password=at.admin_password, database=database,
+            charset="utf8mb4", connect_timeout=WAIT, autocommit=True,
+        ) as connection:  # fmt: skip
+            yield connection
+    except pymysql.Error as error:
+        said = str(error.args[1]) if len(error.args) > 1 else type(error).__name__
+        raise PlatformError("backup_database_failed", f"MariaDB: {said}."[:400]) from None
+
+
+def counted(cursor: Cursor, schema: str) -> Rows:
+    found: Rows = {}
+    for table in _tables(cursor, schema):
+        cursor.execute(f"SELECT count(*) FROM {quoted(schema)}.{quoted(table)}")  # noqa: S608 - quoted
+        row = cursor.fetchone()
+        assert row is not None
+        found[table] = (row[0], row[0])
+    return found
+
+
+def quoted(name: str) -> str:
+    """PyMySQL has no quoting of identifiers; this is MariaDB's whole rule for them."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _counted_at_once(cursor: Cursor) -> Rows:
+    cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+    try:
+        return counted(cursor, NAME)
+    finally:
+        cursor.execute("ROLLBACK")
+
+
+def _commands(at: At, cursor: Cursor) -> tuple[list[str], list[list[str]]]:
+    """What writes the tables, and what writes the rest."""
+    tool = program(at.tools, "mariadb-dump", at.server.package)
+    way = [tool, *_way(at), "--skip-comments", "--default-character-set=utf8mb4", "--hex-blob"]
+    views = _names(cursor, OTHERS["VIEW"], NAME)
+    tables = [
+        *way, "--single-transaction", "--quick", "--skip-lock-tables", "--skip-triggers", "--no-autocommit",
+        *(f"--ignore-table={NAME}.{view}" for view in views), NAME,
+    ]  # fmt: skip
+    plain = [*way, "--no-data", "--skip-opt"]
+    others = [[*plain, "--no-create-info", "--triggers", "--routines", "--events", NAME]]
+    if views:
+        others.append([*plain, "--skip-triggers", NAME, *views])
+    return tables, others
+
+
+def _blocks(at: At, tables: Sequence[str], others: Sequence[Sequence[str]]) -> Generator[bytes, None, None]:
+    """What the programs write, one after the other; `tables` may be none."""
+    for number, command in enumerate((tables, *others)):
+        if number == 1 and tables:
+            yield MARK
+        if not command:
+            continue
+        with started(command, {"MYSQL_PWD": at.admin_password}, secrets=[at.admin_password]) as running:
+            while block := running.output.read(BLOCK):
+                yield block
+            running.ended()
+
+
+def _run(at: At, stream: Readable, database: str) -> None:
+    tool = program(at.tools, "mariadb", at.server.package)
+    command = [tool, *_way(at), "--batch", "--binary-mode", "--default-character-set=utf8mb4", database]
+    with started(command, {"MYSQL_PWD": at.admin_password}, secrets=[at.admin_password], feeds=True) as running:
+        running.feed(stream)
+
+
+def _way(at: At) -> list[str]:
+    return [
+        "--no-defaults",
+        f"--host={at.host}",
+        f"--port={at.port}",
+        f"--user={ADMIN}",
+        "--skip-ssl",
+    ]
+
+
+def _whole(text: bytes) -> Readable:
+    return Blocks(iter((text,) if text else ()))
+
+
+def _old(scratch: str) -> str:
+    return f"{scratch}_old"
+
+
+def _tables(cursor: Cursor, schema: str) -> list[str]:
+    return _names(cursor, TABLES, schema, "BASE TABLE")
+
+
+def _names(cursor: Cursor, query: str, *values: str) -> list[str]:
+    cursor.execute(query, values)
+    return [str(row[0]) for row in cursor.fetchall()]
+
+
+def _drop_others(cursor: Cursor) -> None:
+    for what, query in OTHERS.items():
+        for name in _names(cursor, query, NAME):
+            cursor.execute(f"DROP {what} IF EXISTS {quoted(NAME)}.{quoted(name)}")
+
+
+def _rename(cursor: Cursor, moves: Sequence[tuple[str, str, str]]) -> None:
+    """`moves`: table, from, to. One statement: all of them or none."""
+    words = [f"{quoted(of)}.{quoted(table)} TO {quoted(to)}.{quoted(table)}" for table, of, to in moves]
+    if words:
+        cursor.execute(f"RENAME TABLE {', '.join(words)}")

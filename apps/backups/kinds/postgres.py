@@ -1,0 +1,150 @@
+"""PostgreSQL: pg_dump's own format, of one snapshot with the rows counted in the same; loaded beside, then renamed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from apps.backups.kinds.base import WAIT, At, Loaded, Rows
+from apps.backups.kinds.programs import Program, program, started
+from apps.backups.sealing import Readable
+from apps.core.errors import PlatformError
+from apps.servers.base import NAME
+
+ADMIN = "postgres"
+TABLES = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+  AND c.relpersistence <> 't'
+  AND NOT EXISTS (
+    SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1, 2
+"""
+
+
+class Postgres:
+    @contextmanager
+    def dump(self, at: At) -> Iterator[PostgresDump]:
+        tool = program(at.tools, "pg_dump", at.server.package.format(at.version))
+        with connected(at, NAME) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            row = connection.execute("SELECT pg_export_snapshot()").fetchone()
+            assert row is not None
+            command = [
+                tool, "--format=custom", "--compress=0", f"--snapshot={row[0]}", "--lock-wait-timeout=60000",
+                "--no-password", *_way(at, ADMIN, NAME),
+            ]  # fmt: skip
+            with started(command, {"PGPASSWORD": at.admin_password}, secrets=[at.admin_password]) as running:
+                yield PostgresDump(running, connection)
+
+    def load(self, at: At, stream: Readable, scratch: str, step: Callable[[str], None]) -> Loaded:
+        """As the apps' own user: what is in a backup runs with no more rights than it had."""
+        tool = program(at.tools, "pg_restore", at.server.package.format(at.version))
+        with connected(at, ADMIN, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(*_names(scratch, NAME)))
+        step("Loading it beside what is there")
+        command = [tool, "--no-owner", "--exit-on-error", "--no-password", *_way(at, NAME, scratch)]
+        with started(command, {"PGPASSWORD": at.password}, secrets=[at.password], feeds=True) as running:
+            running.feed(stream)
+        step("Counting its rows")
+        with connected(at, scratch) as connection:
+            return Loaded(counted(connection))
+
+    def swap(self, at: At, scratch: str, loaded: Loaded) -> None:
+        """Both are renamed in one transaction, while nobody is let in. Connections of apps end."""
+        old = f"{scratch}_old"
+        with connected(at, ADMIN, autocommit=True) as connection:
+            try:
+                for database in (NAME, scratch):
+                    connection.execute(_alter(database, "ALLOW_CONNECTIONS false"))
+                    connection.execute(
+                        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [database]
+                    )
+                with connection.transaction():
+                    for before, after in ((NAME, old), (scratch, NAME)):
+                        connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*_names(before, after)))
+            finally:
+                connection.execute(_alter(NAME, "ALLOW_CONNECTIONS true"))
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(*_names(old)))
+
+    def drop(self, at: At, scratch: str) -> None:
+        with connected(at, ADMIN, autocommit=True) as connection:
+            # A worker may have been killed while nobody was let in.
+            connection.execute(_alter(NAME, "ALLOW_CONNECTIONS true"))
+            for name in (scratch, f"{scratch}_old"):
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(*_names(name)))
+
+
+class PostgresDump:
+    extension = "dump"
+
+    def __init__(self, running: Program, connection: psycopg.Connection[Any]) -> None:
+        self._running = running
+        self._rows: Rows | BaseException | None = None
+        self._counting = threading.Thread(target=self._count, args=(connection,), daemon=True, name="counting")
+        self._counting.start()
+
+    def read(self, size: int, /) -> bytes:
+        return self._running.output.read(size)
+
+    def finish(self) -> Rows:
+        self._running.ended()
+        self._counting.join()
+        if isinstance(self._rows, psycopg.Error):
+            raise _failure(self._rows)
+        assert isinstance(self._rows, dict)
+        return self._rows
+
+    def _count(self, connection: psycopg.Connection[Any]) -> None:
+        try:
+            self._rows = counted(connection)
+        except psycopg.Error as error:
+            self._rows = error
+
+
+def counted(connection: psycopg.Connection[Any]) -> Rows:
+    """The rows of every table, partitions one by one, by the connection's transaction."""
+    found: Rows = {}
+    for schema, table in connection.execute(TABLES).fetchall():
+        row = connection.execute(
+            sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(schema, table))
+        ).fetchone()
+        assert row is not None
+        found[f"{schema}.{table}"] = (row[0], row[0])
+    return found
+
+
+@contextmanager
+def connected(at: At, database: str, *, autocommit: bool = False) -> Iterator[psycopg.Connection[Any]]:
+    """As the platform's own user. Raises PlatformError("backup_database_failed")."""
+    try:
+        with psycopg.connect(
+            host=at.host, port=at.port, user=ADMIN, password=at.admin_password, dbname=database,
+            connect_timeout=WAIT, autocommit=autocommit, application_name="brainpod backup",
+        ) as connection:  # fmt: skip
+            yield connection
+    except psycopg.Error as error:
+        raise _failure(error) from None
+
+
+def _failure(error: psycopg.Error) -> PlatformError:
+    said = error.diag.message_primary or ("it does not answer" if isinstance(error, psycopg.OperationalError) else "")
+    return PlatformError("backup_database_failed", f"PostgreSQL: {said or type(error).__name__}."[:400])
+
+
+def _way(at: At, user: str, database: str) -> list[str]:
+    return [f"--host={at.host}", f"--port={at.port}", f"--username={user}", f"--dbname={database}"]
+
+
+def _names(*names: str) -> list[sql.Identifier]:
+    return [sql.Identifier(name) for name in names]
+
+
+def _alter(database: str, what: str) -> sql.Composed:
+    return sql.SQL("ALTER DATABASE {} WITH " + what).format(sql.Identifier(database))  # type: ignore[arg-type]

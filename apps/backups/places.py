@@ -1,0 +1,51 @@
+"""The databases that can be backed up, and how each is reached now."""
+
+from __future__ import annotations
+
+from apps.backups.kinds import KINDS
+from apps.backups.kinds.base import At
+from apps.core.errors import NotFound, UserError
+from apps.deployments import databases
+from apps.pods.contents import databases_of
+from apps.pods.models import Pod
+from apps.servers.base import Installed, Server
+
+
+def kept(pod: Pod) -> dict[str, str]:
+    """The kind of everything in what is live that can be backed up, by name."""
+    snapshot = pod.live.snapshot() if pod.live else {}
+    return {name: it.kind for name, it in snapshot.items() if it.kind in KINDS}
+
+
+def at(pod: Pod, name: str) -> At:
+    """Raises NotFound, UserError("backup_not_running" | "backup_tools_missing"), Unavailable."""
+    live = pod.live
+    spec = databases_of(live.snapshot()).get(name) if live else None
+    if live is None or spec is None:
+        raise NotFound(f"database {name} in what is live")
+    workload = pod.workloads.filter(app=name, serving=True, stopped_at=None).order_by("-id").first()
+    if workload is None:
+        raise UserError("backup_not_running", f"{name} does not run.", "Start it: a backup is asked of the server.")
+    host, port = databases.endpoint(workload)
+    found = databases.credentials(live, name, spec.credentials)
+    return At(
+        spec.server, spec.version, host, port, found.password, found.admin_password,
+        tools(spec.server, spec.version), pod.pk, name,
+    )  # fmt: skip
+
+
+def tools(server: Server, version: str) -> Installed:
+    """This host's programs of `version`; of a later one where it has none, which read and write the older as well."""
+    there = server.installed()
+    later = sorted((line for line in there if _number(line) >= _number(version)), key=_number)
+    if not later:
+        raise UserError(
+            "backup_tools_missing",
+            f"This host has no programs of {server.title} {version}, which make its backups.",
+            f"Install the package {server.package.format(version)} on it.",
+        )
+    return there[later[0]]
+
+
+def _number(line: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in line.split("."))

@@ -1,0 +1,107 @@
+"""The copies of backups in an object store, if the settings name one. What goes wrong here harms no local backup."""
+
+from __future__ import annotations
+
+import functools
+import json
+from io import BytesIO
+from typing import IO
+
+import structlog
+from django.conf import settings
+
+from apps.artifacts import objects
+from apps.backups import sealing, wake
+from apps.backups.models import Backup, Remote, State
+from apps.core.errors import PlatformError
+from apps.core.leases import LeaseLost, acquire, kept
+
+log = structlog.get_logger(__name__)
+
+
+def store() -> objects.Objects | None:
+    url = settings.BRAINPOD.backups_url
+    return _opened(url) if url else None
+
+
+@functools.cache
+def _opened(url: str) -> objects.Objects:
+    return objects.opened(url)
+
+
+def copy(backup_id: str) -> None:
+    """Copy one, and read it back. Safe to call at any time."""
+    row = Backup.objects.filter(pk=backup_id, state=State.COMPLETED, remote__in=(Remote.WAITING, Remote.FAILED)).first()
+    to = store()
+    if row is None or to is None:
+        return
+    lease = acquire(row)
+    if lease is None:
+        return
+    with kept(lease):
+        fields = {"remote": Remote.STORED, "remote_error": ""}
+        try:
+            with row.path.open("rb") as file:
+                to.put(name_of(row), file)
+            to.put(f"{name_of(row)}.json", BytesIO(json.dumps(row.manifest).encode()))
+            with _got(to, row) as file:
+                sealing.verify(file, row.digest)
+        except (PlatformError, OSError) as error:
+            log.warning("backup_not_copied", backup=row.pk, error=str(error))
+            fields = {"remote": Remote.FAILED, "remote_error": str(error)[:300]}
+        try:
+            lease.check()
+        except LeaseLost:
+            return
+        first = row.remote != Remote.FAILED
+        Backup.objects.filter(pk=row.pk, **lease.where).update(**fields)
+    if fields["remote"] == Remote.FAILED and first:
+        words = f"The backup {row.file} is here, and could not be copied: {fields['remote_error']}"
+        wake.tell(row.pod_id, row.name, words, level="warn")
+    wake.changed(row.pod_id)
+
+
+def opened(backup: Backup) -> IO[bytes]:
+    """The file of `backup`: the local one, else its copy. Raises PlatformError("backup_gone" | "object_store_away")."""
+    if backup.path.is_file():
+        return backup.path.open("rb")
+    to = store()
+    if to is not None and backup.remote == Remote.STORED:
+        return _got(to, backup)
+    raise _gone(backup)
+
+
+def forget(backup: Backup) -> None:
+    """Raises Unavailable where the store is away: to be asked again."""
+    to = store()
+    if to is not None and backup.remote in (Remote.STORED, Remote.FAILED, Remote.WAITING):
+        for name in (name_of(backup), f"{name_of(backup)}.json"):
+            to.delete(name)
+
+
+def forget_pod(pod_id: str) -> None:
+    """Everything of a pod that is gone."""
+    to = store()
+    if to is not None:
+        for found in list(to.objects(pod_id)):
+            to.delete(found.name)
+
+
+def wanted() -> str:
+    """What a new backup's `remote` begins with."""
+    return Remote.WAITING if settings.BRAINPOD.backups_url else Remote.NONE
+
+
+def name_of(backup: Backup) -> str:
+    return f"{backup.pod_id}/{backup.file}"
+
+
+def _got(to: objects.Objects, backup: Backup) -> IO[bytes]:
+    found = to.get(name_of(backup))
+    if found is None:
+        raise _gone(backup)
+    return found
+
+
+def _gone(backup: Backup) -> PlatformError:
+    return PlatformError("backup_gone", f"The file of {backup} is gone.", "Use another backup.")

@@ -1,0 +1,136 @@
+"""What is due is begun, what was interrupted is said, what is overdue alarms: every few seconds."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from pathlib import Path
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from apps.backups import actions, places, remote, restoring, retention, run, wake
+from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Remote, Restore, State, Trigger
+from apps.backups.platform import kept
+from apps.core.errors import PlatformError, UserError
+from apps.deployments.duties import duty
+from apps.pods.models import Pod
+
+log = structlog.get_logger(__name__)
+INTERRUPTED = "Interrupted: what made it was ended."
+LATE = datetime.timedelta(hours=1)  # after which a backup that was due and is not there is overdue
+PROVEN = datetime.timedelta(days=7)  # between two drills
+WAITS = datetime.timedelta(hours=1)  # for a backup that nobody comes to
+
+
+def tend() -> None:
+    """One pass; nothing while another process is at it."""
+    with duty("backups") as lease:
+        if lease is None:
+            return
+        now = timezone.now()
+        for plan in BackupPlan.objects.filter(pod__deleting_at=None).select_related("pod__live"):
+            lease.check()
+            try:
+                _plan(plan, now)
+            except (PlatformError, UserError) as error:
+                log.info("backup_plan_waits", plan=plan.pk, error=str(error))
+        _interrupted()
+        if kept.due(now):
+            wake.wake(wake.PLATFORM)
+        _wake(now)
+        _forget_pods()
+
+
+def _plan(plan: BackupPlan, now: datetime.datetime) -> None:
+    if plan.next_at <= now:
+        following = plan.due.after(now) or now + datetime.timedelta(days=366)
+        with transaction.atomic():
+            if BackupPlan.objects.filter(pk=plan.pk, next_at=plan.next_at).update(next_at=following):
+                _begin(plan)
+        retention.apply(plan, now)
+    _alarm(plan, now)
+    _drill(plan, now)
+
+
+def _begin(plan: BackupPlan) -> None:
+    """Of what is not live (any more), and while one is being made, nothing."""
+    if plan.name in places.kept(plan.pod) and not _open(plan):
+        actions.back_up(pod=plan.pod, name=plan.name, by=None, trigger=Trigger.SCHEDULE)
+
+
+def _open(plan: BackupPlan) -> bool:
+    return Backup.objects.filter(pod=plan.pod_id, name=plan.name, state__in=OPEN).exists()
+
+
+def overdue(plan: BackupPlan, now: datetime.datetime) -> bool:
+    """Whether a backup was due more than LATE ago, and none was completed since."""
+    done = Backup.objects.filter(pod=plan.pod_id, name=plan.name, state=State.COMPLETED)
+    newest = done.order_by("-finished_at").values_list("finished_at", flat=True).first()
+    due = plan.due.after(max(filter(None, (newest, plan.created_at))))
+    return due is not None and due + LATE < now
+
+
+def _alarm(plan: BackupPlan, now: datetime.datetime) -> None:
+    late = plan.name in places.kept(plan.pod) and overdue(plan, now)
+    if late and BackupPlan.objects.filter(pk=plan.pk, overdue_since=None).update(overdue_since=now):
+        wake.tell(plan.pod_id, plan.name, "Its backup is overdue", level="error")
+    if not late and plan.overdue_since:
+        BackupPlan.objects.filter(pk=plan.pk).update(overdue_since=None)
+
+
+def _drill(plan: BackupPlan, now: datetime.datetime) -> None:
+    if not plan.drills or plan.name not in places.kept(plan.pod):
+        return
+    mine = Restore.objects.filter(pod=plan.pod_id, target=plan.name, purpose=Purpose.DRILL)
+    if mine.filter(created_at__gt=now - PROVEN).exists():
+        return
+    newest = Backup.objects.filter(pod=plan.pod_id, name=plan.name, state=State.COMPLETED).order_by("-id").first()
+    busy = Restore.objects.filter(pod=plan.pod_id, target=plan.name, state__in=OPEN).exists()
+    if newest is not None and not busy:
+        actions.drill(backup=newest, by=None)
+
+
+def _interrupted() -> None:
+    """Record the end of what lost its worker, and remove what it left."""
+    for backup in Backup.objects.filter(state=State.IN_PROGRESS):
+        if not backup.held:
+            fence = {"fence": backup.fence + 1, "leased_until": None}
+            run.fail(backup, INTERRUPTED, where={"fence": backup.fence}, **fence)
+    rows = Restore.objects.select_related("pod__live", "backup__pod")
+    for row in rows.filter(state=State.IN_PROGRESS):
+        if not row.held:
+            fence = {"fence": row.fence + 1, "leased_until": None}
+            restoring.fail(row, f"{INTERRUPTED} It was at: {row.step}.", where={"fence": row.fence}, **fence)
+    for row in rows.filter(cleaned=False).exclude(state__in=OPEN):
+        restoring.clean(row)
+
+
+def _wake(now: datetime.datetime) -> None:
+    late = Backup.objects.filter(state=State.PENDING, created_at__lt=now - WAITS)
+    for backup in late:
+        run.fail(backup, "No worker came to it.", where={"state": State.PENDING})
+    if run.free():
+        for restore in Restore.objects.filter(state=State.PENDING).order_by("id")[: run.MOST]:
+            wake.wake(wake.RESTORE, restore.pk)
+        for backup in Backup.objects.filter(state=State.PENDING).order_by("id")[: run.MOST]:
+            wake.wake(wake.BACK_UP, backup.pk)
+    if settings.BRAINPOD.backups_url and now.minute % 15 == 0:
+        waiting = Backup.objects.filter(state=State.COMPLETED, remote__in=(Remote.WAITING, Remote.FAILED))
+        for backup in waiting.order_by("-id")[: run.MOST]:
+            wake.wake(wake.COPY, backup.pk)
+
+
+def _forget_pods() -> None:
+    """Remove what is left of pods that were deleted: here, and in the store."""
+    root = Path(settings.BRAINPOD.state) / "backups"
+    there = {path.name: path for path in root.iterdir() if path.is_dir()} if root.is_dir() else {}
+    for pod_id in there.keys() - {kept.PLACE} - set(Pod.objects.filter(pk__in=there).values_list("pk", flat=True)):
+        try:
+            remote.forget_pod(pod_id)
+        except PlatformError as error:
+            log.info("backups_wait", pod=pod_id, error=str(error))
+            continue
+        shutil.rmtree(there[pod_id], ignore_errors=True)

@@ -1,0 +1,102 @@
+"""What the pages of backups show."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from apps.backups import places
+from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State
+from apps.backups.sealing import BLOCK, Readable
+from apps.pods.models import Pod
+
+SHOWN = 50  # backups of one resource; plans keep fewer
+YOUNG = datetime.timedelta(days=1)  # of what is live, before the lack of a backup is worth a warning
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """How a resource stands. `last`: the newest backup that is there; `proven_at`: when one was last restored.
+
+    `alarm`: what is wrong, in words; empty if nothing is.
+    """
+
+    name: str
+    kind: str
+    plan: BackupPlan | None
+    last: Backup | None
+    under_way: Backup | None
+    proven_at: datetime.datetime | None
+    alarm: str
+
+
+def card(pod: Pod, name: str, kind: str) -> Card:
+    rows = Backup.objects.filter(pod=pod, name=name)
+    plan = BackupPlan.objects.filter(pod=pod, name=name).first()
+    last = rows.filter(state=State.COMPLETED).order_by("-id").first()
+    drill = Restore.objects.filter(pod=pod, target=name, purpose=Purpose.DRILL).exclude(state__in=OPEN).first()
+    proven = rows.exclude(proven_at=None).order_by("-proven_at").first()
+    newest = rows.exclude(state__in=OPEN).order_by("-id").first()
+    return Card(
+        name, kind, plan, last, rows.filter(state__in=OPEN).first(), proven.proven_at if proven else None,
+        _alarm(pod, plan, last, newest, drill),
+    )  # fmt: skip
+
+
+def cards(pod: Pod) -> list[Card]:
+    return [card(pod, name, kind) for name, kind in sorted(places.kept(pod).items())]
+
+
+def card_of(pod: Pod, name: str) -> Card | None:
+    """None for what is not live, or cannot be backed up."""
+    kind = places.kept(pod).get(name)
+    return card(pod, name, kind) if kind else None
+
+
+def _alarm(pod: Pod, plan: BackupPlan | None, last: Backup | None, newest: Backup | None, drill: Restore | None) -> str:
+    if newest is not None and newest.state == State.FAILED:
+        return f"The last backup failed: {newest.error}"
+    if plan is not None and plan.overdue_since:
+        return "A backup is overdue."
+    if last is None and plan is None:
+        return "There is no backup, and no plan that makes one." if _settled(pod) else ""
+    if drill is not None and drill.state == State.FAILED:
+        return f"The last drill failed: {drill.error}"
+    return ""
+
+
+def _settled(pod: Pod) -> bool:
+    return bool(pod.live and pod.live.sealed_at and pod.live.sealed_at < timezone.now() - YOUNG)
+
+
+def list_context(pod: Pod, name: str) -> dict[str, Any]:
+    """The page of one resource; what is not live any more has its backups still."""
+    backups = Backup.objects.filter(pod=pod, name=name).select_related("actor")
+    return {
+        "name": name,
+        "backup": card_of(pod, name),
+        "backups": list(backups[:SHOWN]),
+        "remote": bool(settings.BRAINPOD.backups_url),
+    }
+
+
+def backup_context(pod: Pod, backup: Backup) -> dict[str, Any]:
+    """The page of one backup: what is in it, what was restored of it, and what it may be restored into."""
+    rows = backup.manifest.get("rows", {})
+    return {
+        "row": backup,
+        "tables": sorted(rows.items()),
+        "restores": list(backup.restores.select_related("actor")[:SHOWN]),
+        "targets": sorted(name for name, kind in places.kept(pod).items() if kind == backup.kind),
+        "opens_as": backup.file.removesuffix(".zst.age"),
+    }
+
+
+def content(plain: Readable) -> Iterator[bytes]:
+    while block := plain.read(BLOCK):
+        yield block

@@ -1,0 +1,183 @@
+"""Backups of real servers, from the button to the restored rows."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+from pyrage import x25519
+
+from apps.accounts.models import User
+from apps.backups import actions, keys, restoring, run, sealing, tend
+from apps.backups.models import Backup, Restore
+from apps.core.errors import Conflict, Invalid, NotFound
+from apps.deployments.models import AppEvent
+from apps.pods.models import Pod
+from tests.backups.conftest import Running, every
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BOTH = pytest.mark.parametrize("server", every("PostgresDB", "MariaDB"), indirect=True)
+FILL = {
+    "PostgresDB": (
+        "CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL, photo bytea)",
+        "CREATE TABLE \"odd \"\"name; --\" (n int REFERENCES people(id))",
+        "INSERT INTO people SELECT n, 'Größe '||n, decode(md5(n::text), 'hex') FROM generate_series(1, 5000) n",
+        "INSERT INTO \"odd \"\"name; --\" SELECT n FROM generate_series(1, 100) n",
+        "CREATE VIEW known AS SELECT count(*) AS n FROM people",
+        "CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 2'",
+        "CREATE SEQUENCE counting START 77",
+    ),
+    "MariaDB": (
+        "CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL, photo blob)",
+        "CREATE TABLE `odd ``name; --` (n int, FOREIGN KEY (n) REFERENCES people(id))",
+        "INSERT INTO people SELECT seq, concat('Größe ', seq), unhex(md5(seq)) FROM seq_1_to_5000",
+        "INSERT INTO `odd ``name; --` SELECT seq FROM seq_1_to_100",
+        "CREATE VIEW known AS SELECT count(*) AS n FROM people",
+        "CREATE FUNCTION twice(n int) RETURNS int DETERMINISTIC RETURN n * 2",
+        "CREATE TRIGGER louder BEFORE INSERT ON people FOR EACH ROW SET NEW.name = upper(NEW.name)",
+    ),
+}  # fmt: skip
+CONTENT = {
+    "PostgresDB": "SELECT md5(string_agg(id || name || encode(photo, 'hex'), ',' ORDER BY id)) FROM people",
+    "MariaDB": "SELECT md5(group_concat(md5(concat(id, name, hex(photo))) ORDER BY id)) FROM people WHERE id <= 9000",
+}
+
+
+def made(pod: Pod, by: User) -> Backup:
+    backup = actions.back_up(pod=pod, name="db", by=by)
+    run.run(backup.pk)
+    backup.refresh_from_db()
+    assert backup.state == "completed", backup.error
+    return backup
+
+
+def restored(backup: Backup, by: User, *, target: str = "db") -> Restore:
+    row = actions.restore(backup=backup, target=target, confirmation=target, by=by)
+    restoring.run(row.pk)
+    row.refresh_from_db()
+    return row
+
+
+@BOTH
+def test_what_was_deleted_is_there_again(server: Running, pod: Pod, alice: User) -> None:
+    server.ask(*FILL[server.kind])
+    before = server.ask(CONTENT[server.kind])
+    backup = made(pod, alice)
+    assert (backup.path.stat().st_mode & 0o777, backup.path.stat().st_size) == (0o600, backup.size)
+    assert backup.path.name.startswith("db_")
+    assert hashlib.sha256(backup.path.read_bytes()).hexdigest() == backup.digest
+    assert sorted(pair for pair in backup.manifest["rows"].values()) == [[100, 100], [5000, 5000]]
+    assert {path.name for path in backup.path.parent.iterdir()} == {backup.file, f"{backup.file}.json"}
+    assert "Größe".encode() not in backup.path.read_bytes()
+
+    there = server.databases()
+    server.ask("DELETE FROM people WHERE id > 4000", "CREATE TABLE later (n int)", "DROP VIEW known")
+    row = restored(backup, alice)
+    assert (row.state, row.error, row.cleaned) == ("completed", "", True)
+    assert server.ask(CONTENT[server.kind]) == before
+    assert server.databases() == there
+    assert [tuple(line) for line in server.ask("SELECT n FROM known")] == [(5000,)]
+    assert [tuple(line) for line in server.ask("SELECT twice(21)")] == [(42,)]
+    with pytest.raises(Exception, match="later"):
+        server.ask("SELECT * FROM later")
+    if server.kind == "MariaDB":
+        server.ask("INSERT INTO people VALUES (9001, 'quiet', '')")
+        assert server.ask("SELECT name FROM people WHERE id = 9001") == (("QUIET",),)
+        with pytest.raises(Exception, match="foreign key"):
+            server.ask("INSERT INTO `odd ``name; --` VALUES (99999)")
+    else:
+        assert server.ask("SELECT nextval('counting')") == [(77,)]
+    words = list(AppEvent.objects.filter(pod=pod, app="db").values_list("words", flat=True))
+    assert any("was restored" in said for said in words)
+
+
+@BOTH
+def test_a_drill_proves_it_and_leaves_nothing(server: Running, pod: Pod, alice: User) -> None:
+    server.ask(*FILL[server.kind])
+    backup = made(pod, alice)
+    there = server.databases()
+    server.ask("DELETE FROM people WHERE id > 4990")
+    row = actions.drill(backup=backup, by=None)
+    restoring.run(row.pk)
+    row.refresh_from_db()
+    backup.refresh_from_db()
+    assert (row.state, row.error) == ("completed", "")
+    assert backup.proven_at is not None
+    assert row.rows == backup.manifest["rows"]
+    assert server.databases() == there
+    assert [tuple(line) for line in server.ask("SELECT count(*) FROM people")] == [(4990,)], "the data is as it was"
+
+
+@BOTH
+def test_a_restore_that_fails_leaves_the_data(server: Running, pod: Pod, alice: User) -> None:
+    server.ask(*FILL[server.kind])
+    backup = made(pod, alice)
+    there, before = server.databases(), server.ask(CONTENT[server.kind])
+    Backup.objects.filter(pk=backup.pk).update(manifest={**backup.manifest, "rows": {"gone": [5, 5]}})
+    row = restored(backup, alice)
+    assert row.state == "failed"
+    assert "gone is missing" in row.error
+
+    damaged = bytearray(backup.path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    backup.path.write_bytes(damaged)
+    row = restored(backup, alice)
+    assert "not what was written" in row.error
+    digest = hashlib.sha256(damaged).hexdigest()  # and if the digest were forged too
+    Backup.objects.filter(pk=backup.pk).update(digest=digest)
+    row = restored(Backup.objects.get(pk=backup.pk), alice)
+    assert row.state == "failed"
+    assert (server.databases(), server.ask(CONTENT[server.kind])) == (there, before)
+    assert "admin" not in row.error.split()
+
+
+def test_it_is_opened_without_the_platform(server: Running, pod: Pod, alice: User, tmp_path: Path) -> None:
+    """As docs/backups.md says; the `age` program where it is installed does the first step."""
+    server.ask(*FILL["PostgresDB"])
+    backup = made(pod, alice)
+    identity = keys.identities()[0]
+    assert isinstance(identity, x25519.Identity)
+    with backup.path.open("rb") as file, sealing.opened(file, [identity]) as plain:
+        text = b"".join(iter(lambda: plain.read(1 << 20), b""))
+    assert len(text) == backup.raw_size
+    (tmp_path / "db.dump").write_bytes(text)
+    listed = subprocess.run(["pg_restore", "--list", tmp_path / "db.dump"], capture_output=True, check=False)
+    assert listed.returncode == 0 or b"unsupported version" in listed.stderr
+    with backup.path.open("rb") as file, sealing.opened(file, [x25519.Identity.generate()]) as plain:
+        with pytest.raises(Exception, match="not what was written"):
+            plain.read(10)
+
+
+def test_what_cannot_be_asked_for(server: Running, pod: Pod, alice: User) -> None:
+    with pytest.raises(NotFound):
+        actions.back_up(pod=pod, name="data", by=alice)
+    waiting = actions.back_up(pod=pod, name="db", by=alice)
+    with pytest.raises(Conflict, match="being made"):
+        actions.back_up(pod=pod, name="db", by=alice)
+    with pytest.raises(Conflict, match="completed"):
+        actions.restore(backup=waiting, target="db", confirmation="db", by=alice)
+    run.run(waiting.pk)
+    waiting.refresh_from_db()
+    with pytest.raises(Invalid, match="confirmation"):
+        actions.restore(backup=waiting, target="db", confirmation="yes", by=alice)
+    with pytest.raises(NotFound):
+        actions.restore(backup=waiting, target="other", confirmation="other", by=alice)
+
+
+def test_a_server_that_does_not_answer_is_told_without_its_password(server: Running, pod: Pod, alice: User) -> None:
+    pod.workloads.update(handle={**server.handle, "tcp": "127.0.0.1:1"})
+    backup = actions.back_up(pod=pod, name="db", by=alice)
+    run.run(backup.pk)
+    backup.refresh_from_db()
+    assert backup.state == "failed"
+    assert "PostgreSQL" in backup.error
+    assert "admin" not in backup.error
+    assert AppEvent.objects.filter(pod=pod, level="error", words__startswith="A backup failed").exists()
+    pod.workloads.update(serving=False)
+    backup = actions.back_up(pod=pod, name="db", by=alice)
+    tend.tend()
+    run.run(backup.pk)
+    backup.refresh_from_db()
+    assert "Start it" in backup.error
