@@ -80,7 +80,7 @@ class Restore(Work):
     `keeps`: what was on it becomes a snapshot.
     """
 
-    pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="restores")
+    pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="disk_restores")
     snapshot = models.ForeignKey(Snapshot, null=True, on_delete=models.SET_NULL, related_name="restores")
     target = models.CharField(max_length=63)
     keeps = models.BooleanField(default=True)

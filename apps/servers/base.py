@@ -69,7 +69,6 @@ class Server:
     users: bool = True
     admin: str = "platform"  # the platform's own user
     ready: str = ""
-    admin: str = "platform"  # the platform's own user, where no other name was asked for
 
     def access(self, host: str, password: str) -> Access:
         if self.users:

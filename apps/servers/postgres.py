@@ -43,5 +43,4 @@ POSTGRES = Server(
     installed=installed,
     admin="postgres",
     ready='pg_isready -q -h 127.0.0.1 -p "$PORT" -U brainpod -d brainpod',
-    admin="postgres",
 )

@@ -24,8 +24,8 @@ from apps.core.ids import new_id
 from apps.dashboard.access import Rule
 from apps.deployments.jobs.follow import follow
 from apps.deployments.models import Deployment, JobRun, Workload
-from apps.infrastructure.models import Service
 from apps.disks.models import Snapshot
+from apps.infrastructure.models import Service
 from apps.pods.models import Pod
 from apps.terminals.models import TerminalSession
 from tests.people import join, make_team, make_user

@@ -29,7 +29,8 @@ from apps.certificates.models import Certificate, DnsZone
 from apps.connections.models import Grant, Handshake, OAuthApplication
 from apps.core.ids import new_id
 from apps.deployments.models import AppControl, AppEvent, Deployment, Duty, Job, JobRun, Workload
-from apps.disks.models import DiskAction, Restore, Snapshot
+from apps.disks.models import DiskAction, Snapshot
+from apps.disks.models import Restore as DiskRestore
 from apps.hooks.models import Receipt, Tip, Webhook
 from apps.infrastructure.models import Allotment, Service, ServiceEvent
 from apps.logs.models import LogChunk, LogStream
@@ -111,7 +112,7 @@ def plant() -> None:
     Allotment.objects.create(service=service, pod=pod, pod_name=pod.name, team_name="ours", resource="db", database="d")
     ServiceEvent.objects.create(service="main", kind="start", words="Started", actor=owner)
     snapshot = Snapshot.objects.create(pod=pod, disk="data", note="before")
-    Restore.objects.create(pod=pod, disk="data", snapshot=snapshot, target="data", actor=owner)
+    DiskRestore.objects.create(pod=pod, disk="data", snapshot=snapshot, target="data", actor=owner)
     DiskAction.objects.create(team=team, pod=pod, pod_name=pod.name, disk="data", person="x@example.com", did="Deleted")
     team.database_entries.create(
         pod=pod, server="db", user=owner, person="x@example.com", kind="query", words="SELECT 1"

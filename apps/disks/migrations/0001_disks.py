@@ -115,7 +115,7 @@ class Migration(migrations.Migration):
                 (
                     "pod",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="restores", to="pods.pod"
+                        on_delete=django.db.models.deletion.CASCADE, related_name="disk_restores", to="pods.pod"
                     ),
                 ),
                 (
