@@ -52,7 +52,7 @@ class Upload:
 
 
 def begin(*, disk: Disk, at: Sequence[bytes], name: str, size: int, replace: bool, by: User) -> str:
-    """The token of an upload of `size` bytes. Raises Invalid naming `name` or `size`, UserError("disk_full")."""
+    """The token of an upload of `size` bytes. Raises Invalid naming `name` or `size`, UserError("disk_too_small")."""
     new = new_name(name)
     most = settings.BRAINPOD.upload_mb
     if not 0 <= size <= most * MB:
@@ -65,7 +65,9 @@ def begin(*, disk: Disk, at: Sequence[bytes], name: str, size: int, replace: boo
         words = (
             f"This file does not fit: {disk.name} has {disk.size} GB, and {usage.used // MB if usage else 0} MB on it."
         )
-        raise UserError("disk_full", words, "Delete what is not needed, or give the disk a larger size.", status=507)
+        raise UserError(
+            "disk_too_small", words, "Delete what is not needed, or give the disk a larger size.", status=507
+        )
     upload = Upload(
         id=secrets.token_hex(8), pod=disk.pod.pk, disk=disk.name, user=by.pk, at=shown(b"/".join(at)), name=shown(new),
         size=size, replace=replace,

@@ -268,7 +268,7 @@ def test_a_hundred_thousand_entries_are_shown_at_once(browser: Browser) -> None:
     many.mkdir()
     at = os.open(many, os.O_RDONLY)
     for number in range(100_000):
-        os.close(os.open(f"n{number}", os.O_WRONLY | os.O_CREAT, dir_fd=at))
+        os.mknod(f"n{number}", dir_fd=at)
     os.close(at)
     began = time.process_time()
     page = browser.look("many", page="3", order="size")
