@@ -1,6 +1,6 @@
 """`backup`: a backup of a PostgreSQL and a MariaDB against its own dump program piped through the same compression.
 
-Also alone: `python -m bench.backup MB`.
+Also alone: `python -m bench.backup_of MB`.
 The limit is `pg_dump | zstd` into a synced file, without a seal, a digest or counts.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -16,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import django
 import psycopg
 import pymysql
 import zstandard
@@ -117,9 +115,3 @@ def _fill(server: Running, mb: int) -> None:
                 values += [n, "the same words again " * 24, noise[: ROW // 2]]
             marks = ", ".join(["(%s, %s, %s)"] * (len(values) // 3))
             cursor.execute(f"INSERT INTO things VALUES {marks}", values)
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-    django.setup()
-    print(measure(mb=int(sys.argv[1]) if len(sys.argv) > 1 else MB).as_json())
