@@ -19,6 +19,7 @@ NAMES = (
     "idle",
     "checks",
     "crash_loop",
+    "backup",
     # Last: the platform that serves the others is stopped for these.
     "edge_proxy",
     "edge_static",

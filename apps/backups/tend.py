@@ -26,7 +26,9 @@ WAITS = datetime.timedelta(hours=1)  # for a backup that nobody comes to
 
 
 def tend() -> None:
-    """One pass; nothing while another process is at it."""
+    """One pass; nothing while another process is at it, or where nothing was ever backed up."""
+    if not _any():
+        return
     with duty("backups") as lease:
         if lease is None:
             return
@@ -42,6 +44,12 @@ def tend() -> None:
             wake.wake(wake.PLATFORM)
         _wake(now)
         _forget_pods()
+
+
+def _any() -> bool:
+    if settings.BRAINPOD.backups_platform or (Path(settings.BRAINPOD.state) / "backups").is_dir():
+        return True
+    return BackupPlan.objects.exists() or Backup.objects.exists()
 
 
 def _plan(plan: BackupPlan, now: datetime.datetime) -> None:

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from pyrage import x25519
 
@@ -29,6 +32,7 @@ from apps.core.ids import new_id
 from apps.infrastructure.embedded import openbao
 from apps.pods.models import Pod
 from apps.secretstore.base import SecretStore
+from tests.people import make_user
 from tests.stack.components import vault_of
 from tests.stack.platform import ROOT
 
@@ -149,7 +153,7 @@ def test_by_the_clock_copied_and_the_oldest_forgotten(
 
 
 def test_one_that_fails_is_told_and_tried_again_later(
-    store: SecretStore, monkeypatch: pytest.MonkeyPatch, short_state: Path
+    store: SecretStore, monkeypatch: pytest.MonkeyPatch, short_state: Path, client_of: Callable[..., Client]
 ) -> None:
     monkeypatch.setattr(kept, "directory", lambda: short_state)
     given = {"backups_platform": "* * * * *", "backups_recipient": str(x25519.Identity.generate().to_public())}
@@ -162,3 +166,6 @@ def test_one_that_fails_is_told_and_tried_again_later(
     assert not kept.due(timezone.now())
     assert kept.due(timezone.now() + datetime.timedelta(minutes=20))
     assert kept.files() == []
+    operator = client_of(make_user("operator", is_staff=True, is_superuser=True))
+    for page in ("home", "platform-backups"):
+        assert "The last backup of the platform failed" in operator.get(reverse(page)).content.decode()

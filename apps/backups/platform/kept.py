@@ -59,6 +59,13 @@ def due(now: datetime.datetime, *, late: datetime.timedelta = datetime.timedelta
     return following is not None and following + late <= now
 
 
+def alarm(now: datetime.datetime) -> str:
+    """What is wrong with them, in words; empty if nothing is."""
+    if failed := error():
+        return f"The last backup of the platform failed: {failed[0]}"
+    return "A backup of the platform is overdue." if due(now, late=LATE) else ""
+
+
 def make() -> None:
     """Make one that is due, copy it, and forget the oldest. What goes wrong is remembered for operators."""
     with duty("backups.platform") as lease:

@@ -129,11 +129,10 @@ def backup_content(request: Request, pod: Pod, backup: str) -> StreamingHttpResp
 @require_safe
 def platform_backups(request: Request) -> HttpResponse:
     """Those of the platform itself, made by the clock."""
-    config, now = settings.BRAINPOD, timezone.now()
+    config = settings.BRAINPOD
     context = {
         "files": kept.files(),
-        "error": kept.error(),
-        "overdue": kept.due(now, late=kept.LATE),
+        "alarm": kept.alarm(timezone.now()),
         "schedule": Schedule(config.backups_platform).words if config.backups_platform else "",
         "kept": config.backups_platform_kept,
         "remote": bool(config.backups_url),
