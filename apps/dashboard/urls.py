@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operators/nginx/", nginx.nginx, name="nginx"),
     path("operators/nginx/brainpod.conf", nginx.nginx_text, name="nginx-text"),
     path("operators/infrastructure/", services.services, name="services"),
+    path("operators/practices/", services.service_practices, name="service-practices"),
     path("operators/infrastructure/new/<slug:how>/", services.service_new, name="service-new"),
     path("operators/infrastructure/<slug:name>/", services.service, name="service"),
     path("operators/infrastructure/<slug:name>/lifecycle/", services.service_lifecycle, name="service-lifecycle"),
