@@ -39,6 +39,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operators/services/<slug:name>/databases/<int:pk>/", services.service_database, name="service-database"),
     path("operators/services/<slug:name>/log/", services.service_log, name="service-log"),
     path("operators/backups/", backups.platform_backups, name="platform-backups"),
+    path("operators/practices/", services.service_practices, name="service-practices"),
     path("operators/login/", frame.operators_login, name="operators-login"),
     path("sign-in/", session.sign_in, name="sign-in"),
     path("sign-in/<str:token>/", session.sign_in_link, name="sign-in-link"),

@@ -20,7 +20,7 @@ def check(host: str, port: int, *, field: str = "host") -> str:
     host = host.strip().removeprefix("[").removesuffix("]")
     if not host or len(host) > LONGEST or "/" in host or "@" in host or any(c.isspace() for c in host):
         raise Invalid([Detail(field, "must be a host name or an IP address, such as db.example.com.")])
-    found = _addresses(host, port)
+    found = addresses(host, port)
     if not found:
         raise Invalid([Detail(field, f"{host} has no address: is the name right?")])
     for address in found:
@@ -48,14 +48,14 @@ def _own() -> set[tuple[str, int]]:
         parts = urlsplit(url)
         if parts.hostname:
             port = parts.port or usual
-            addresses = _addresses(parts.hostname, port)
-            found |= {(address, port) for address in addresses}
-            if any(map(_is_here, addresses)):
+            resolved = addresses(parts.hostname, port)
+            found |= {(address, port) for address in resolved}
+            if any(map(_is_here, resolved)):
                 found |= {("127.0.0.1", port), ("::1", port)}
     return found
 
 
-def _addresses(host: str, port: int) -> set[str]:
+def addresses(host: str, port: int) -> set[str]:
     try:
         return {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):

@@ -147,7 +147,8 @@ def _token(path: str) -> str:
 
 PLAIN = """
 home search gallery healthz readyz operators-login sign-in sign-out
-account account-name account-password account-theme account-tokens teams team team-name team-usage team-invitations
+account account-name account-password account-theme account-tokens service-practices
+teams team team-name team-usage team-invitations
 pods pod-new pod pod-bar pod-settings pod-region pod-engine pod-deletion
 cloudflare cloudflare-purges
 resource-kinds resource-new resource resource-deletion

@@ -18,7 +18,7 @@ from apps.dashboard.access import Request, staff_page
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.services import NEW, RemovalForm, change_form
 from apps.dashboard.render import render
-from apps.infrastructure import actions, declaration, lifecycle, listing, sharing
+from apps.infrastructure import actions, declaration, lifecycle, listing, practices, sharing
 from apps.infrastructure.models import Allotment, Service, ServiceEvent
 from apps.logs import history
 
@@ -32,6 +32,12 @@ _ADD: dict[str, Callable[..., Service]] = {"managed": actions.add_managed, "exte
 def services(request: Request) -> HttpResponse:
     context = {"rows": service_pages.rows(), "file": declaration.path(), "refused": service_pages.refused()}
     return render(request, "services/list.html", context, fragment="services/_services.html")
+
+
+@staff_page
+@require_safe
+def service_practices(request: Request) -> HttpResponse:
+    return render(request, "services/practices.html", {"practices": practices.every()})
 
 
 @staff_page

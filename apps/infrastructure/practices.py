@@ -1,0 +1,124 @@
+"""Good practice, as checks of the services there are: each finding holds, or says what to do and where.
+
+What belongs to another part of the platform registers its check from there (`register`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from apps.core.addresses import is_public
+from apps.core.errors import PlatformError, UserError
+from apps.core.programs import numbers
+from apps.infrastructure import credentials, lifecycle, places, workloads
+from apps.infrastructure.models import Service
+
+STRONG = 72  # bits: out of reach of whoever gets hold of a server's own digest of it
+FULL = 80  # percent of the memory it was given
+_CLASSES = ((str.islower, 26), (str.isupper, 26), (str.isdigit, 10))
+OTHERS = 20  # signs that passwords may have besides
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """About `service`, by its name. `holds`: None where nobody can tell now. `remedy`: what to do, if it does not."""
+
+    service: str
+    holds: bool | None
+    words: str
+    remedy: str = ""
+
+
+Check = Callable[[list[Service]], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    title: str
+    findings: list[Finding]
+
+    @property
+    def holds(self) -> bool:
+        return all(one.holds for one in self.findings)
+
+
+_CHECKS: dict[str, Check] = {}
+
+
+def register(title: str, check: Check) -> None:
+    """Have `check`, which is given the services with rows, looked at under `title`."""
+    _CHECKS[title] = check
+
+
+def every() -> list[Practice]:
+    found = list(Service.objects.all())
+    return [Practice(title, list(check(found))) for title, check in _CHECKS.items()]
+
+
+def bits(password: str) -> float:
+    """How hard `password` is to guess, letter by letter: those that are not repeated too often, by their classes."""
+    classes = sum(size for has, size in _CLASSES if any(map(has, password)))
+    classes += OTHERS if any(not letter.isalnum() for letter in password) else 0
+    counted = min(len(password), 3 * len(set(password)))
+    return counted * math.log2(classes) if classes else 0.0
+
+
+def _passwords(services: list[Service]) -> Iterable[Finding]:
+    for service in services:
+        try:
+            found = bits(credentials.read(service).admin_password)
+        except PlatformError:
+            yield Finding(service.name, None, "The secret store does not answer.", "Look again later.")
+            continue
+        strong = found >= STRONG
+        words = f"About {found:.0f} bits to guess" if found else "It has no password"
+        remedy = "" if strong else f"Give it one of {STRONG} bits or more: 16 random letters and digits."
+        yield Finding(service.name, strong, words, remedy)
+
+
+def _network(services: list[Service]) -> Iterable[Finding]:
+    for service in services:
+        if service.managed:
+            yield Finding(service.name, True, "Reached only from this host and by the pods that use it")
+            continue
+        addresses = places.addresses(service.host, service.port)
+        if not addresses:
+            yield Finding(service.name, None, f"{service.host} has no address now.", "Is its name right?")
+        elif any(map(is_public, addresses)):
+            words = f"{service.host} is an address of the internet"
+            yield Finding(service.name, False, words, "Reach it by a private network, and close its port to the rest.")
+        else:
+            yield Finding(service.name, True, "In a private network")
+
+
+def _resources(services: list[Service]) -> Iterable[Finding]:
+    for service in services:
+        use = lifecycle.use(service)
+        if use is None or not service.run:
+            continue
+        percent = use.memory * 100 // service.memory
+        words = f"{use.memory} of {service.memory} MB of memory"
+        remedy = "" if percent < FULL else "Give it more memory, or find out what it is used for."
+        yield Finding(service.name, percent < FULL, words, remedy)
+
+
+def _updates(services: list[Service]) -> Iterable[Finding]:
+    for service in services:
+        if service.external:
+            continue
+        try:
+            newest = workloads.newest(service)
+        except UserError as error:
+            yield Finding(service.name, None, error.message, error.hint)
+            continue
+        old = numbers(newest) > numbers(service.version)
+        words = f"{service.version}, and there is {newest}" if old else f"{service.version} is the newest there is"
+        yield Finding(service.name, not old, words, "Update it: it restarts." if old else "")
+
+
+register("Strong passwords", _passwords)
+register("Network isolation", _network)
+register("Resource use", _resources)
+register("Updates", _updates)
