@@ -12,9 +12,9 @@ from apps.servers.base import Installed, Server
 
 
 def kept(pod: Pod) -> dict[str, str]:
-    """The kind of everything in what is live that can be backed up, by name."""
+    """The kind of everything in what is live that can be backed up, by name: not of what is at a shared server."""
     snapshot = pod.live.snapshot() if pod.live else {}
-    return {name: it.kind for name, it in snapshot.items() if it.kind in KINDS}
+    return {name: it.kind for name, it in snapshot.items() if it.kind in KINDS and not it.spec.get("server")}
 
 
 def at(pod: Pod, name: str) -> At:

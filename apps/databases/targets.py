@@ -47,16 +47,20 @@ def server_of(kind: str) -> Server | None:
 
 
 def of_pod(pod: Pod, name: str) -> Target:
-    """A database of what is live. Raises NotFound, Conflict("nothing_runs"), Unavailable with the secret store."""
+    """A database of what is live. Raises NotFound, Conflict("nothing_runs" | "shared_not_opened"), Unavailable with the secret store."""
     live = pod.live
     found = live.snapshot().get(name) if live else None
     if live is None or found is None or (server := server_of(found.kind)) is None:
         raise NotFound("such database in what is live")
+    spec = databases_of(live.snapshot())[name]
+    if spec.service:
+        words = f"{name} is a database at the shared server {spec.service}, which cannot be looked into from here yet."
+        raise Conflict("shared_not_opened", words, "Connect with a client of your own, from an app of the pod.")
     workload = pod.workloads.filter(app=name, stopped_at=None, serving=True).order_by("-id").first()
     if workload is None:
         raise Conflict("nothing_runs", f"{name} does not run.", "Start it, or deploy it, to look into it.")
     host, port = databases.endpoint(workload)
-    passwords = databases.credentials(live, name, databases_of(live.snapshot())[name].credentials)
+    passwords = databases.credentials(live, name, spec.credentials)
     admin = Where(_TYPES[found.kind], host, port, server.admin, passwords.admin_password, NAME if server.users else "")
     return Target(
         name=name, title=server.title, admin=admin, apps=admin.as_user(NAME, passwords.password), team=pod.team,
