@@ -47,7 +47,10 @@ def server_of(kind: str) -> Server | None:
 
 
 def of_pod(pod: Pod, name: str) -> Target:
-    """A database of what is live. Raises NotFound, Conflict("nothing_runs" | "shared_not_opened"), Unavailable with the secret store."""
+    """A database of what is live.
+
+    Raises NotFound, Conflict("nothing_runs" | "shared_not_opened"), Unavailable with the secret store.
+    """
     live = pod.live
     found = live.snapshot().get(name) if live else None
     if live is None or found is None or (server := server_of(found.kind)) is None:
