@@ -283,6 +283,10 @@ class Server(Protocol):
         else. Idempotent; for a user who may make users."""
         ...
 
+    def reads_all(self, database: str) -> bool:
+        """Whether who is connected may look at every table of `database`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:

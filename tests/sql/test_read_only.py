@@ -154,6 +154,30 @@ def test_a_table_made_later_is_read_too(kept: At, apps: Server, reader: Server) 
     apps.query(kept.database, "DROP TABLE later", read_only=False)
 
 
+def test_what_others_made_is_read_from_the_next_time_on(kept: At, admin: Server) -> None:
+    """Neither the database's owner nor the platform made it, in a schema that nobody was told of."""
+    if not kept.postgres:
+        pytest.skip("there rights are by database")
+    with sql.open_reader(kept.admin, kept.database):
+        pass
+    for statement in ("CREATE SCHEMA theirs", "CREATE TABLE theirs.later (a int)", "CREATE ROLE theirs_alone",
+                      "ALTER SCHEMA theirs OWNER TO theirs_alone", "ALTER TABLE theirs.later OWNER TO theirs_alone",
+                      "REVOKE ALL ON SCHEMA theirs FROM brainpod_reader"):  # fmt: skip
+        admin.query(kept.database, statement, read_only=False)
+    try:
+        with sql.open_reader(kept.admin, kept.database) as reader:
+            assert reader.rows(kept.database, "later", schema="theirs").rows == ()
+    finally:
+        for statement in ("DROP SCHEMA theirs CASCADE", "DROP ROLE theirs_alone"):
+            admin.query(kept.database, statement, read_only=False)
+
+
+def test_the_hashes_of_passwords_are_not_read(kept: At, reader: Server) -> None:
+    catalogue = "SELECT rolpassword FROM pg_authid" if kept.postgres else "SELECT authentication_string FROM mysql.user"
+    with pytest.raises(UserError, match=r"(?i)denied"):
+        reader.query(kept.database, catalogue, read_only=True)
+
+
 def test_one_reader_reaches_only_databases_it_was_let_into(kept: At, admin: Server) -> None:
     """On MariaDB rights are by database; on PostgreSQL it has to be let in besides."""
     admin.create_database("of others")

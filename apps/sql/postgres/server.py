@@ -212,6 +212,10 @@ class Postgres:
         with refusing(self.where):
             users.ensure_reader(self._to(database), READER, password, database or self.where.database or ENTRY)
 
+    def reads_all(self, database: str) -> bool:
+        with refusing(self.where):
+            return users.reads_all(self._to(database))
+
     def _to(self, database: str = "") -> Connection:
         """The connection to a database, made once. Raises Invalid for a name no database can have."""
         database = database or self.where.database or ENTRY
