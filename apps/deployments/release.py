@@ -110,7 +110,8 @@ class Release:
         return found
 
     def disks(self, app: str) -> tuple[str, ...]:
-        return disks_used(self.snapshot[app])
+        """What `app` writes to; nothing for what is no part of this revision."""
+        return disks_used(self.snapshot[app]) if app in self.snapshot else ()
 
     def fingerprint(self, app: str) -> str:
         """The digest of what an instance is started with: its variables filled in, secrets by their versions."""

@@ -47,7 +47,7 @@ def test_what_is_found_and_said(
     assert found("Updates") == {"old": True}
     text = client_of(operator).get("/operators/practices/").content.decode()
     assert "1.1.1.1 is an address of the internet" in text
-    assert "/operators/infrastructure/weak/" in text
+    assert "/operators/services/weak/" in text
     assert "password-123" not in text
 
 
