@@ -73,7 +73,7 @@ def restore(*, backup: Backup, target: str, confirmation: str, by: User | None) 
     if _kind(pod, target) != backup.kind:
         raise Invalid([Detail("target", f"must be a {backup.kind}, as {backup.name} was.")])
     if confirmation.strip() != target:
-        raise Invalid([Detail("confirmation", f"must be the database's name, {target}: what is in it is replaced.")])
+        raise Invalid([Detail("confirmation", f"must be its name, {target}: what is in it is replaced.")])
     _alone(pod, target)
     made = Restore.objects.create(pod=pod, backup=backup, target=target, actor=by)
     wake.tell(pod.pk, target, f"The backup {backup.file} is being restored", by=by)
@@ -120,7 +120,7 @@ def _kind(pod: Pod, name: str) -> str:
         raise Conflict("pod_deleting", f"{pod.name} is being deleted.", "Nothing in it can be changed any more.")
     found = places.kept(pod).get(name)
     if found is None:
-        raise NotFound(f"database {name} in what is live")
+        raise NotFound(f"database or disk {name} in what is live")
     return found
 
 

@@ -1,25 +1,38 @@
-"""The databases that can be backed up, and how each is reached now."""
+"""What can be backed up, and how each is reached now."""
 
 from __future__ import annotations
 
-from apps.backups.kinds import KINDS
+from apps.backups.kinds import KINDS, disk
 from apps.backups.kinds.base import At
 from apps.core.errors import NotFound, UserError
 from apps.deployments import databases
+from apps.disks.places import disk_of
 from apps.pods.contents import databases_of
 from apps.pods.models import Pod
 from apps.servers.base import Installed, Server
 
 
 def kept(pod: Pod) -> dict[str, str]:
-    """The kind of everything in what is live that can be backed up, by name: not of what is at a shared server."""
+    """The kind of everything in what is live that can be backed up, by name.
+
+    Not of what is at a shared server, and not of the disk of a database, which is backed up itself.
+    """
     snapshot = pod.live.snapshot() if pod.live else {}
-    return {name: it.kind for name, it in snapshot.items() if it.kind in KINDS and not it.spec.get("server")}
+    within = {spec.disk for spec in databases_of(snapshot).values()}
+    return {
+        name: it.kind
+        for name, it in snapshot.items()
+        if it.kind in KINDS and not it.spec.get("server") and name not in within
+    }
 
 
-def at(pod: Pod, name: str) -> At:
-    """Raises NotFound, UserError("backup_not_running" | "backup_tools_missing"), Unavailable."""
+def at(pod: Pod, name: str) -> At | disk.At:
+    """Raises NotFound, UserError("backup_not_running" | "backup_tools_missing"), Conflict("disk_elsewhere"),
+    Unavailable.
+    """
     live = pod.live
+    if live is not None and live.resources.filter(kind="Disk", name=name).exists():
+        return disk.At(disk_of(pod, name))
     spec = databases_of(live.snapshot()).get(name) if live else None
     if live is None or spec is None:
         raise NotFound(f"database {name} in what is live")

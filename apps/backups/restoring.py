@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.backups import keys, places, remote, sealing, wake
 from apps.backups.kinds import KINDS
-from apps.backups.kinds.base import At, Loaded, differences
+from apps.backups.kinds.base import Loaded, differences
 from apps.backups.models import MOVES, Backup, Purpose, Restore, State
 from apps.backups.run import free
 from apps.core.errors import PlatformError, UserError
@@ -67,7 +67,7 @@ def _work(row: Restore, lease: Lease) -> None:
         wake.changed(row.pod_id)
 
 
-def _load(row: Restore, lease: Lease, at: At) -> None:
+def _load(row: Restore, lease: Lease, at: Any) -> None:
     def step(words: str) -> None:
         lease.check()
         Restore.objects.filter(pk=row.pk, **lease.where).update(step=words)
@@ -102,7 +102,7 @@ def _compare(row: Restore, lease: Lease, loaded: Loaded) -> None:
         )  # fmt: skip
 
 
-def clean(row: Restore, at: At | None = None) -> bool:
+def clean(row: Restore, at: Any = None) -> bool:
     """Nothing of its scratch is left; False: to be tried again."""
     try:
         KINDS[row.backup.kind].drop(at or places.at(row.pod, row.target), row.scratch)

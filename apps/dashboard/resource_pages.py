@@ -114,7 +114,7 @@ def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapp
         "keys": key_card(pod, resource),
         "disk": disk_card(pod, live),
         "database": database_card(resource, live, around),
-        "backup": backup_pages.card_of(pod, resource.name) if kind.server else None,
+        "backup": backup_pages.card_of(pod, resource.name) if kind.server or kind.name == "Disk" else None,
         "route": route_card(pod, resource),
         "domains": domain_card(pod, resource, around),
         "certificates": certificate_card(pod, resource),

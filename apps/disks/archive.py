@@ -22,7 +22,7 @@ from apps.deployments.disk_paths import made, prepared_path
 from apps.disks import streams
 from apps.disks.places import Disk
 from apps.disks.quiet import quiet
-from apps.disks.streams import nothing
+from apps.disks.streams import Seen, nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,22 @@ def write(disk: Disk, out: IO[bytes], *, why: str = "for a backup", check: Calla
     events; `check` is called all the time and may raise to end it. Raises UserError("no_room"), Conflict("disk_in_use")
     and PlatformError.
     """
-    with _workroom(disk) as directory:
-        with open(directory / "content", "w+b") as file:
-            written = local(disk, file, why=why, check=check)
-            file.seek(0)
-            while data := file.read(streams.CHUNK):
-                check()
-                out.write(data)
+    with copied(disk, why=why, check=check) as (file, written):
+        while data := file.read(streams.CHUNK):
+            check()
+            out.write(data)
     return written
+
+
+@contextmanager
+def copied(
+    disk: Disk, *, why: str, check: Callable[[], None] = nothing, seen: Seen | None = None
+) -> Iterator[tuple[IO[bytes], Written]]:
+    """What `write` writes, as a file of this host that is gone afterwards."""
+    with _workroom(disk) as directory, open(directory / "content", "w+b") as file:
+        written = local(disk, file, why=why, check=check, seen=seen)
+        file.seek(0)
+        yield file, written
 
 
 def restore(
@@ -59,11 +67,17 @@ def restore(
     replaces nothing twice. The app or database is stopped for the moment of the exchange alone. The former content is
     the caller's to `drop`. Raises what `write` raises, and UserError("archive_broken"); the disk is then as it was.
     """
-    aside = disk.beside("aside", key)
+    if not disk.beside("aside", key).exists():
+        drop(prepared_path(disk.pod.pk, disk.name))  # of one that died before it exchanged anything
+        fill(disk, source, key=key, check=check)
+    return exchange(disk, key=key, why=why, check=check)
+
+
+def exchange(disk: Disk, *, key: str, why: str, check: Callable[[], None] = nothing) -> Path:
+    """The second half of `restore`: what `fill` made for `key` in the place of what is there."""
+    aside, incoming = disk.beside("aside", key), disk.beside("incoming", key)
     prepared = prepared_path(disk.pod.pk, disk.name)
     if not aside.exists():
-        drop(prepared)  # of one that died before it exchanged anything
-        incoming = fill(disk, source, key=key, check=check)
         try:
             with quiet(disk, why, check=check):
                 made(disk.pod.pk, disk.name)
@@ -97,7 +111,9 @@ def prepare(disk: Disk, name: str, source: IO[bytes], *, key: str, check: Callab
     incoming.rename(prepared)
 
 
-def local(disk: Disk, file: IO[bytes], *, why: str, check: Callable[[], None] = nothing) -> Written:
+def local(
+    disk: Disk, file: IO[bytes], *, why: str, check: Callable[[], None] = nothing, seen: Seen | None = None
+) -> Written:
     """`write` to a file of this host: where the file system shares blocks, the app waits for no copy at all."""
     room.check()
     with _workroom(disk) as directory:
@@ -107,10 +123,10 @@ def local(disk: Disk, file: IO[bytes], *, why: str, check: Callable[[], None] = 
             began = time.monotonic()
             copy = _shared(disk.path, directory)
             if copy is None:
-                _pack(disk.path, file, check)
+                _pack(disk.path, file, check, seen)
             paused = time.monotonic() - began
         if copy is not None:
-            _pack(copy, file, check)
+            _pack(copy, file, check, seen)
     return Written(file.tell(), paused)
 
 
@@ -128,13 +144,18 @@ def drop(directory: Path) -> None:
 
 def fill(disk: Disk, source: IO[bytes], *, key: str, check: Callable[[], None]) -> Path:
     """A new directory beside the disk with the content of `source`."""
+    return filled(disk, lambda directory: streams.unpack(source, directory, check=check), key=key)
+
+
+def filled(disk: Disk, put: Callable[[int], object], *, key: str) -> Path:
+    """A new directory beside the disk with what `put` puts into it, which is given its descriptor."""
     incoming = disk.beside("incoming", key)
     drop(incoming)
     incoming.mkdir(parents=True)
     descriptor = os.open(incoming, os.O_RDONLY | os.O_DIRECTORY)
     try:
         room.check()
-        streams.unpack(source, descriptor, check=check)
+        put(descriptor)
         subprocess.run(["sync", "--file-system", str(incoming)], check=True)  # before anything older is let go
     except BaseException:
         drop(incoming)
@@ -144,10 +165,10 @@ def fill(disk: Disk, source: IO[bytes], *, key: str, check: Callable[[], None]) 
     return incoming
 
 
-def _pack(directory: Path, file: IO[bytes], check: Callable[[], None]) -> None:
+def _pack(directory: Path, file: IO[bytes], check: Callable[[], None], seen: Seen | None = None) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        for number, data in enumerate(streams.packed(descriptor)):
+        for number, data in enumerate(streams.packed(descriptor, seen=seen)):
             check()
             if number % streams.ROOM_EVERY == 0:
                 room.check()

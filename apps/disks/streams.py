@@ -12,8 +12,9 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO
 
 import zstandard
@@ -36,14 +37,21 @@ def nothing() -> None:
     """For those who are never to stop in between."""
 
 
-def packed(directory: int, *, changes: bool = False) -> Iterator[bytes]:
+@dataclass
+class Seen:
+    """`entries`: files, directories, links and everything else in a stream, once it has been gone through."""
+
+    entries: int = 0
+
+
+def packed(directory: int, *, changes: bool = False, seen: Seen | None = None) -> Iterator[bytes]:
     """The content of the directory open as `directory`. `changes`: it is written to meanwhile, which is no error.
 
     Raises PlatformError("disk_unreadable"). Left early, it ends what it started.
     """
     compressor = zstandard.ZstdCompressor(level=LEVEL, threads=min(4, os.cpu_count() or 1), write_checksum=True)
     stream = compressor.compressobj()
-    with _tar((*_PACK, "."), directory, stdout=subprocess.PIPE) as (process, said):
+    with _tar((*_PACK, "."), directory, seen=seen, stdout=subprocess.PIPE) as (process, said):
         assert process.stdout is not None
         while data := process.stdout.read(CHUNK):
             if out := stream.compress(data):
@@ -61,28 +69,42 @@ def unpack(source: IO[bytes], directory: int, *, check: Callable[[], None] = not
     machine is full, and what `check` raises, which is called all the time.
     """
     stream = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+
+    def plain() -> Iterator[bytes]:
+        for data in iter(lambda: source.read(CHUNK), b""):
+            check()
+            yield stream.decompress(data)
+
+    try:
+        total = extract(plain(), directory)
+    except zstandard.ZstdError as error:
+        raise broken(str(error)) from error
+    if not stream.eof:
+        raise broken("it ends too early")
+    return total
+
+
+def extract(
+    blocks: Iterable[bytes], directory: int, *, check: Callable[[], None] = nothing, seen: Seen | None = None
+) -> int:
+    """The same from tar alone, whose end whoever makes `blocks` vouches for."""
     total = 0
-    with _tar(_UNPACK, directory, stdin=subprocess.PIPE) as (process, said):
+    with _tar(_UNPACK, directory, seen=seen, stdin=subprocess.PIPE) as (process, said):
         assert process.stdin is not None
         try:
-            for number, data in enumerate(iter(lambda: source.read(CHUNK), b"")):
+            for number, plain in enumerate(blocks):
                 check()
                 if number % ROOM_EVERY == 0:
                     room.check()
-                plain = stream.decompress(data)
                 total += len(plain)
                 process.stdin.write(plain)
             process.stdin.close()
-        except zstandard.ZstdError as error:
-            raise broken(str(error)) from error
         except BrokenPipeError:
             pass  # tar says why
         code = process.wait()
         if code:
             words = said()
             raise (room.full(OSError(errno.ENOSPC, "")) if "No space left" in words else None) or broken(words)
-    if not stream.eof:
-        raise broken("it ends too early")
     _no_devices(directory)
     return total
 
@@ -94,19 +116,25 @@ def broken(why: str) -> UserError:
 
 @contextmanager
 def _tar(
-    options: tuple[str, ...], directory: int, *, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
+    options: tuple[str, ...],
+    directory: int,
+    *,
+    seen: Seen | None = None,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.DEVNULL,
 ) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], str]]]:
     """tar at work in `directory`, and its last words once it is over. It is gone when the body is."""
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as names:
 
         def said() -> str:
             errors.seek(max(0, errors.seek(0, os.SEEK_END) - 2000))
             words = errors.read().decode(errors="backslashreplace").strip()
             return words.splitlines()[0].removeprefix("tar: ")[:300] if words else "tar failed"
 
-        command = [_program(), *options[:1], f"--directory=/proc/self/fd/{directory}", *options[1:]]
+        listed = ("--verbose", f"--index-file=/proc/self/fd/{names.fileno()}") if seen else ()
+        command = [_program(), *options[:1], f"--directory=/proc/self/fd/{directory}", *listed, *options[1:]]
         process = subprocess.Popen(
-            command, stdin=stdin, stdout=stdout, stderr=errors, pass_fds=(directory,),
+            command, stdin=stdin, stdout=stdout, stderr=errors, pass_fds=(directory, names.fileno()),
             env={"LC_ALL": "C", "PATH": os.defpath, "TZ": "UTC"},
         )  # fmt: skip
         try:
@@ -117,6 +145,8 @@ def _tar(
                 if pipe is not None:
                     _close(pipe)
             process.wait()
+        if seen:  # a name is one line, whatever is in it
+            seen.entries = sum(block.count(b"\n") for block in iter(lambda: names.read(CHUNK), b""))
 
 
 def _close(pipe: IO[bytes]) -> None:

@@ -32,6 +32,7 @@ from apps.servers.catalogue import SERVERS
 from apps.servers.run import Credentials, launch_spec
 from tests.engines.workloads import texts, until
 from tests.servers.clients import address
+from tests.stack.engine import EngineAgent
 
 CREDENTIALS = Credentials("first", "admin")
 LINES = {kind: sorted(server.installed(), key=lambda line: float(line))[-1:] for kind, server in SERVERS.items()}
@@ -113,13 +114,24 @@ def every(*kinds: str) -> list[Any]:
 
 
 @pytest.fixture(scope="session")
-def servers(engine_agent: Engine) -> Iterator[Callable[[str, str], Running]]:
+def engine() -> Iterator[Engine]:
+    """Of these servers alone: what is reconciled with the engine of all ends what no row knows."""
+    agent = EngineAgent()
+    try:
+        agent.start()
+        yield agent.engine
+    finally:
+        agent.remove()
+
+
+@pytest.fixture(scope="session")
+def servers(engine: Engine) -> Iterator[Callable[[str, str], Running]]:
     """Each is started when it is first asked for, and stays."""
     opened: dict[tuple[str, str], tuple[Any, Running]] = {}
 
     def get(kind: str, version: str) -> Running:
         if (kind, version) not in opened:
-            context = running(engine_agent, kind, version)
+            context = running(engine, kind, version)
             opened[kind, version] = (context, context.__enter__())
         return opened[kind, version][1]
 

@@ -43,7 +43,7 @@ def test_from_the_button_to_the_restored_rows(server: Running, pod: Pod, bob: Us
 
     restores = reverse("backup-restores", args=[pod.name, backup.pk])
     refused = browser.post(restores, {"target": "db", "confirmation": "no"})
-    assert (refused.status_code, "must be the database&#39;s name" in refused.content.decode()) == (422, True)
+    assert (refused.status_code, "must be its name" in refused.content.decode()) == (422, True)
     assert browser.post(restores, {"target": "db", "confirmation": "db"}).status_code == 302
     restoring.run(Restore.objects.get(backup=backup).pk)
     assert server.ask("SELECT count(*) FROM people") == [(10,)]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from apps.backups.kinds.base import Kind
+from apps.backups.kinds.disk import Disk
 from apps.backups.kinds.mariadb import MariaDB
 from apps.backups.kinds.postgres import Postgres
 
-KINDS: dict[str, Kind] = {"PostgresDB": Postgres(), "MariaDB": MariaDB()}
+KINDS: dict[str, Kind[Any]] = {"PostgresDB": Postgres(), "MariaDB": MariaDB(), "Disk": Disk()}

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from apps.backups.sealing import Readable
 from apps.servers.base import Installed, Server
 
-Rows = dict[str, tuple[int, int]]  # of each table: the least and the most there were while it was looked at
+Place = TypeVar("Place", contravariant=True)
+Rows = dict[
+    str, tuple[int, int]
+]  # of each table, or whatever is counted: the least and the most there were while it was looked at
 WAIT = 15  # seconds for a connection
 
 
@@ -50,20 +53,20 @@ class Dump(Protocol):
     def finish(self) -> Rows: ...
 
 
-class Kind(Protocol):
-    """All raise UserError or PlatformError with words for people."""
+class Kind(Protocol[Place]):
+    """All raise UserError or PlatformError with words for people. `at`: what apps.backups.places.at gives for it."""
 
-    def dump(self, at: At) -> AbstractContextManager[Dump]: ...
+    def dump(self, at: Place) -> AbstractContextManager[Dump]: ...
 
-    def load(self, at: At, stream: Readable, scratch: str, step: Callable[[str], None]) -> Loaded:
+    def load(self, at: Place, stream: Readable, scratch: str, step: Callable[[str], None]) -> Loaded:
         """Everything of `stream` into `scratch`, which nobody else knows. `step` is told what is done."""
         ...
 
-    def swap(self, at: At, scratch: str, loaded: Loaded) -> None:
+    def swap(self, at: Place, scratch: str, loaded: Loaded) -> None:
         """What is in `scratch` in the place of what apps see, all of it or nothing."""
         ...
 
-    def drop(self, at: At, scratch: str) -> None:
+    def drop(self, at: Place, scratch: str) -> None:
         """Nothing of `scratch` is left. It need not be there."""
         ...
 
@@ -77,5 +80,5 @@ def differences(expected: Mapping[str, tuple[int, int]], found: Mapping[str, tup
         low, high = found[table]
         if high < least or low > most:
             were = str(least) if least == most else f"{least} to {most}"
-            said.append(f"{table} has {high} rows instead of {were}")
+            said.append(f"{table}: {high} instead of {were}")
     return sorted(said)
