@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class BackupsConfig(AppConfig):
     name = "apps.backups"
     verbose_name = "Backups"
+
+    def ready(self) -> None:
+        from apps.backups.practice import backups
+        from apps.infrastructure.practices import register
+
+        register("Backups", backups)

@@ -23,12 +23,16 @@ OTHERS = 20  # signs that passwords may have besides
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """About `service`, by its name. `holds`: None where nobody can tell now. `remedy`: what to do, if it does not."""
+    """About `service`, by its name. `holds`: None where nobody can tell now. `remedy`: what to do, if it does not.
+
+    `at`: the name of the page where that is done; empty: the service's own.
+    """
 
     service: str
     holds: bool | None
     words: str
     remedy: str = ""
+    at: str = ""
 
 
 Check = Callable[[list[Service]], Iterable[Finding]]

@@ -1,0 +1,50 @@
+"""What the page of good practice says of backups."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+
+from apps.backups.platform import kept, making
+from apps.infrastructure.models import Service, Type
+from apps.infrastructure.practices import Finding, every
+from tests.people import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def found() -> dict[str, Finding]:
+    (one,) = [practice for practice in every() if practice.title == "Backups"]
+    return {finding.service: finding for finding in one.findings}
+
+
+def test_of_the_platform_and_of_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client_of: Callable[..., Client]
+) -> None:
+    def given(line: str) -> None:
+        changed = dataclasses.replace(settings.BRAINPOD, state=tmp_path, backups_platform=line)
+        monkeypatch.setattr(settings, "BRAINPOD", changed)
+
+    Service.objects.create(name="ours", type=Type.POSTGRESQL, managed=True, engine="process", version="18")
+    Service.objects.create(name="theirs", type=Type.MYSQL, managed=False, host="192.168.7.7", port=3306)
+    given("")
+    assert {name: one.holds for name, one in found().items()} == {"the platform": False, "ours": False}
+    assert "BRAINPOD_BACKUPS_PLATFORM" in found()["the platform"].remedy
+    given("0 3 * * *")
+    assert "overdue" in found()["the platform"].words, "there is none of the last day"
+    kept.directory().mkdir(parents=True)
+    (kept.directory() / making.name_at(timezone.now())).write_bytes(b"x")
+    assert found()["the platform"].holds
+    (kept.directory() / kept.ERROR).write_text("the disk is full")
+    assert "the disk is full" in found()["the platform"].words
+    page = (
+        client_of(make_user("operator", is_staff=True, is_superuser=True)).get("/operators/practices/").content.decode()
+    )
+    assert "/operators/backups/" in page
+    assert "/operators/services/ours/" in page
