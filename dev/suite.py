@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKER = ("builds", "engines", "deployments", "servers", "artifacts")
+BESIDE = ("backups", "databases", "flatrun", "sql")  # in the same lane, so that both take about as long
 BROWSER = ("browser",)
 PYTEST = [sys.executable, "-m", "pytest"]
 POSTGRES = [sys.executable, "-m", "tests.stack.postgres", *PYTEST, "--reuse-db", "--database", "-m", "not browser"]
@@ -25,14 +26,14 @@ Rounds = list[dict[str, list[str]]]
 
 def rounds() -> Rounds:
     """The commands of each round by the name of their lane. Every folder and file of tests is in exactly one."""
-    named = {*DOCKER, *BROWSER}
+    named = {*DOCKER, *BESIDE, *BROWSER}
     others = [
         path.name
         for path in sorted((ROOT / "tests").iterdir())
         if path.name not in named and (path.name.startswith("test_") or (path / "__init__.py").is_file())
     ]
     return [
-        {"with Docker": [*PYTEST, *_paths(DOCKER)], "without": [*PYTEST, *_paths(others)]},
+        {"with Docker": [*PYTEST, *_paths((*DOCKER, *BESIDE))], "without": [*PYTEST, *_paths(others)]},
         {"browser": [*PYTEST, *_paths(BROWSER)], "on PostgreSQL": POSTGRES},
     ]
 
