@@ -35,7 +35,12 @@ def test_from_the_button_to_the_restored_rows(server: Running, pod: Pod, bob: Us
     backup = Backup.objects.get(pod=pod)
     assert answer["Location"] == reverse("backup", args=[pod.name, backup.pk])
     assert "Waiting" in page(browser, "backup", pod.name, backup.pk)
+    refreshed = f"{reverse('backup', args=[pod.name, backup.pk])}?open"
+    assert refreshed in page(browser, "backup", pod.name, backup.pk)
+    assert "HX-Refresh" not in browser.get(refreshed, headers={"HX-Request": "true"})
     run.run(backup.pk)
+    assert browser.get(refreshed, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
+    assert refreshed not in page(browser, "backup", pod.name, backup.pk)
     shown = page(browser, "backup", pod.name, backup.pk)
     assert "public.people" in shown
     assert ">10<" in shown

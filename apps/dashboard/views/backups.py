@@ -23,7 +23,7 @@ from apps.dashboard.access import Request, pod_page, staff_page
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.backups import PlanForm
 from apps.dashboard.pod_frame import frame
-from apps.dashboard.render import render
+from apps.dashboard.render import render, wants_fragment
 from apps.pods.models import Pod
 
 
@@ -82,7 +82,10 @@ def backup(request: Request, pod: Pod, backup: str) -> HttpResponse:
         messages.success(request, "The backup is deleted.")
         return redirect("backups", pod=pod.name, name=found.name)
     context = frame(pod, request.access) | backup_pages.backup_context(pod, found)
-    return render(request, "backups/backup.html", context, fragment="backups/_backup.html")
+    answer = render(request, "backups/backup.html", context, fragment="backups/_backup.html")
+    if wants_fragment(request) and "open" in request.GET and not found.is_open:
+        answer["HX-Refresh"] = "true"  # what can be done with it stands on the rest of the page
+    return answer
 
 
 @pod_page(needs=Role.DEVELOPER)
