@@ -173,7 +173,10 @@ def test_statements_that_take_long_are_counted_once(served: Served) -> None:
         else:
             with pymysql.connect(**where, user="brainpod") as maria, maria.cursor() as cursor:
                 cursor.execute("SELECT SLEEP(1.2)")
-            found, _ = rounds(asker, 2)
+            found, deadline = Sums(), time.monotonic() + 20
+            while not found.figures.get("slow") and time.monotonic() < deadline:  # it counts after it has answered
+                found.add(rounds(asker, 1)[0])
+            found.add(rounds(asker, 2)[0])
     finally:
         asker.close()
     assert found.figures["slow"] == 1
