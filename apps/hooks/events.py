@@ -14,12 +14,12 @@ _PUSH, _PING = TypeAdapter(Push), TypeAdapter(Ping)
 
 
 def kept(event: Event) -> dict[str, Any] | None:
-    """None for what nothing ever comes of."""
+    """None for what nothing ever comes of, such as a name with a NUL: git has none, and PostgreSQL takes none."""
     match event:
         case Push(paths=paths):
             if paths is not None and len(paths) > MOST_PATHS:
                 event = dataclasses.replace(event, paths=None)
-            return {"push": _PUSH.dump_python(event, mode="json")}
+            return None if b"\\u0000" in _PUSH.dump_json(event) else {"push": _PUSH.dump_python(event, mode="json")}
         case Ping():
             return {"ping": _PING.dump_python(event, mode="json")}
     return None

@@ -108,6 +108,11 @@ def test_a_push_with_very_many_paths_is_kept_small(hook: Hook) -> None:
     assert (event.head, event.before, event.branch) == (B, A, "main")
 
 
+def test_what_git_cannot_have_is_not_kept(hook: Hook) -> None:
+    assert hook.push(B, before=A, branch="x\0y").status_code == 200
+    assert Receipt.objects.get(pod=hook.pod).event is None
+
+
 def test_who_may(hook: Hook, vera: User, charlie: User, alice: User, team: Team, client_of: Browser) -> None:
     hook.push(B)
     row = Receipt.objects.get(pod=hook.pod)
