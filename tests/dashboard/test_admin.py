@@ -103,11 +103,21 @@ def plant() -> None:
     Receipt.objects.create(pod=pod, provider="GitHub", outcome="nothing", verdict="Nothing to do.")
     Duty.objects.create(name=f"teardown:{pod.pk}")
     LogStream.objects.create(name=deployment.stream)
+    team.terminals.create(user=owner, person="x@example.com", pod_name="p", app="web", instance="web.1", workload="w")
+    now = timezone.now()
+    LogChunk.objects.create(
+        stream=deployment.stream, first_seq=1, last_seq=1, first_at=now, last_at=now, size=9, data=PLANTED.encode()
+    )
+    plant_data(pod, owner)
+
+
+def plant_data(pod: Pod, owner: User) -> None:
+    """Of what keeps a pod's data: figures, shared servers, disks, databases, backups."""
+    team = pod.team
     Bucket.objects.create(pod=pod.pk, app="web", step=15, start=15)
     DiskUsage.objects.create(pod=pod.pk, disk="data", measured_at=timezone.now())
     Statements.objects.create(pod=pod.pk, database="db", said_at=timezone.now())
     Reading.objects.create(source=f"host {pod.pk}")
-    team.terminals.create(user=owner, person="x@example.com", pod_name="p", app="web", instance="web.1", workload="w")
     service = Service.objects.create(name=f"s{new_id()}", type="redis", managed=False, path=PLANTED, secret=1)
     Allotment.objects.create(service=service, pod=pod, pod_name=pod.name, team_name="ours", resource="db", database="d")
     ServiceEvent.objects.create(service="main", kind="start", words="Started", actor=owner)
@@ -118,14 +128,10 @@ def plant() -> None:
         pod=pod, server="db", user=owner, person="x@example.com", kind="query", words="SELECT 1"
     )
     pod.saved_statements.create(server="db", name="all", text="SELECT 1")
-    now = timezone.now()
     BackupKey.objects.create(recipient="age1", path=PLANTED, version=1)
-    BackupPlan.objects.create(pod=pod, name="db", schedule="@daily", next_at=now)
+    BackupPlan.objects.create(pod=pod, name="db", schedule="@daily", next_at=timezone.now())
     backup = Backup.objects.create(pod=pod, name="db", kind="PostgresDB", actor=owner)
     Restore.objects.create(pod=pod, backup=backup, target="db", actor=owner)
-    LogChunk.objects.create(
-        stream=deployment.stream, first_seq=1, last_seq=1, first_at=now, last_at=now, size=9, data=PLANTED.encode()
-    )
 
 
 @pytest.fixture

@@ -125,11 +125,23 @@ def test_two_teams_have_databases_there_and_not_each_others(engine: ProcessEngin
         assert cursor.fetchone() == (7351,)
 
     # Taken out of the pod: locked, and there until an operator drops it.
+    given_up(service, ours, alice, now.user, now.password, now.database)
+    dropped(service, ours, theirs)
+    names = databases_at(service)
+    assert mine.database not in names
+    assert other.database in names
+
+
+def given_up(service: Service, ours: Pod, alice: User, user: str, password: str, database: str) -> None:
     ours.refresh_from_db()
     pods.delete_resource(pod=ours, name="db", by=alice)
     deploy(ours, alice)
     with pytest.raises(REFUSED):
-        connect(service, now.user, now.password, now.database)
+        connect(service, user, password, database)
+
+
+def dropped(service: Service, ours: Pod, theirs: Pod) -> None:
+    """Only by its name, and only what no pod has."""
     row = Allotment.objects.get(pod=ours)
     assert row.released_at
     with pytest.raises(Conflict) as error:
@@ -141,13 +153,15 @@ def test_two_teams_have_databases_there_and_not_each_others(engine: ProcessEngin
     with pytest.raises(Invalid):
         sharing.drop(row, confirm="db", by=None)
     sharing.drop(row, confirm=row.database, by=None)
+
+
+def databases_at(service: Service) -> set[str]:
+    kind = SERVERS[KINDS[service.type]]
     place = workloads.place(service)
     with connect(service, place.user, place.password, "postgres" if kind.kind == "PostgresDB" else "mysql") as made:
         cursor = made.cursor()
         cursor.execute("SELECT datname FROM pg_database" if kind.kind == "PostgresDB" else "SHOW DATABASES")
-        names = {row[0] for row in cursor.fetchall()}
-    assert mine.database not in names
-    assert other.database in names
+        return {row[0] for row in cursor.fetchall()}
 
 
 def asked(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from apps.core.errors import Invalid
 from apps.sql import asked
+from apps.sql.asking import Asking
 from apps.sql.base import (
     READER,
     Caps,
@@ -17,7 +18,6 @@ from apps.sql.base import (
     Result,
     Rows,
     Sort,
-    Stream,
     Structure,
     Table,
     User,
@@ -29,7 +29,7 @@ from apps.sql.mysql.connection import Connection, ask, connect, quoted, refusing
 from apps.sql.mysql.statements import Statement, kill
 
 
-class MySQL:
+class MySQL(Asking):
     privileges: tuple[str, ...] = users.PRIVILEGES
 
     def __init__(self, where: Where) -> None:
@@ -82,26 +82,9 @@ class MySQL:
         with refusing(self.where):
             return table_rows.one(self._to(), found, self._named(database), table, key)
 
-    def query(
-        self, database: str, sql: str, *, read_only: bool, caps: Caps = Caps(),  # noqa: B008
-        started: Callable[[str], None] | None = None,
-    ) -> Result:  # fmt: skip
-        began = time.monotonic()
-        with self._statement(database, sql, caps, read_only, started) as statement:
-            rows = tuple(statement.rows())
-            seconds = time.monotonic() - began
-            return Result(statement.columns, rows, statement.affected, seconds, tuple(statement.notes))
-
     def explain(self, database: str, sql: str, *, caps: Caps = Caps()) -> Result:  # noqa: B008
         # The format is named so that no ANALYZE can follow: what is asked about is not done.
         return self.query(database, f"EXPLAIN FORMAT=JSON {sql}", read_only=True, caps=caps)
-
-    @contextmanager
-    def stream(
-        self, database: str, sql: str, *, caps: Caps = Caps(), started: Callable[[str], None] | None = None  # noqa: B008
-    ) -> Iterator[Stream]:  # fmt: skip
-        with self._statement(database, sql, caps, True, started) as statement:
-            yield Stream(statement.columns, statement.rows(), statement.notes)
 
     @contextmanager
     def _statement(

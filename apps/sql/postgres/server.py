@@ -11,6 +11,7 @@ from psycopg import sql as compose
 from apps.core.errors import Invalid, UserError
 from apps.core.ids import new_id
 from apps.sql import asked
+from apps.sql.asking import Asking
 from apps.sql.base import (
     READER,
     Caps,
@@ -20,7 +21,6 @@ from apps.sql.base import (
     Result,
     Rows,
     Sort,
-    Stream,
     Structure,
     Table,
     User,
@@ -34,7 +34,7 @@ from apps.sql.postgres.statements import Statement
 _COUNTED = 20  # databases whose tables are counted: each takes a connection
 
 
-class Postgres:
+class Postgres(Asking):
     privileges: tuple[str, ...] = users.PRIVILEGES
 
     def __init__(self, where: Where) -> None:
@@ -96,26 +96,9 @@ class Postgres:
         with refusing(self.where):
             return table_rows.one(self._to(database), found, schema, table, key)
 
-    def query(
-        self, database: str, sql: str, *, read_only: bool, caps: Caps = Caps(),  # noqa: B008
-        started: Callable[[str], None] | None = None,
-    ) -> Result:  # fmt: skip
-        began = time.monotonic()
-        with self._statement(database, sql, caps, read_only, started) as statement:
-            rows = tuple(statement.rows())
-            seconds = time.monotonic() - began
-            return Result(statement.columns, rows, statement.affected, seconds, tuple(statement.notes))
-
     def explain(self, database: str, sql: str, *, caps: Caps = Caps()) -> Result:  # noqa: B008
         # With options in parentheses no more of them can follow: what is asked about is not done.
         return self.query(database, f"EXPLAIN (COSTS) {sql}", read_only=True, caps=caps)
-
-    @contextmanager
-    def stream(
-        self, database: str, sql: str, *, caps: Caps = Caps(), started: Callable[[str], None] | None = None  # noqa: B008
-    ) -> Iterator[Stream]:  # fmt: skip
-        with self._statement(database, sql, caps, True, started) as statement:
-            yield Stream(statement.columns, statement.rows(), statement.notes)
 
     @contextmanager
     def _statement(
