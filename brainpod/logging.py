@@ -7,6 +7,9 @@ line written meanwhile, by whichever library. Tokens of one-time links are taken
 from __future__ import annotations
 
 import logging.config
+import sys
+import threading
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -48,6 +51,8 @@ def configure(form: str) -> dict[str, Any]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+    if form == "json" and not sys.stderr.isatty():
+        _speak_last_words()
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
         "foreign_pre_chain": shared,
@@ -65,6 +70,25 @@ def configure(form: str) -> dict[str, Any]:
             **{name: {"level": "WARNING"} for name in QUIET},
         },
     }
+
+
+def _speak_last_words() -> None:
+    """What ends a process or a thread is a line too: Python itself would write a traceback past all of this."""
+
+    def of_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        logging.getLogger("brainpod").critical("ended by an error", exc_info=(kind, error, trace))
+
+    def of_thread(ended: threading.ExceptHookArgs) -> None:
+        if ended.exc_value is None or isinstance(ended.exc_value, SystemExit):
+            return
+        name = ended.thread.name if ended.thread else "a thread"
+        about = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+        logging.getLogger("brainpod").error("%s ended by an error", name, exc_info=about)
+
+    sys.excepthook = of_process
+    threading.excepthook = of_thread
 
 
 def _rendering(form: str) -> list[Processor]:

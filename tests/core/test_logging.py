@@ -55,6 +55,28 @@ def test_json() -> None:
     assert "ValueError: /invitations/…/" in third["exception"]
 
 
+def test_what_ends_a_process_or_a_thread_is_a_line_too() -> None:
+    code = f"""
+import logging.config, threading
+from brainpod import logging as ours
+logging.config.dictConfig(ours.configure("json"))
+def broken(): raise KeyError("in a thread")
+thread = threading.Thread(target=broken, name="counting")
+thread.start()
+thread.join()
+raise ValueError("/invitations/{TOKEN}/")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    thread, process = (json.loads(line) for line in done.stderr.splitlines())
+    assert (thread["level"], thread["message"]) == ("error", "counting ended by an error")
+    assert "KeyError: 'in a thread'" in thread["exception"]
+    assert (process["level"], process["message"]) == ("critical", "ended by an error")
+    assert "ValueError: /invitations/…/" in process["exception"]
+
+
 def test_for_people() -> None:
     text = "\n".join(lines("console"))
     for word in ("Not Found: /welcome/…/", "request=r-1", "app=web", "ValueError: /invitations/…/"):
