@@ -13,7 +13,7 @@ from pathlib import Path
 
 import django
 
-from apps.infrastructure.embedded import files
+from apps.core.ports import free_port
 from bench.names import NAMES
 from tests.stack.docker import running_daemon
 from tests.stack.pebble import Pebble
@@ -50,7 +50,7 @@ def main() -> int:
 @contextmanager
 def certifying() -> Iterator[Platform]:
     """A platform that answers on TLS, beside an ACME server that asks it and that it requests certificates from."""
-    platform = Platform(BRAINPOD_ACME="on", BRAINPOD_TLS_PORT=str(files.free_port()))
+    platform = Platform(BRAINPOD_ACME="on", BRAINPOD_TLS_PORT=str(free_port()))
     with tempfile.TemporaryDirectory(prefix="bp-a-") as root, Pebble(Path(root), platform.port).serving() as pebble:
         platform.env |= {"BRAINPOD_ACME_URL": pebble.directory, "BRAINPOD_ACME_CA": str(pebble.ca)}
         yield platform

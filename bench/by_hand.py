@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from apps.infrastructure.embedded import files
+from apps.core.ports import free_port
 from apps.infrastructure.embedded.process import dies_with_parent
 from bench import probe
 
@@ -66,7 +66,7 @@ class Hand:
 
     @contextmanager
     def _running(self, environment: Path, checkout: Path, text: str, seconds: float) -> Iterator[None]:
-        port = files.free_port()
+        port = free_port()
         serve = [environment / "bin" / "waitress-serve", f"--listen=127.0.0.1:{port}", "app:app"]
         process = subprocess.Popen(
             serve, cwd=checkout, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=dies_with_parent()

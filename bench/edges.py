@@ -19,12 +19,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
+from apps.core.ports import free_port
 from apps.edge.base import Rule, Site
 from apps.edge.binary import wheel_binary
 from bench import load, peers
 from bench.ground import Ground
 from bench.row import Row
-from tests.edge.conftest import Stand, free_port, prepared, wait_for
+from tests.edge.conftest import Stand, prepared, wait_for
 
 CLIENTS = 8
 DEPTH = 16

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from apps.infrastructure.embedded import files
+from apps.core.ports import free_port
 from bench import probe
 from bench.ground import Ground
 from bench.row import Row
@@ -31,7 +31,7 @@ def measure(ground: Ground) -> Row:
     try:
         clone = place / "brainpod"
         (place / "home").mkdir()
-        port = files.free_port()
+        port = free_port()
         began = time.monotonic()
         subprocess.run(["git", "clone", "--quiet", "--", f"file://{ROOT}", str(clone)], check=True)
         with _up(clone, port):

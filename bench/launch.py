@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from apps import engines
 from apps.core.ids import new_id
+from apps.core.ports import free_port
 from apps.engines.base import LaunchSpec, Limits, Mount
 from apps.engines.process.host import SYSTEM_PATH
-from apps.infrastructure.embedded import files
 from apps.infrastructure.embedded.process import dies_with_parent
 from bench import probe
 from bench.ground import SMALL, Ground, tree
@@ -57,7 +57,7 @@ def launched(ground: Ground, name: str, spec: LaunchSpec, limit: Callable[[], fl
 
 
 def _started(command: list[str]) -> float:
-    port = files.free_port()
+    port = free_port()
     began = time.monotonic()
     process = subprocess.Popen(
         command, env={**os.environ, "PORT": str(port)}, stderr=subprocess.DEVNULL, preexec_fn=dies_with_parent()

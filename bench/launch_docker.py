@@ -9,8 +9,8 @@ from django.conf import settings
 
 from apps.builds.image import cli
 from apps.core.ids import new_id
+from apps.core.ports import free_port
 from apps.engines.base import LaunchSpec
-from apps.infrastructure.embedded import files
 from bench import elsewhere, probe
 from bench.ground import Ground
 from bench.launch import PATIENCE, launched
@@ -32,7 +32,7 @@ def _by_hand() -> float:
     client = cli.find()
     assert client is not None
     docker = [client.program, "--host", settings.BRAINPOD.docker_address]
-    name, port = f"by-hand-{new_id()}", files.free_port()
+    name, port = f"by-hand-{new_id()}", free_port()
     run = [*docker, "run", "--detach", "--name", name, "--env", "PORT=8080", "--publish", f"127.0.0.1:{port}:8080"]
     try:
         began = time.monotonic()

@@ -14,8 +14,8 @@ from django.conf import settings
 
 from apps.builds.image import cli
 from apps.core.ids import new_id
+from apps.core.ports import free_port
 from apps.deployments.models import Deployment
-from apps.infrastructure.embedded import files
 from bench import elsewhere, probe
 from bench.ground import Ground, stages
 from bench.row import Row, take_turns
@@ -63,7 +63,7 @@ def _by_hand(repository: Path, word: str) -> float:
     assert client is not None
     docker, host = client.program, ["--host", settings.BRAINPOD.docker_address]
     env = {**os.environ, "DOCKER_BUILDKIT": "1"}
-    name, port = f"by-hand-{new_id()}", files.free_port()
+    name, port = f"by-hand-{new_id()}", free_port()
     made = Path(tempfile.mkdtemp(prefix="bp-b-"))
     try:
         began = time.monotonic()

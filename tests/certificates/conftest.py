@@ -20,10 +20,11 @@ from apps.accounts.models import Team, User
 from apps.certificates import following
 from apps.certificates.models import Certificate, DnsZone
 from apps.core.ids import new_id
+from apps.core.ports import free_port
 from apps.pods.models import HostName, Pod
 from apps.secretstore.vault import Vault
 from tests.certificates.dns_server import DnsServer
-from tests.edge.conftest import Stand, free_port, prepared
+from tests.edge.conftest import Stand, prepared
 from tests.stack.pebble import PROGRAMS, Pebble
 
 KEY_NAME, KEY = "platform.", "c2VjcmV0IGtleSBvZiB0aGUgem9uZSwgMzIgYnl0ZXMu"

@@ -18,6 +18,7 @@ from apps.accounts.models import User
 from apps.certificates import copies, following
 from apps.certificates.models import Certificate
 from apps.core.errors import Unavailable
+from apps.core.ports import free_port
 from apps.deployments import certify
 from apps.deployments.desired import edge_state
 from apps.edge.certificates import self_signed
@@ -25,7 +26,7 @@ from apps.edge.tls import SELF_SIGNED
 from apps.pods.models import HostName, Pod
 from apps.secretstore.vault import Vault
 from tests.certificates.conftest import Door
-from tests.edge.conftest import free_port, wait_for
+from tests.edge.conftest import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Proven = Callable[[str], Certificate]

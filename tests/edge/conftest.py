@@ -18,16 +18,11 @@ import httpx
 import pytest
 
 from apps.core.errors import Unavailable
+from apps.core.ports import free_port
 from apps.edge.base import Applied, EdgeState, Rule, Site
 from apps.edge.binary import wheel_binary
 from apps.edge.nginx import NginxEdge
 from tests.edge.upstream import Far, SocketApp, Upstream
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:

@@ -17,10 +17,11 @@ import httpx
 import pytest
 
 from apps.core.errors import Unavailable
+from apps.core.ports import free_port
 from apps.edge import control
 from apps.edge.base import EdgeState, Site
 from apps.edge.nginx import NginxEdge
-from tests.edge.conftest import Stand, app, free_port, wait_for
+from tests.edge.conftest import Stand, app, wait_for
 from tests.edge.load import Load
 
 SWITCHES = 5 * int(os.environ.get("BRAINPOD_SOAK", "1"))  # of each sort

@@ -16,11 +16,12 @@ import pytest
 from cryptography import x509
 
 from apps.core.errors import Invalid
+from apps.core.ports import free_port
 from apps.edge.base import DEFAULT, EdgeState, Site
 from apps.edge.certificates import SELF_SIGNED, ensure_default, self_signed
 from apps.edge.nginx import NginxEdge
 from apps.edge.tls import CHALLENGES
-from tests.edge.conftest import Stand, app, free_port, prepared, wait_for
+from tests.edge.conftest import Stand, app, prepared, wait_for
 
 NAMES = ("pods.test", "*.pods.test", "127.0.0.1")
 

@@ -11,12 +11,12 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import Team, User
+from apps.core.ports import free_port
 from apps.deployments import actions as deployments
 from apps.deployments.models import Deployment
 from apps.hooks import keys, limit, receive
 from apps.hooks.models import Receipt
 from apps.hooks.views import LARGEST, REFUSED
-from apps.infrastructure.embedded import files
 from apps.pods import actions as pods
 from apps.pods.models import Pod
 from apps.secretstore.vault import Vault
@@ -336,7 +336,7 @@ def test_a_live_revision_that_is_no_longer_valid_is_said(hook: Hook) -> None:
 
 def test_without_the_secret_store_nothing_is_decided(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing listens where the store should be: no signature can be checked, for this pod or any other."""
-    nowhere = Vault(f"http://127.0.0.1:{files.free_port()}", "role", "secret")
+    nowhere = Vault(f"http://127.0.0.1:{free_port()}", "role", "secret")
     monkeypatch.setattr(keys, "store", lambda: nowhere)
     for sent in (hook, Hook(Pod(pk="0123456789abcdef"), hook.key)):
         answer = sent.push(B)

@@ -15,7 +15,8 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
 
-from apps.infrastructure.embedded import binaries, doctor, files
+from apps.core.ports import free_port
+from apps.infrastructure.embedded import binaries, doctor
 from brainpod import wiring
 from tests.stack.docker import DockerDaemon
 from tests.stack.registry import PASSWORD, USER, RegistryServer
@@ -30,7 +31,7 @@ def change(settings: Any) -> Change:
     def apply(**fields: Any) -> None:
         settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, **fields)
 
-    apply(port=files.free_port(), tls_port=0)
+    apply(port=free_port(), tls_port=0)
     return apply
 
 
@@ -159,7 +160,7 @@ def test_the_registry_is_asked_whether_it_answers_and_lets_us_in(change: Change,
 def test_nomad_is_told_as_missing_beside_the_sandbox_that_builds(
     change: Change, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    change(engine="nomad", nomad_addr=f"http://127.0.0.1:{files.free_port()}", state=tmp_path)
+    change(engine="nomad", nomad_addr=f"http://127.0.0.1:{free_port()}", state=tmp_path)
     monkeypatch.setattr(doctor, "named", lambda _: wiring.engine())
     finding = found("engine")
     assert finding.verdict == "missing"

@@ -14,7 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from apps.infrastructure.embedded import files, openbao, process
+from apps.core.ports import free_port
+from apps.infrastructure.embedded import openbao, process
 from tests.stack.components import vault_of, wait_for
 from tests.stack.platform import ROOT
 
@@ -49,12 +50,12 @@ def running(name: str, command: list[str], state: Path, environment: dict[str, s
 
 
 def test_the_lines_of_the_procfile_make_a_platform(short_state: Path) -> None:
-    port = files.free_port()
+    port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BRAINPOD_", "DATABASE_URL"))}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     environment = {
         **kept, "BRAINPOD_STATE": str(short_state), "BRAINPOD_PORT": str(port),
-        "BRAINPOD_TLS_PORT": "0", "PORT": str(files.free_port()),
+        "BRAINPOD_TLS_PORT": "0", "PORT": str(free_port()),
         "BRAINPOD_WORKERS": "1", "BRAINPOD_WEB_WORKERS": "1", "DJANGO_SETTINGS_MODULE": "brainpod.settings",
     }  # fmt: skip
     lines = entries()

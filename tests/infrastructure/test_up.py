@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from apps.infrastructure.embedded import files, openbao, process
+from apps.core.ports import free_port
+from apps.infrastructure.embedded import openbao, process
 from tests.stack.components import vault_of, wait_for
 from tests.stack.platform import ROOT, SERVICES, Platform, own_platform
 
@@ -112,7 +113,7 @@ def test_a_sandbox_that_is_required_and_cannot_be_made_ends_the_start(short_stat
     state = short_state / "s"
     environment = {
         **os.environ, "DJANGO_SETTINGS_MODULE": "brainpod.settings", "BRAINPOD_STATE": str(state),
-        "BRAINPOD_PORT": str(files.free_port()), "BRAINPOD_TLS_PORT": "0",
+        "BRAINPOD_PORT": str(free_port()), "BRAINPOD_TLS_PORT": "0",
         "BRAINPOD_SANDBOX": "required", "BRAINPOD_BWRAP_BINARY": str(broken),
     }  # fmt: skip
     environment.pop("DATABASE_URL", None)

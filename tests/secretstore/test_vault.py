@@ -10,7 +10,7 @@ import pytest
 
 from apps.core.errors import PlatformError, Unavailable
 from apps.core.ids import new_id
-from apps.infrastructure.embedded import files
+from apps.core.ports import free_port
 from apps.infrastructure.embedded import openbao as embedded
 from apps.secretstore.vault import Vault
 from tests.stack.components import running, running_openbao, vault_of, wait_for
@@ -198,7 +198,7 @@ def test_a_pod_named_by_a_pattern_gets_no_token(openbao: Vault) -> None:
 
 
 def test_an_unreachable_store_is_unavailable() -> None:
-    vault = Vault(f"http://127.0.0.1:{files.free_port()}", "role", "secret", timeout=2)
+    vault = Vault(f"http://127.0.0.1:{free_port()}", "role", "secret", timeout=2)
     for call in (
         vault.check, lambda: vault.write("pods/x/a", {}), lambda: vault.read("pods/x/a", 1),
         lambda: vault.read("pods/x/a", 1, token="t"), lambda: vault.delete("pods/x/a"), lambda: vault.token_for("x"),

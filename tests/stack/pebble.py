@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
+from apps.core.ports import free_ports
 from apps.edge import certificates
-from apps.infrastructure.embedded import files
 from tests.stack.components import running
 
 PROGRAMS = ("pebble", "pebble-challtestsrv")
@@ -26,7 +26,7 @@ class Pebble:
 
     def __init__(self, root: Path, http_port: int, dns: str = "") -> None:
         self.root = root
-        self.port, self._management, self._told, self._dns = (files.free_port() for _ in range(4))
+        self.port, self._management, self._told, self._dns, tls = free_ports(5)
         self.directory = f"https://localhost:{self.port}/dir"
         self.ca = root / "ca.pem"
         self._asked = dns or f"127.0.0.1:{self._dns}"
@@ -39,7 +39,7 @@ class Pebble:
             "certificate": str(self.ca),
             "privateKey": str(root / "key.pem"),
             "httpPort": http_port,
-            "tlsPort": files.free_port(),
+            "tlsPort": tls,
             "ocspResponderURL": "",
             "externalAccountBindingRequired": False,
         }

@@ -19,7 +19,8 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from apps.core.ids import new_id
-from apps.infrastructure.embedded import files, process, running
+from apps.core.ports import free_port
+from apps.infrastructure.embedded import process, running
 from apps.infrastructure.embedded.supervisor import supervisor_pid
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -33,7 +34,7 @@ class Platform:
     def __init__(self, **settings: str) -> None:
         self.state = Path(tempfile.mkdtemp(prefix="bp-p-"))
         self.state.chmod(0o711)
-        self.port = files.free_port()
+        self.port = free_port()
         # Eight Python processes start at once: without kept bytecode each of them would compile everything.
         dropped = ("DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BRAINPOD_")}

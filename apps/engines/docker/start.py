@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import resource
-import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Iterable
@@ -17,6 +15,7 @@ from docker.errors import APIError, NotFound
 
 from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
+from apps.core.ports import free_port
 from apps.engines.base import LaunchSpec, Limits, RunSpec
 from apps.engines.docker import contents, creation, images
 from apps.engines.docker.daemon import Daemon
@@ -29,7 +28,6 @@ from apps.engines.docker.transfer import Login
 
 log = logging.getLogger("brainpod.engine")
 TRIES = 5  # of a launch that lost a race: for a port, a network or its own name
-PORTS = range(20_000, 32_000)  # below those this machine gives to outgoing connections
 TAKEN = "is already in use by"  # said of a container's name: somebody else launches the same
 ADDRESS_TAKEN = ("port is already allocated", "address already in use")
 # The address, the name or the network went to, or with, somebody else; the last: the firewall was just set up anew.
@@ -198,18 +196,6 @@ class Starter:
             except APIError as error:
                 if "already in progress" not in (error.explanation or ""):
                     raise
-
-
-def free_port() -> int:
-    """A port of this machine's loopback that nobody listens on now."""
-    while True:
-        port = secrets.choice(PORTS)
-        with socket.socket() as trial:
-            try:
-                trial.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def _race(error: PlatformError) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 from pathlib import Path
 
 
@@ -30,10 +29,3 @@ def keep(path: Path, make: str, mode: int = 0o600) -> str:
     if not path.exists():
         write(path, make, mode)
     return path.read_text()
-
-
-def free_port() -> int:
-    """A loopback TCP port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.core.errors import Unavailable
+from apps.core.ports import free_ports
 from apps.infrastructure.embedded import binaries, files
 from apps.secretstore import policies
 
@@ -88,7 +89,7 @@ def prepare(state: Path) -> None:
             file.write(secrets.token_bytes(32))
     files.keep(home / "role_id", secrets.token_urlsafe(24))
     files.keep(home / "secret_id", secrets.token_urlsafe(48))
-    ports = json.loads(files.keep(home / "ports.json", json.dumps([files.free_port(), files.free_port()])))
+    ports = json.loads(files.keep(home / "ports.json", json.dumps(free_ports(2))))
     text = CONFIG.format(
         port=ports[0],
         cluster_port=ports[1],
