@@ -49,6 +49,10 @@ class Attended(ABC):
     def check(self) -> None:
         """Raise LeaseLost or Cancelled if this worker is to stop here."""
         self._asked = 0.0
+        self.heed()
+
+    def heed(self) -> None:
+        """The same as far as `cancelled` knows: for what looks many times a second."""
         cancelled = self.cancelled()
         self.lease.check()
         if cancelled:

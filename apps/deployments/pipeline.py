@@ -121,17 +121,18 @@ def _begin(deployment: Deployment) -> bool:
 
 def _rows(deployment: Deployment) -> Iterator[StageRun]:
     """Every stage of every app; a database is launched and checked, and nothing of it is built."""
-    for name, kind, spec in deployment.revision.resources.values_list("name", "kind", "spec"):
-        stages: tuple[str, ...] = STAGES if kind == "App" else STAGES[6:] if kinds.get(kind).server else ()
-        if spec.get("server"):
+    for resource in deployment.revision.snapshot().values():
+        server = kinds.get(resource.kind).server
+        stages: tuple[str, ...] = STAGES if resource.kind == "App" else STAGES[6:] if server else ()
+        if resource.spec.get("server"):
             stages = ("launch",)
         for stage in stages:
-            yield StageRun(deployment=deployment, stage=stage, app=name)
+            yield StageRun(deployment=deployment, stage=stage, app=resource.name)
 
 
 def _longest(deployment: Deployment) -> float:
     config = settings.BRAINPOD
-    named = deployment.revision.resources.values_list("kind", flat=True)
+    named = [resource.kind for resource in deployment.revision.snapshot().values()]
     apps, databases = sum(kind == "App" for kind in named), sum(kinds.get(kind).server is not None for kind in named)
     return 600 + apps * (config.clone_seconds + 2 * config.build_seconds + 1200) + databases * 1200
 
@@ -197,15 +198,14 @@ def _elapsed(deployment: Deployment) -> float | None:
 
 def _skip_build(recorder: Recorder, build: Build) -> None:
     commit = f" ({build.commit[:7]})" if build.commit else ""
-    for stage in STAGES[:6]:
-        recorder.skip(stage, build.app, f"The stored artifact serves{commit}.")
+    recorder.skip(*STAGES[:6], app=build.app, why=f"The stored artifact serves{commit}.")
 
 
 def _check_health(recorder: Recorder, release: Release, workload: Workload) -> None:
     """Wait for one instance. One that serves already is healthy by definition: it is kept, not checked again."""
     deployment = recorder.deployment
     if workload.serving:
-        recorder.skip("health", workload.app, "Unchanged: it keeps running.")
+        recorder.skip("health", app=workload.app, why="Unchanged: it keeps running.")
         return
 
     def degraded(words: str) -> None:
@@ -215,7 +215,7 @@ def _check_health(recorder: Recorder, release: Release, workload: Workload) -> N
 
     with recorder.stage("health", workload.app) as note:
         check = Check.of(release.snapshot[workload.app], deployment.pod.name)
-        note.text = health.wait(workload, check, tick=recorder.check, degraded=degraded)
+        note.text = health.wait(workload, check, tick=recorder.heed, degraded=degraded)
         recorder.write(f"{workload}: {note.text}")
         now = timezone.now()
         move(workload, "healthy", table=WORKLOAD_MOVES, observed_at=now, since=now)

@@ -48,7 +48,7 @@ class Recorder(Attended):
         """Run one stage: times it, opens its section of the log, and records how it ended."""
         self.check()
         self.log.section(f"{STAGE_TITLES[stage]} · {app}")
-        self._set(stage, app, state="running", started_at=timezone.now(), finished_at=None, note="")
+        self._set(stage, app=app, state="running", started_at=timezone.now(), finished_at=None, note="")
         failpoint(f"before-{stage}", self.deployment.pod_id)
         note = Note()
         try:
@@ -63,25 +63,26 @@ class Recorder(Attended):
             self._ended(stage, app, error)
             raise error from None
         failpoint(f"after-{stage}", self.deployment.pod_id)
-        self._set(stage, app, state="passed", finished_at=timezone.now(), note=note.text[:300])
+        self._set(stage, app=app, state="passed", finished_at=timezone.now(), note=note.text[:300])
 
-    def skip(self, stage: str, app: str, why: str) -> None:
-        self._set(stage, app, state="skipped", note=why[:300])
+    def skip(self, *stages: str, app: str, why: str) -> None:
+        self._set(*stages, app=app, state="skipped", note=why[:300])
 
     def _ended(self, stage: str, app: str, error: Exception) -> None:
         if isinstance(error, Cancelled):
-            self._set(stage, app, state="skipped", finished_at=timezone.now(), note="Cancelled.")
+            self._set(stage, app=app, state="skipped", finished_at=timezone.now(), note="Cancelled.")
             return
         # Whoever ends the deployment writes the error and its hint into the log, as this section's last line.
         told = str(error) if isinstance(error, UserError | PlatformError) else "The platform failed here."
         told = self.log.mask(told)  # it may quote what a command printed
-        self._set(stage, app, state="failed", finished_at=timezone.now(), note=told[:300])
+        self._set(stage, app=app, state="failed", finished_at=timezone.now(), note=told[:300])
 
-    def _set(self, stage: str, app: str, **fields: Any) -> None:
+    def _set(self, *stages: str, app: str, **fields: Any) -> None:
         self.lease.check()
-        rows = StageRun.objects.filter(deployment=self.deployment, stage=stage, app=app)
+        rows = StageRun.objects.filter(deployment=self.deployment, stage__in=stages, app=app)
         rows.filter(deployment__fence=self.lease.fence).update(**fields)
-        self._tell(stage, app, **fields)
+        for stage in stages:
+            self._tell(stage, app, **fields)
         changed(self.deployment.pod_id, self.deployment.pk)
 
     def _tell(self, stage: str, app: str, *, state: str, note: str = "", **moments: Any) -> None:

@@ -33,19 +33,20 @@ def launch_all(recorder: Recorder, release: Release, names: Collection[str]) -> 
     for app in names:
         if not release.runs(app):
             by_clock = release.snapshot[app].spec.get("type") == "job"
-            recorder.skip("launch", app, "Its jobs run by the clock." if by_clock else "A static site has no process.")
+            launch_skipped = "Its jobs run by the clock." if by_clock else "A static site has no process."
+            recorder.skip("launch", app=app, why=launch_skipped)
             health = "Nothing of it answers." if by_clock else "The files are served as soon as traffic moves."
-            recorder.skip("health", app, health)
+            recorder.skip("health", app=app, why=health)
         elif rests := release.rests(app):
-            recorder.skip("launch", app, RESTING[rests])
-            recorder.skip("health", app, "It does not run.")
+            recorder.skip("launch", app=app, why=RESTING[rests])
+            recorder.skip("health", app=app, why="It does not run.")
     found = running(pod, release.engine)
     workloads = []
     for app, group in groupby((one for one in release.wanted() if one.app in names), key=lambda w: w.app):
         wanted = list(group)
         kept = [found.get((w.app, w.replica, w.fingerprint)) for w in wanted]
         if all(w is not None and w.serving and not w.yielded_to_id for w in kept):
-            recorder.skip("launch", app, "Unchanged: it keeps running.")
+            recorder.skip("launch", app=app, why="Unchanged: it keeps running.")
             workloads += [w for w in kept if w is not None]
             continue
         with recorder.stage("launch", app) as note:

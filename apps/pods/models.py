@@ -92,7 +92,9 @@ class Revision(models.Model):
         return self.sealed_at is None
 
     def snapshot(self) -> Snapshot:
-        """Its resources by name."""
+        """Its resources by name. A sealed revision's never change, so that its row in memory reads them once."""
+        if not self.is_draft:
+            models.prefetch_related_objects([self], "resources")
         return {r.name: r for r in self.resources.all()}
 
 
