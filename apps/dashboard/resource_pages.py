@@ -28,7 +28,7 @@ from apps.deployments.models import Workload
 from apps.edge import edge
 from apps.logs.history import initial
 from apps.metrics import disks
-from apps.pods import kinds
+from apps.pods import kinds, moving
 from apps.pods.models import Pod, Resource, Snapshot
 from apps.pods.references import referenced
 
@@ -70,7 +70,15 @@ def resource_of(pod: Pod, name: str) -> tuple[Resource, Snapshot]:
 
 
 def new_form(pod: Pod, kind: kinds.Kind[Any]) -> ResourceForm:
-    return ResourceForm(kind, kind.blank(), shown_snapshot(pod))
+    return ResourceForm(kind, kind.blank() | _installed(pod, kind), shown_snapshot(pod))
+
+
+def _installed(pod: Pod, kind: kinds.Kind[Any]) -> dict[str, Any]:
+    """Of a database that is to run on this host: the newest version that it has."""
+    if kind.server is None or moving.engine_of(pod.draft or pod.head) != "process":
+        return {}
+    there = kind.server.installed()
+    return next(({"version": version} for version in kind.server.versions if version in there), {})
 
 
 def edit_form(pod: Pod, resource: Resource, around: Snapshot) -> ResourceForm:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from apps import secretstore
 from apps.accounts.models import Team, User
 from apps.accounts.roles import Role
 from apps.core.errors import PlatformError
+from apps.dashboard.resource_pages import new_form
 from apps.deployments.models import AppEvent, Deployment
-from apps.pods import actions, databases
+from apps.pods import actions, databases, kinds
 from apps.pods.models import Pod, Revision
 from apps.secretstore.base import SecretStore
+from apps.servers.base import Installed
 from tests.dashboard.pages.conftest import APP, make_pod, seal, serve, spec
 from tests.people import join, make_user
 
@@ -275,3 +278,19 @@ def test_a_new_key_stands_beside_what_refreshes_itself(
     assert made
     assert 'id="app_keys"' not in answer.content.decode()
     assert made[0] not in page(client, pod, "web")
+
+
+@pytest.mark.parametrize(
+    ("there", "engine", "offered"),
+    [(("15", "16"), "", "16"), (("15",), "docker", "18"), ((), "", "18")],
+)
+def test_the_form_begins_with_the_newest_version_of_this_host(
+    team: Team, there: tuple[str, ...], engine: str, offered: str
+) -> None:
+    pod = shop(team).pod
+    Revision.objects.filter(pod=pod).update(engine=engine)
+    kind = kinds.get("PostgresDB")
+    assert kind.server is not None
+    server = replace(kind.server, installed=lambda: {line: Installed(f"{line}.1", ()) for line in there})
+    form = new_form(fresh(pod), replace(kind, server=server))
+    assert form.spec["version"] == offered
