@@ -43,7 +43,7 @@ def at(pod: Pod, name: str) -> At | disk.At:
     found = databases.credentials(live, name, spec.credentials)
     return At(
         spec.server, spec.version, host, port, found.password, found.admin_password,
-        tools(spec.server, spec.version), pod.pk, name,
+        tools(spec.server, spec.version), pod.pk, name, spec.disk,
     )  # fmt: skip
 
 

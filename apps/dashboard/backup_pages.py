@@ -16,6 +16,7 @@ from apps.backups.sealing import BLOCK, Readable
 from apps.pods.models import Pod
 
 SHOWN = 50  # backups of one resource; plans keep fewer
+OFTEN_CACHES = frozenset({"Valkey"})  # that may hold nothing anybody would miss: whoever plans backups says otherwise
 YOUNG = datetime.timedelta(days=1)  # of what is live, before the lack of a backup is worth a warning
 
 
@@ -44,7 +45,7 @@ def card(pod: Pod, name: str, kind: str) -> Card:
     newest = rows.exclude(state__in=OPEN).order_by("-id").first()
     return Card(
         name, kind, plan, last, rows.filter(state__in=OPEN).first(), proven.proven_at if proven else None,
-        _alarm(pod, plan, last, newest, drill),
+        _alarm(pod, plan, last, newest, drill, missed=kind not in OFTEN_CACHES),
     )  # fmt: skip
 
 
@@ -58,13 +59,22 @@ def card_of(pod: Pod, name: str) -> Card | None:
     return card(pod, name, kind) if kind else None
 
 
-def _alarm(pod: Pod, plan: BackupPlan | None, last: Backup | None, newest: Backup | None, drill: Restore | None) -> str:
+def _alarm(
+    pod: Pod,
+    plan: BackupPlan | None,
+    last: Backup | None,
+    newest: Backup | None,
+    drill: Restore | None,
+    *,
+    missed: bool,
+) -> str:
+    """`missed`: whether having no backup at all is wrong."""
     if newest is not None and newest.state == State.FAILED:
         return f"The last backup failed: {newest.error}"
     if plan is not None and plan.overdue_since:
         return "A backup is overdue."
     if last is None and plan is None:
-        return "There is no backup, and no plan that makes one." if _settled(pod) else ""
+        return "There is no backup, and no plan that makes one." if missed and _settled(pod) else ""
     if drill is not None and drill.state == State.FAILED:
         return f"The last drill failed: {drill.error}"
     return ""

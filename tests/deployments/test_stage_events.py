@@ -37,7 +37,7 @@ def test_stages_and_the_end_are_told(live: Revision, valkey: object) -> None:
     assert lease
     with LogWriter.open(deployment.stream, mask=Mask([])) as log:
         recorder = Recorder(deployment=deployment, lease=lease, log=log)
-        recorder.skip("clone", "web", "It is there.")
+        recorder.skip("clone", app="web", why="It is there.")
         with recorder.stage("detect", "web") as note:
             recorder.write("python")
             note.text = "Flask"

@@ -8,5 +8,6 @@ from apps.backups.kinds.base import Kind
 from apps.backups.kinds.disk import Disk
 from apps.backups.kinds.mariadb import MariaDB
 from apps.backups.kinds.postgres import Postgres
+from apps.backups.kinds.valkey import Valkey
 
-KINDS: dict[str, Kind[Any]] = {"PostgresDB": Postgres(), "MariaDB": MariaDB(), "Disk": Disk()}
+KINDS: dict[str, Kind[Any]] = {"PostgresDB": Postgres(), "MariaDB": MariaDB(), "Valkey": Valkey(), "Disk": Disk()}

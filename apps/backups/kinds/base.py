@@ -21,7 +21,7 @@ WAIT = 15  # seconds for a connection
 class At:
     """A server that runs, and how the platform reaches it. `tools`: this host's programs of its version.
 
-    `pod` and `name`: whose it is.
+    `pod` and `name`: whose it is; `disk`: the name of the one with its data.
     """
 
     server: Server
@@ -33,6 +33,7 @@ class At:
     tools: Installed
     pod: str
     name: str
+    disk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
