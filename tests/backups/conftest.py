@@ -35,7 +35,7 @@ from tests.servers.clients import address
 from tests.stack.engine import EngineAgent
 
 CREDENTIALS = Credentials("first", "admin")
-LINES = {kind: sorted(server.installed(), key=lambda line: float(line))[-1:] for kind, server in SERVERS.items()}
+LINES = {kind: sorted(server.installed(), key=float, reverse=True) for kind, server in SERVERS.items()}  # newest first
 
 
 @dataclass(frozen=True, slots=True)
