@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "apps.databases",
     "apps.disks",
     "apps.terminals",
+    "apps.manifests",
     "apps.backups",
     "apps.notify",
     "apps.flatrun",

@@ -169,6 +169,7 @@ platform-backups pod-backups backup backup-restores backup-drills backup-content
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
+manifest manifest-file imports services database-cancellation database-databases database-privileges database-saved database-statement
 """
 
 # Of a database that runs: tests/databases tries them with one.
