@@ -48,6 +48,10 @@ def exported(revision: Revision | None, *, pod: str, commits: bool = False) -> s
     for kind in shapes.ordered():
         if named := {row.name: described(row, commits=commits) for row in rows if row.kind == kind}:
             found["resources"][kind] = named
+    return dumped(found)
+
+
+def dumped(found: dict[str, Any]) -> str:
     return yaml.dump(found, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6)
 
 

@@ -96,3 +96,15 @@ def test_what_is_refused_names_the_line_and_leaves_nothing(
 def test_a_pod_of_another_team_is_not_there(team: Team, pod: Pod, files: tuple[str, str]) -> None:
     with pytest.raises(CommandError, match="There is no pod called shop in the team elsewhere"):
         call_command("apply", files[0], team="elsewhere")
+
+
+def test_files_of_other_tools_are_converted(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "docker-compose.yml").write_text("services:\n  web: {build: ., labels: [x]}\n")
+    call_command("convert", str(tmp_path / "docker-compose.yml"), repo="https://github.com/example/app.git", pod="shop")
+    said = capsys.readouterr()
+    assert said.out.startswith("version: 1\npod: shop\nresources:\n  App:\n    web:\n")
+    assert "left: docker-compose.yml line 2: services.web.labels" in said.err
+    for name in ("other.yml", "compose.yaml"):
+        (tmp_path / name).write_text("services: {}" if name == "other.yml" else "nothing: here")
+        with pytest.raises(CommandError):
+            call_command("convert", str(tmp_path / name))

@@ -72,3 +72,28 @@ def test_what_is_wrong_stands_beside_its_line(pod: Pod, bob: User, client_of: Ca
     assert client.post("/pods/shop/imports/", {}).status_code == 422
     binary = SimpleUploadedFile("x.yaml", b"\xff\xfe\x00\x01")
     assert client.post("/pods/shop/imports/", {"file": binary}).status_code == 422
+
+
+def test_files_of_other_tools_become_a_manifest(pod: Pod, bob: User, client_of: Callable[..., Client]) -> None:
+    client = client_of(bob)
+    compose = "services:\n  web: {build: ., ports: ['80'], environment: {DB: 'postgres://u:p@db/x'}}\n"
+    compose += "  db: {image: postgres:16}\n"
+    given = {
+        "action": "convert",
+        "repo": "https://github.com/example/app.git",
+        "pasted": compose,
+        "pasted_as": "compose",
+    }
+    page = client.post("/pods/shop/imports/", given).content.decode()
+    assert "services.web.ports" in page
+    assert "DB: ${db.uri}" in page
+    assert pod.draft is None
+    files = [
+        SimpleUploadedFile("Procfile", b"web: x\n"),
+        SimpleUploadedFile("app.json", b'{"addons": ["heroku-redis"]}'),
+    ]
+    page = client.post("/pods/shop/imports/", {**given, "pasted": "", "chosen": files}).content.decode()
+    assert "REDIS_URL: ${redis.uri}" in page
+    for wrong in ({"repo": ""}, {"pasted": ""}, {"pasted": "a: ["}, {"chosen": [SimpleUploadedFile("x.txt", b"x")]}):
+        assert client.post("/pods/shop/imports/", given | wrong).status_code == 422, wrong
+    assert client.post("/pods/shop/imports/", {"action": "convert"}).status_code == 422

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 
+from apps.core.errors import UserError
+from apps.manifests.importing import FORMATS, format_of
 from apps.manifests.nodes import LARGEST
+
+
+class _Several(forms.FileInput):
+    allow_multiple_selected = True
 
 
 class ImportForm(forms.Form):
@@ -35,3 +42,41 @@ class ImportForm(forms.Form):
         elif not given.get("text", "").strip():
             self.add_error("text", "Paste a brainpod.yaml, or choose a file.")
         return given
+
+
+class ConvertForm(forms.Form):
+    """Files of other tools: chosen, or one that is pasted."""
+
+    chosen = forms.FileField(
+        label="Files",
+        required=False,
+        help_text="docker-compose.yml, or Procfile and app.json together.",
+        widget=_Several(attrs={"multiple": True}),
+    )
+    pasted = forms.CharField(
+        label="Or paste one",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 8, "class": "font-monospace", "spellcheck": "false"}),
+    )
+    pasted_as = forms.ChoiceField(label="What is pasted is", choices=tuple(FORMATS.items()), required=False)
+    repo = forms.CharField(
+        label="Git repository",
+        max_length=1000,
+        help_text="Where the code is: apps are built from it.",
+        widget=forms.TextInput(attrs={"placeholder": "https://github.com/you/app.git", "autocomplete": "off"}),
+    )
+    branch = forms.CharField(label="Branch", max_length=250, required=False, help_text="Empty: the default one.")
+
+    def texts(self, uploaded: list[UploadedFile[Any]]) -> dict[str, str]:
+        """The files by their format. Raises UserError("nothing_to_import")."""
+        found = {}
+        for file in uploaded:
+            kind = format_of(file.name or "")
+            if not kind or (file.size or 0) > LARGEST:
+                message = f"{file.name} is none of {', '.join(FORMATS.values())}, or too large."
+                raise UserError("nothing_to_import", message, "Choose files of those names.", status=422)
+            found[kind] = file.read().decode("utf-8-sig", errors="replace")
+        if not found and self.cleaned_data["pasted"].strip():
+            found[self.cleaned_data["pasted_as"] or "compose"] = self.cleaned_data["pasted"]
+        return found

@@ -11,13 +11,14 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.roles import Role
-from apps.core.errors import Invalid
+from apps.core.errors import Invalid, UserError
 from apps.dashboard.access import Request, pod_page
-from apps.dashboard.forms.manifests import ImportForm
+from apps.dashboard.forms.manifests import ConvertForm, ImportForm
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render
 from apps.manifests import actions
 from apps.manifests.export import exported
+from apps.manifests.importing import convert
 from apps.manifests.problems import FileRefused
 from apps.manifests.reading import Manifest, parse
 from apps.manifests.revisions import revision_named
@@ -53,6 +54,8 @@ def imports(request: Request, pod: Pod) -> HttpResponse:
     """Posting tells what a file would change; with `action=apply` it goes into the draft."""
     if request.method != "POST":
         return _page(request, pod, ImportForm(initial={"keep": False}))
+    if request.POST.get("action") == "convert":
+        return _converted(request, pod)
     form = ImportForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, pod, form, status=422)
@@ -73,6 +76,23 @@ def imports(request: Request, pod: Pod) -> HttpResponse:
     return _page(request, pod, again, outcome=outcome)
 
 
+def _converted(request: Request, pod: Pod) -> HttpResponse:
+    """The form with what files of other tools become, and the report; what is there already is kept."""
+    form = ConvertForm(request.POST)
+    blank = ImportForm(initial={"keep": False})
+    if not form.is_valid():
+        return _page(request, pod, blank, converting=form, status=422)
+    given = form.cleaned_data
+    try:
+        files = form.texts(request.FILES.getlist("chosen"))
+        found = convert(files, repo=given["repo"], branch=given["branch"], pod=pod.name)
+    except FileRefused as error:
+        return _page(request, pod, blank, converting=form, problems=error.problems, status=error.status)
+    except UserError as error:
+        return _page(request, pod, blank, converting=form, refused=error, status=error.status)
+    return _page(request, pod, ImportForm(initial={"text": found.text, "keep": True}), report=found.report)
+
+
 def _values(request: Request, found: Manifest) -> dict[tuple[str, str], str]:
     """What was entered for the secrets that the file names, and made up for those that were to be."""
     values = {}
@@ -87,5 +107,5 @@ def _values(request: Request, found: Manifest) -> dict[tuple[str, str], str]:
 
 
 def _page(request: Request, pod: Pod, form: ImportForm, *, status: int = 200, **more: Any) -> HttpResponse:
-    context = frame(pod, request.access) | {"form": form, **more}
+    context = frame(pod, request.access) | {"form": form, "converting": ConvertForm(), **more}
     return render(request, "manifests/import.html", context, status=status)
