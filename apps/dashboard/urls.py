@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from apps.dashboard.views import (
     account,
+    audit,
     backups,
     connections,
     frame,
@@ -40,6 +41,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operators/services/<slug:name>/log/", services.service_log, name="service-log"),
     path("operators/backups/", backups.platform_backups, name="platform-backups"),
     path("operators/practices/", services.service_practices, name="service-practices"),
+    path("operators/audit-log/", audit.audit, name="audit"),
+    path("operators/audit-log/<slug:kind>/", audit.audit_file, name="audit-file"),
     path("operators/login/", frame.operators_login, name="operators-login"),
     path("sign-in/", session.sign_in, name="sign-in"),
     path("sign-in/<str:token>/", session.sign_in_link, name="sign-in-link"),
@@ -56,6 +59,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("teams/", teams.teams, name="teams"),
     path("teams/<slug:team>/", teams.team, name="team"),
     path("teams/<slug:team>/usage/", usage.usage, name="team-usage"),
+    path("teams/<slug:team>/audit/", audit.team_audit, name="team-audit"),
+    path("teams/<slug:team>/audit/<slug:kind>/", audit.team_audit_file, name="team-audit-file"),
     path("teams/<slug:team>/terminals/", terminals.terminals, name="terminals"),
     path("teams/<slug:team>/terminals/<slug:session>/ending/", terminals.terminal_ending, name="terminal-ending"),
     path("teams/<slug:team>/name/", teams.team_name, name="team-name"),
