@@ -55,6 +55,7 @@ VERBS: dict[str, str] = {
     "invitation.withdraw": "withdrew an invitation",
     "job.cancel": "cancelled a run of a job",
     "job.run": "ran a job",
+    "member.pod_role": "changed a member's role in a pod",
     "member.remove": "ended a membership",
     "member.role": "changed a member's role",
     "operator.action": "did something on an operators' page",

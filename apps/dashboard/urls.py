@@ -67,6 +67,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("teams/<slug:team>/invitations/", teams.team_invitations, name="team-invitations"),
     path("teams/<slug:team>/invitations/<int:pk>/", teams.team_invitation, name="team-invitation"),
     path("teams/<slug:team>/members/<int:pk>/", teams.team_member, name="team-member"),
+    path("teams/<slug:team>/members/<int:pk>/pods/", teams.member_pods, name="member-pods"),
     path("teams/<slug:team>/git-access/", connections.git_access, name="git-access"),
     path("teams/<slug:team>/git-access/new/<slug:kind>/", connections.git_access_new, name="git-access-new"),
     path(

@@ -31,7 +31,7 @@ def may_enter(*, by: User, pod: str, workload: str) -> Workload:
     found = Pod.objects.visible_to(by).filter(name=pod, deleting_at=None).select_related("team").first()
     if found is None:
         raise NotFound("such pod")
-    gate.access(by, found.team, NEEDS)
+    gate.pod_access(by, found, NEEDS)
     instance = found.workloads.filter(pk=workload, stopped_at=None).select_related("pod__team").first()
     if instance is None or not instance.handle:
         raise NotFound("such running instance in this pod")

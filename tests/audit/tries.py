@@ -176,6 +176,7 @@ TRIES: dict[str, Try] = {
     "job-run-cancellation post": Try("job.cancel"),
     "job-runs post": Try("job.run"),
     "kept-answers post": Try("cache.forget", before=_caching_route),
+    "member-pods post": Try("member.pod_role", lambda world: {"pod": world.pod.name, "role": "developer"}),
     "pod-deletion post": Try("pod.delete", lambda world: {"confirmation": world.pod.name}),
     "pod-engine post": Try("draft.engine", {"engine": ""}),
     "pod-lifecycle post": Try("app.stop", {"action": "stop"}),

@@ -218,6 +218,7 @@ ROWS: dict[str, Row] = (
         "account-session": Row(lambda world: {"pk": 10**9}),
         "webhook-redelivery": Row(lambda world: {"pk": 10**9}),
         "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
+        "member-pods": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
         "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
     }
 )

@@ -71,6 +71,7 @@ def plant() -> None:
     Handshake.objects.create(id=new_id(), session=PLANTED, user=owner, team=team, application=application)
     pod = Pod.objects.create(team=team, name=f"p{new_id()}", created_by=owner, webhook_path=PLANTED)
     pod.hosts.create(host=f"{pod.name}.example.com", route="site")
+    pod.roles.create(membership=team.memberships.get(), role="viewer")
     DomainProof.objects.create(team=team, host=f"{new_id()}.example.org", zone="example.org")
     revision = pod.revisions.create(version=1, sealed_at=timezone.now(), summary="first", author=owner)
     revision.resources.create(kind="Config", name="settings", spec={"secrets": {"TOKEN": 1}})
