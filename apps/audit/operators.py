@@ -24,7 +24,7 @@ class Noted(Base):
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        _note("operator.change", request, obj, fields=_fields(message))
+        _note("operator.change", request, obj, changes=_changes(message))
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
@@ -49,7 +49,11 @@ def _note(verb: str, request: HttpRequest, row: Model, **details: Any) -> None:
     trail.note(verb, by=request.user, about=row, name=f"{row._meta.verbose_name} {row}", **details)
 
 
-def _fields(message: Any) -> list[str]:
-    """The names of the fields in what Django writes about a change."""
-    parts = message if isinstance(message, list) else []
-    return [field for part in parts if isinstance(part, dict) for field in part.get("changed", {}).get("fields", ())]
+def _changes(message: Any) -> list[str]:
+    """`changed: Role`, `added Vera in Home (owner)`: what Django writes about a change, without values of fields."""
+    told = []
+    for part in message if isinstance(message, list) else []:
+        for what, of in part.items() if isinstance(part, dict) else ():
+            fields = ", ".join(map(str, of.get("fields", ())))
+            told.append(f"{what} {of.get('object', '')}".strip() + (f": {fields}" if fields else ""))
+    return told

@@ -211,6 +211,20 @@ def test_what_operators_change_is_written_down(alice: User, client_of: Browsers)
     assert AuditEntry.objects.get(verb="operator.action").details == {"action": "end_sessions"}
 
 
+def test_memberships_that_operators_hand_out_are_told(team: Team, alice: User, client_of: Browsers) -> None:
+    charles = make_user("charles")
+    browser = client_of(make_user("operator", is_staff=True, is_superuser=True))
+    mine = team.memberships.get(user=alice)
+    rows = {"memberships-TOTAL_FORMS": "2", "memberships-INITIAL_FORMS": "1", "memberships-0-id": str(mine.pk)}
+    rows |= {"memberships-0-user": str(alice.pk), "memberships-0-role": "owner", "memberships-0-team": str(team.pk)}
+    rows |= {"memberships-1-user": str(charles.pk), "memberships-1-role": "owner", "memberships-1-team": str(team.pk)}
+    answer = browser.post(f"/operators/accounts/team/{team.pk}/change/", {"name": "Ours", "plan": team.plan, **rows})
+    assert answer.status_code == 302, answer.content.decode()[-4000:]
+    entry = AuditEntry.objects.get(verb="operator.change")
+    assert entry.team == team
+    assert entry.details["changes"] == ["changed: Name", f"added {charles} in Ours (owner)"]
+
+
 def _inline() -> dict[str, str]:
     return {f"memberships-{name}": "0" for name in ("TOTAL_FORMS", "INITIAL_FORMS", "MIN_NUM_FORMS")}
 
