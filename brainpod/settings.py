@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "channels",
     "django_htmx",
     "apps.core",
+    "apps.audit",
     "apps.accounts",
     "apps.connections",
     "apps.logs",
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.dashboard.middleware.request_id",
+    "apps.dashboard.middleware.circumstances",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

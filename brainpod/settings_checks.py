@@ -85,6 +85,7 @@ RANGES = {
     "snapshot_kept": (1, 1000),
     "snapshot_days": (1, 36_500),
     "upload_mb": (1, 1_048_576),
+    "audit_days": (1, 36_500),
     "disk_audit_days": (1, 36_500),
 }
 

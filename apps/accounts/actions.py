@@ -12,6 +12,7 @@ from apps.accounts import gate
 from apps.accounts.labels import check_email, check_label, check_password
 from apps.accounts.models import Invitation, Membership, SignIn, SignInLink, Team, User
 from apps.accounts.roles import Role
+from apps.audit import trail
 from apps.core.errors import Conflict, Detail, Invalid, NotFound, UserError
 
 INVITATION_LASTS = datetime.timedelta(days=7)
@@ -23,6 +24,7 @@ def create_team(*, name: str, by: User) -> Team:
     """A team that `by` owns. Raises Invalid naming `name`, Conflict("name_taken")."""
     team = _new_team(check_label(name))
     Membership.objects.create(team=team, user=by, role=Role.OWNER)
+    trail.note("team.make", by=by, about=team)
     return team
 
 
@@ -37,11 +39,13 @@ def _new_team(name: str) -> Team:
     raise Conflict("name_taken", f"Many teams called {name} are being made now.", "Choose another name, or try again.")
 
 
+@transaction.atomic
 def rename_team(*, team: Team, name: str, by: User) -> None:
     """The slug stays: addresses do not change. Raises Invalid naming `name`."""
     gate.access(by, team, Role.ADMIN)
-    team.name = check_label(name)
+    before, team.name = team.name, check_label(name)
     team.save(update_fields=["name"])
+    trail.note("team.rename", by=by, about=team, before=before)
 
 
 @transaction.atomic
@@ -70,11 +74,15 @@ def invite(*, team: Team, email: str, role: Role, by: User) -> tuple[Invitation,
         raise Invalid([Detail("email", f"{email} is a member already.")], code="already_member")
     with transaction.atomic():
         team.invitations.filter(email=email).delete()
-        return Invitation.issue(lasts=INVITATION_LASTS, team=team, email=email, role=role, invited_by=by)
+        made, token = Invitation.issue(lasts=INVITATION_LASTS, team=team, email=email, role=role, invited_by=by)
+        trail.note("invitation.make", by=by, about=made, name=email, role=role)
+    return made, token
 
 
+@transaction.atomic
 def withdraw(*, invitation: Invitation, by: User) -> None:
     gate.access(by, invitation.team, Role.ADMIN)
+    trail.note("invitation.withdraw", by=by, about=invitation, name=invitation.email)
     invitation.delete()
 
 
@@ -92,9 +100,11 @@ def accept(*, invitation: Invitation, user: User) -> Membership:
         raise NotFound("such invitation, or it was used or has expired")
     try:
         with transaction.atomic():
-            return Membership.objects.create(team=invitation.team, user=user, role=invitation.role)
+            made = Membership.objects.create(team=invitation.team, user=user, role=invitation.role)
     except IntegrityError:
         raise Conflict("already_member", "You are a member of this team already.") from None
+    trail.note("invitation.accept", by=user, about=made, name=user.email, role=made.role)
+    return made
 
 
 @transaction.atomic
@@ -121,8 +131,9 @@ def change_role(*, membership: Membership, role: Role, by: User) -> None:
     _may_hand_out(access, role)
     if role != Role.OWNER:
         _check_owner_left(membership)
-    membership.role = role
+    before, membership.role = membership.role, role
     membership.save(update_fields=["role"])
+    trail.note("member.role", by=by, about=membership, name=membership.user.email, before=before, role=role)
 
 
 @transaction.atomic
@@ -134,6 +145,7 @@ def remove_member(*, membership: Membership, by: User) -> None:
     if not leaving:
         _may_hand_out(access, Role(membership.role))
     _check_owner_left(membership)
+    trail.note("member.remove", by=by, about=membership, name=membership.user.email, role=membership.role)
     membership.delete()
 
 
@@ -153,9 +165,11 @@ def _check_owner_left(membership: Membership) -> None:
         raise Conflict("last_owner", "A team cannot be without an owner.", "Make somebody else an owner first.")
 
 
+@transaction.atomic
 def rename_user(*, user: User, name: str) -> None:
-    user.name = check_label(name)
+    before, user.name = user.name, check_label(name)
     user.save(update_fields=["name"])
+    trail.note("account.name", by=user, about=user, name=user.email, before=before)
 
 
 def choose_theme(*, user: User, theme: str) -> None:
@@ -179,3 +193,11 @@ def change_password(*, user: User, current: str, new: str, request: HttpRequest)
         old_key = request.session.session_key
         update_session_auth_hash(request, user)
         SignIn.objects.filter(session_key=old_key).update(session_key=request.session.session_key)
+        trail.note("account.password", by=user, about=user, name=user.email)
+
+
+@transaction.atomic
+def end_session(*, sign_in: SignIn, by: User) -> None:
+    """Sign that browser out at its next request."""
+    trail.note("session.end", by=by, about=sign_in, name=sign_in.user.email, browser=sign_in.agent[:80])
+    sign_in.end()

@@ -24,6 +24,7 @@ from apps.accounts.operator_forms import (
     other_operators,
     teams_left_without_owner,
 )
+from apps.audit.operators import Noted
 from apps.core.admin import ReadOnly
 
 admin.site.site_header = "Brainpod operators"
@@ -40,7 +41,7 @@ class MembershipInline(admin.TabularInline):
     autocomplete_fields = ["user", "team"]
 
 
-class TakesMembershipsAlong(admin.ModelAdmin):
+class TakesMembershipsAlong(Noted, admin.ModelAdmin):
     """Memberships go with their team or person, though nobody removes one on a page of its own."""
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -48,7 +49,7 @@ class TakesMembershipsAlong(admin.ModelAdmin):
         return shown, counts, denied - {Membership._meta.verbose_name}, protected
 
 
-class Ended(ReadOnly, admin.ModelAdmin):
+class Ended(Noted, ReadOnly, admin.ModelAdmin):
     """Looked at, and removed, which ends it."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -11,6 +11,7 @@ import hmac
 import secrets
 
 import structlog
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -19,6 +20,8 @@ from apps.accounts.labels import check_label
 from apps.accounts.models import ApiToken, Team, User, digest
 from apps.accounts.roles import Role
 from apps.accounts.throttle import Counter, Failures, network_of
+from apps.audit import trail
+from apps.audit.circumstances import bears
 from apps.core.errors import Conflict, Detail, Invalid, UserError
 
 PREFIX = "bp_"
@@ -46,18 +49,22 @@ def make(*, user: User, name: str, team: Team | None, days: int | None = None) -
     if user.api_tokens.count() >= MOST:
         raise Conflict("too_many_tokens", f"You have {MOST} tokens.", "Revoke one that is not used any more.")
     token = PREFIX + secrets.token_urlsafe(32)
-    row = ApiToken.objects.create(
-        user=user, name=name, team=team, digest=digest(token), start=token[:8],
-        scope=ApiToken.Scope.TEAM if team else ApiToken.Scope.OPERATOR,
-        expires_at=timezone.now() + datetime.timedelta(days=days) if days else None,
-    )  # fmt: skip
+    with transaction.atomic():
+        row = ApiToken.objects.create(
+            user=user, name=name, team=team, digest=digest(token), start=token[:8],
+            scope=ApiToken.Scope.TEAM if team else ApiToken.Scope.OPERATOR,
+            expires_at=timezone.now() + datetime.timedelta(days=days) if days else None,
+        )  # fmt: skip
+        trail.note("token.make", by=user, about=row, start=row.start, scope=row.scope, days=days)
     log.info("token_made", token=row.pk, user=user.pk, scope=row.scope)
     return row, token
 
 
 def revoke(*, token: ApiToken) -> None:
     """It counts no longer, from now on."""
-    token.delete()
+    with transaction.atomic():
+        trail.note("token.revoke", by=token.user, about=token, start=token.start)
+        token.delete()
     log.info("token_revoked", user=token.user_id, start=token.start)
 
 
@@ -75,6 +82,7 @@ def bearer(request: HttpRequest) -> ApiToken:
     now = timezone.now()
     if found.last_used_at is None or now - found.last_used_at > USED:
         ApiToken.objects.filter(pk=found.pk).update(last_used_at=now)
+    bears(f"{found.name} ({found.start}…)")
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
+from apps.audit import trail
 from apps.backups import places, retention, wake
 from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State, Trigger
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
@@ -26,6 +27,7 @@ def back_up(*, pod: Pod, name: str, by: User | None, trigger: str = Trigger.MANU
     if Backup.objects.filter(pod=pod, name=name, state__in=OPEN).exists():
         raise Conflict("backup_under_way", f"A backup of {name} is being made.", "Wait until it is there.")
     made = Backup.objects.create(pod=pod, name=name, kind=kind, trigger=trigger, actor=by)
+    trail.note("backup.make", by=by, about=pod, part=name, trigger=trigger)
     wake.changed(pod.pk)
     wake.wake(wake.BACK_UP, made.pk)
     return made
@@ -53,6 +55,7 @@ def set_plan(
         "drills": drills, "next_at": due.after(timezone.now()), "overdue_since": None,
     }  # fmt: skip
     plan, _ = BackupPlan.objects.update_or_create(pod=pod, name=name, defaults=wanted)
+    trail.note("backup.plan", by=by, about=pod, part=name, schedule=due.line)
     wake.tell(pod.pk, name, f"Backups are made {due.words}", by=by)
     return plan
 
@@ -62,6 +65,7 @@ def drop_plan(*, pod: Pod, name: str, by: User | None) -> None:
     """What was backed up stays. Raises NotFound."""
     if not BackupPlan.objects.filter(pod=pod, name=name).delete()[0]:
         raise NotFound(f"backup plan of {name}")
+    trail.note("backup.plan_end", by=by, about=pod, part=name)
     wake.tell(pod.pk, name, "Its backups are no longer made by plan", level="warn", by=by)
 
 
@@ -76,6 +80,7 @@ def restore(*, backup: Backup, target: str, confirmation: str, by: User | None) 
         raise Invalid([Detail("confirmation", f"must be its name, {target}: what is in it is replaced.")])
     _alone(pod, target)
     made = Restore.objects.create(pod=pod, backup=backup, target=target, actor=by)
+    trail.note("backup.restore", by=by, about=backup, name=pod.name, part=target, file=backup.file)
     wake.tell(pod.pk, target, f"The backup {backup.file} is being restored", by=by)
     wake.wake(wake.RESTORE, made.pk)
     return made
@@ -90,6 +95,7 @@ def drill(*, backup: Backup, by: User | None) -> Restore:
     made = Restore.objects.create(
         pod=backup.pod, backup=backup, target=backup.name, purpose=Purpose.DRILL, actor=by
     )  # fmt: skip
+    trail.note("backup.drill", by=by, about=backup, name=backup.pod.name, part=backup.name, file=backup.file)
     wake.changed(backup.pod_id)
     wake.wake(wake.RESTORE, made.pk)
     return made
@@ -100,13 +106,16 @@ def delete(*, backup: Backup, by: User | None) -> None:
     """Its file and its copy too. Raises Conflict("backup_in_use")."""
     if backup.is_open or backup.restores.filter(state__in=OPEN).exists():
         raise Conflict("backup_in_use", f"{backup} is being worked with.", "Wait until that is over.")
+    trail.note("backup.delete", by=by, about=backup, name=backup.pod.name, part=backup.name, file=backup.file)
     wake.tell(backup.pod_id, backup.name, f"The backup {backup.file or 'that failed'} was deleted", level="warn", by=by)
     retention.discard(backup)
 
 
+@transaction.atomic
 def downloaded(*, backup: Backup, by: User | None) -> None:
     """Write down that somebody was given what is in `backup`. Raises Conflict("backup_not_there")."""
     _ready(backup)
+    trail.note("backup.download", by=by, about=backup, name=backup.pod.name, part=backup.name, file=backup.file)
     wake.tell(backup.pod_id, backup.name, f"The backup {backup.file} was downloaded", by=by)
 
 

@@ -12,6 +12,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from apps.audit.operators import Noted
 from apps.builds.models import Artifact, Build, BuildCache, Builder, BuildRun, Inspection, PushedImage, Runtime
 from apps.core.admin import ReadOnly
 
@@ -50,7 +51,7 @@ class BuildAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(Builder)
-class BuilderAdmin(ReadOnly, admin.ModelAdmin):
+class BuilderAdmin(Noted, ReadOnly, admin.ModelAdmin):
     list_display = ("name", "region", "capacity", "is_alive", "draining", "dedicated", "labels", "seen_at")
     list_filter = ("region", "draining", "dedicated")
     search_fields = ("name", "region", "daemon")

@@ -6,10 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 import structlog
+from django.db import transaction
 
 from apps import secretstore
+from apps.audit import trail
 from apps.cdn.models import CloudflareZone, path_of
-from apps.core.errors import Detail, Invalid
+from apps.core.errors import Detail, Invalid, NotFound
 from apps.pods.models import Pod
 
 if TYPE_CHECKING:
@@ -38,15 +40,26 @@ def connect(*, pod: Pod, zone: str, token: str, by: User) -> CloudflareZone:
     if wrong:
         raise Invalid(wrong)
     version = secretstore.secrets().write(path_of(pod.pk), {TOKEN: token}) if token else known.version  # type: ignore[union-attr]
-    row, _ = CloudflareZone.objects.update_or_create(
-        pod=pod, defaults={"zone": zone, "version": version, "set_by": by, "result": "", "purged_at": None}
-    )
+    with transaction.atomic():
+        row, _ = CloudflareZone.objects.update_or_create(
+            pod=pod, defaults={"zone": zone, "version": version, "set_by": by, "result": "", "purged_at": None}
+        )
+        trail.note("cdn.connect", by=by, about=pod, zone=zone)
     log.info("cloudflare_connected", pod=pod.pk, zone=zone, by=by.pk)
     return row
+
+
+def ask_to_purge(*, pod: Pod, by: User) -> None:
+    """Write down who asked; a worker does it. Raises NotFound for a pod behind no zone."""
+    if not CloudflareZone.objects.filter(pod=pod).exists():
+        raise NotFound("zone of this pod")
+    trail.note("cdn.purge", by=by, about=pod)
 
 
 def disconnect(*, pod: Pod, by: User) -> None:
     """Purge nothing any more, and forget the token. Raises Unavailable with the secret store."""
     secretstore.secrets().delete(path_of(pod.pk))
-    CloudflareZone.objects.filter(pod=pod).delete()
+    with transaction.atomic():
+        trail.note("cdn.disconnect", by=by, about=pod)
+        CloudflareZone.objects.filter(pod=pod).delete()
     log.info("cloudflare_disconnected", pod=pod.pk, by=by.pk)

@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
+from apps.audit.operators import Noted
 from apps.certificates import keeping
 from apps.certificates.dns import rfc2136
 from apps.certificates.models import Certificate, DnsZone, Provider
@@ -73,7 +74,7 @@ class ZoneForm(forms.ModelForm):
 
 
 @admin.register(DnsZone)
-class DnsZoneAdmin(admin.ModelAdmin):
+class DnsZoneAdmin(Noted, admin.ModelAdmin):
     form = ZoneForm
     list_display = ("zone", "provider", "server", "wait")
     list_filter = ("provider",)

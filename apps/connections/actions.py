@@ -13,6 +13,7 @@ from apps import sources
 from apps.accounts import gate
 from apps.accounts.models import Team
 from apps.accounts.roles import Role
+from apps.audit import trail
 from apps.connections import checks, installation_tokens, secrets
 from apps.connections.access import REFUSALS, credential_of, refusal
 from apps.connections.models import Connection, Kind, Provider
@@ -94,6 +95,7 @@ def keep_connection(
     try:
         with transaction.atomic():
             made.save(force_insert=True)
+            trail.note("connection.make", by=by, about=made, host=host, kind=kind)
     except IntegrityError:
         secrets.forget(made.path)
         raise _taken(name) from None
@@ -114,6 +116,7 @@ def rename(*, connection: Connection, name: str, by: User) -> None:
     try:
         with transaction.atomic():
             Connection.objects.filter(pk=connection.pk).update(name=name)
+            trail.note("connection.rename", by=by, about=connection, now=name)
     except IntegrityError:
         raise _taken(name) from None
 
@@ -141,9 +144,13 @@ def rotate(*, connection: Connection, by: User, secret: str = "") -> None:
             except Invalid as error:
                 raise Invalid([Detail("secret", error.details[0].message)]) from None
     path, version = secrets.keep(connection.team_id, connection.pk, secret)
-    won = Connection.objects.filter(pk=connection.pk, path=connection.path).update(
-        path=path, version=version, rotated_at=timezone.now(), last_error="", check_result="", checked_at=None, **fields
-    )
+    with transaction.atomic():
+        won = Connection.objects.filter(pk=connection.pk, path=connection.path).update(
+            path=path, version=version, rotated_at=timezone.now(), last_error="", check_result="", checked_at=None,
+            **fields,
+        )  # fmt: skip
+        if won:
+            trail.note("connection.rotate", by=by, about=connection)
     secrets.forget(connection.path if won else path)
     if not won:
         raise Conflict("connection_changed", "Somebody else has just changed this connection.", "Reload the page.")
@@ -159,7 +166,9 @@ def disconnect(*, connection: Connection, by: User) -> None:
         renewing.revoke(connection)
     secrets.forget(connection.path)
     installation_tokens.forget(connection.pk)
-    Connection.objects.filter(pk=connection.pk).delete()
+    with transaction.atomic():
+        trail.note("connection.remove", by=by, about=connection, host=connection.host)
+        Connection.objects.filter(pk=connection.pk).delete()
     log.info("connection_removed", connection=connection.pk, team=connection.team_id, by=by.pk)
 
 
@@ -183,7 +192,9 @@ def check(*, connection: Connection, repo: str, by: User) -> bool:
             words = f"{parsed.url}: {refused}"
         if error.code == "branch_not_found":
             refused, words = None, f"{parsed.url} can be read; it has no commits yet."
-    Connection.objects.filter(pk=connection.pk).update(checked_at=timezone.now(), check_result=words[:400])
+    with transaction.atomic():
+        Connection.objects.filter(pk=connection.pk).update(checked_at=timezone.now(), check_result=words[:400])
+        trail.note("connection.check", by=by, about=connection, result=words)
     if refused is None:
         Connection.objects.filter(pk=connection.pk).update(last_error="")
     connection.refresh_from_db()

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
+from apps.audit.operators import Noted
 from apps.connections import checks, secrets
 from apps.connections.models import Connection, Grant, Handshake, OAuthApplication, Provider
 from apps.connections.oauth.actions import redirect_address
@@ -70,7 +71,7 @@ class ApplicationForm(forms.ModelForm):
 
 
 @admin.register(OAuthApplication)
-class OAuthApplicationAdmin(admin.ModelAdmin):
+class OAuthApplicationAdmin(Noted, admin.ModelAdmin):
     form = ApplicationForm
     list_display = ("host", "provider", "client_id", "created_at")
     list_filter = ("provider",)

@@ -90,14 +90,14 @@ def team_page(needs: Role = Role.VIEWER) -> Callable[[View], View]:
 
 
 def pod_page(needs: Role = Role.VIEWER) -> Callable[[View], View]:
-    """For members of the pod's team with at least `needs`. Takes `pod` (a name) and hands the view the Pod."""
+    """For members with at least `needs` in the pod. Takes `pod` (a name) and hands the view the Pod."""
 
     def decorator(view: View) -> View:
         def wrapper(request: Request, *args: Any, pod: str, **kwargs: Any) -> HttpResponseBase:
             found = Pod.objects.visible_to(request.user).select_related("team").filter(name=pod).first()
             if found is None:
                 raise NotFound("such pod")
-            request.access = gate.access(request.user, found.team, needs)
+            request.access = gate.pod_access(request.user, found, needs)
             return view(request, *args, pod=found, **kwargs)
 
         return _marked(view, signed_in(wrapper), Rule("pod", needs))

@@ -11,6 +11,8 @@ from django.contrib.messages import get_messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 
+from apps.accounts.throttle import address_of
+from apps.audit.circumstances import within
 from apps.core import room
 from apps.core.errors import PlatformError, Unavailable, UserError
 from apps.core.ids import new_id
@@ -33,6 +35,16 @@ def request_id(get_response: Handler) -> Handler:
         response = get_response(request)
         response["X-Request-ID"] = request.id  # type: ignore[attr-defined]
         return response
+
+    return middleware
+
+
+def circumstances(get_response: Handler) -> Handler:
+    """Where a request comes from and its number, for the audit log of what is done in it."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        with within(address=address_of(request), request=request.id):  # type: ignore[attr-defined]
+            return get_response(request)
 
     return middleware
 

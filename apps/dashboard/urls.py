@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from apps.dashboard.views import (
     account,
+    audit,
     backups,
     connections,
     frame,
@@ -41,6 +42,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operators/services/<slug:name>/log/", services.service_log, name="service-log"),
     path("operators/backups/", backups.platform_backups, name="platform-backups"),
     path("operators/practices/", services.service_practices, name="service-practices"),
+    path("operators/audit-log/", audit.audit, name="audit"),
+    path("operators/audit-log/<slug:kind>/", audit.audit_file, name="audit-file"),
     path("operators/login/", frame.operators_login, name="operators-login"),
     path("sign-in/", session.sign_in, name="sign-in"),
     path("sign-in/<str:token>/", session.sign_in_link, name="sign-in-link"),
@@ -57,6 +60,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("teams/", teams.teams, name="teams"),
     path("teams/<slug:team>/", teams.team, name="team"),
     path("teams/<slug:team>/usage/", usage.usage, name="team-usage"),
+    path("teams/<slug:team>/audit/", audit.team_audit, name="team-audit"),
+    path("teams/<slug:team>/audit/<slug:kind>/", audit.team_audit_file, name="team-audit-file"),
     path("teams/<slug:team>/terminals/", terminals.terminals, name="terminals"),
     path("teams/<slug:team>/terminals/<slug:session>/ending/", terminals.terminal_ending, name="terminal-ending"),
     path("teams/<slug:team>/notifications/", notifications.notifications, name="notifications"),
@@ -84,6 +89,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("teams/<slug:team>/invitations/", teams.team_invitations, name="team-invitations"),
     path("teams/<slug:team>/invitations/<int:pk>/", teams.team_invitation, name="team-invitation"),
     path("teams/<slug:team>/members/<int:pk>/", teams.team_member, name="team-member"),
+    path("teams/<slug:team>/members/<int:pk>/pods/", teams.member_pods, name="member-pods"),
     path("teams/<slug:team>/git-access/", connections.git_access, name="git-access"),
     path("teams/<slug:team>/git-access/new/<slug:kind>/", connections.git_access_new, name="git-access-new"),
     path(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from django.db import IntegrityError, transaction
 
 from apps.accounts.models import User
+from apps.audit import trail
 from apps.core.errors import Conflict, Detail, Invalid, UserError
 from apps.databases.book import recorded, room
 from apps.databases.models import Entry, SavedStatement
@@ -156,6 +157,7 @@ def save_statement(*, target: Target, by: User, name: str, text: str) -> SavedSt
         raise Invalid([Detail("name", "A name has 1 to 80 characters.")])
     try:
         with transaction.atomic():
+            trail.note("database.save", by=by, about=target.pod, part=target.name, called=name)
             return SavedStatement.objects.create(
                 pod=target.pod, server=target.name, name=name, text=text.replace("\0", ""), created_by=by
             )

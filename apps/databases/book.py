@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.audit import trail
 from apps.core.errors import PlatformError, UserError
 from apps.core.ids import new_id
 from apps.databases.models import Entry
@@ -38,6 +39,10 @@ def recorded(
         pk=given, team=target.team, pod=target.pod, pod_name=target.pod.name if target.pod else "", server=target.name,
         database=database[:128], user=by, person=by.email, kind=kind, read_only=read_only,
         words=masked(words)[:LONGEST].replace("\0", ""),
+    )  # fmt: skip
+    trail.note(
+        "database.use", by=by, about=target.pod, name="" if target.pod else target.name,
+        part=target.name if target.pod else "", did=kind, database=database, entry=entry.pk,
     )  # fmt: skip
     began = time.monotonic()
     state, error_words = Entry.FAILED, "It was not finished."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
+from apps.audit import trail
 from apps.builds.actions import carry_builds, stored_apps
 from apps.core import room
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
@@ -100,6 +101,7 @@ def start(*, pod: Pod, revision: Revision, trigger: Trigger, by: User | None) ->
         _end_waiting(waiting, "Replaced by a newer deployment before it began.")
     deployment = Deployment.objects.create(pod=pod, revision=revision, trigger=trigger, actor=by)
     Pod.objects.filter(pk=pod.pk).update(head=revision)
+    trail.note("deployment.make", by=by, about=deployment, name=pod.name, trigger=trigger, version=revision.version)
     changed(pod.pk, deployment.pk)
     workers.wake(workers.RUN, deployment.pk)
     return deployment
@@ -112,6 +114,7 @@ def cancel(*, deployment: Deployment, by: User | None) -> None:
     Raises Conflict("too_late_to_cancel") once traffic has moved or it has ended.
     """
     now = timezone.now()
+    trail.note("deployment.cancel", by=by, about=deployment, name=deployment.pod.name)
     if deployment.state == "waiting":
         Deployment.objects.filter(pk=deployment.pk).update(cancelled_by=by, cancel_at=now)
         if _end_waiting(deployment, ""):
@@ -131,6 +134,7 @@ def delete_pod(*, pod: Pod, confirmation: str, by: User | None) -> None:
         raise Invalid([Detail("confirmation", f"Type the pod's name, {pod.name}, to delete it and its data.")])
     pod = _locked(pod)
     Pod.objects.filter(pk=pod.pk, deleting_at=None).update(deleting_at=timezone.now())
+    trail.note("pod.delete", by=by, about=pod)
     for deployment in pod.deployments.filter(state__in=OPEN_STATES):
         if deployment.state != "waiting" or not _end_waiting(deployment, "The pod was deleted."):
             Deployment.objects.filter(pk=deployment.pk).update(cancel_at=timezone.now(), cancelled_by=by)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from apps import edge
+from apps.audit import trail
 from apps.certificates import actions, following, issuing, news
 from apps.certificates.models import Certificate
 from apps.core.errors import PlatformError
@@ -81,27 +82,36 @@ def _tell_news() -> None:
 def request(*, certificate: Certificate, by: User, by_hand: bool = False) -> None:
     """See apps.certificates.actions; the others below too. A worker begins at once."""
     actions.request(certificate=certificate, by=by, by_hand=by_hand)
+    _note("certificate.request", certificate, by)
     _told(certificate, f"A certificate of {certificate.host} was asked for.", by=by)
     wake.wake(wake.CERTIFY, certificate.pk)
 
 
 def confirm(*, certificate: Certificate, count: int, by: User) -> None:
     actions.confirm(certificate=certificate, count=count, by=by)
+    _note("certificate.confirm", certificate, by)
     _tell(certificate.hostname.pod_id if certificate.hostname else None)
 
 
 def upload(*, certificate: Certificate, chain: str, key: str, by: User) -> None:
     """It is served from the edge's next look on: within seconds."""
     actions.upload(certificate=certificate, chain=chain, key=key, by=by)
+    _note("certificate.upload", certificate, by)
     _told(certificate, f"A certificate of {certificate.host} was uploaded.", by=by)
     wake.wake(wake.RECONCILE)
 
 
 def take_away(*, certificate: Certificate, by: User) -> None:
     actions.take_away(certificate=certificate, by=by)
+    _note("certificate.take_away", certificate, by)
     _told(certificate, f"The uploaded certificate of {certificate.host} was taken away.", by=by)
     wake.wake(wake.RECONCILE)
     wake.wake(wake.CERTIFY, certificate.pk)
+
+
+def _note(verb: str, certificate: Certificate, by: User) -> None:
+    name = certificate.hostname
+    trail.note(verb, by=by, about=name.pod if name else certificate, name=certificate.host)
 
 
 def _told(certificate: Certificate, words: str, *, level: str = "info", by: User | None = None) -> None:

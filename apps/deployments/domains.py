@@ -12,6 +12,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from apps.accounts.models import User
+from apps.audit import trail
 from apps.core.errors import NotFound
 from apps.deployments import announcing, wake
 from apps.deployments.duties import duty
@@ -100,7 +102,7 @@ def release(pod: Pod) -> None:
 
 
 @transaction.atomic
-def ask(*, pod: Pod, host: str) -> None:
+def ask(*, pod: Pod, host: str, by: User | None = None) -> None:
     """Have a domain of `pod` looked up soon; nothing more for one that was, seconds ago. Raises NotFound."""
     row = pod.hosts.filter(custom=True, host=host).first()
     if row is None:
@@ -108,5 +110,6 @@ def ask(*, pod: Pod, host: str) -> None:
     now = timezone.now()
     long_ago = Q(checked_at=None) | Q(checked_at__lt=now - EARLIEST)
     if HostName.objects.filter(long_ago, pk=row.pk).update(check_at=now):
+        trail.note("domain.check", by=by, about=pod, name=host)
         wake.wake(wake.CHECK_DOMAIN, str(row.pk))
         changed(pod.pk)

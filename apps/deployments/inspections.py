@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from apps.audit import trail
 from apps.builds import inspecting
 from apps.builds.actions import has_source
 from apps.builds.models import INSPECTION_MOVES, OPEN_INSPECTIONS, Inspection
@@ -56,6 +57,7 @@ def inspect(*, pod: Pod, app: str, by: User | None, again: bool = False) -> Insp
     made = Inspection.objects.create(pod=pod, deadline=now + DEADLINE, **inspecting.fields(resource))
     for old in pod.inspections.exclude(state__in=OPEN_INSPECTIONS).order_by("-id")[KEPT:]:
         old.delete()
+    trail.note("inspection.make", by=by, about=pod, part=app)
     log.info("inspection_asked", inspection=made.pk, pod=pod.pk, app=app, by=by.pk if by else None)
     changed(pod.pk)
     workers.wake(workers.INSPECT, made.pk)

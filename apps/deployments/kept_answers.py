@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import F
 
 from apps.accounts.models import User
+from apps.audit import trail
 from apps.core.errors import Conflict
 from apps.deployments import wake
 from apps.deployments.events import changed
@@ -32,6 +33,7 @@ def forget(*, pod: Pod, by: User | None) -> None:
     Pod.objects.filter(pk=pod.pk).update(cache_generation=F("cache_generation") + 1)
     rows = [AppEvent(pod=pod, app=name, kind="cache", words=WORDS, actor=by) for name in sorted(names)]
     AppEvent.objects.bulk_create(rows)
+    trail.note("cache.forget", by=by, about=pod)
     log.info("kept_answers_forgotten", pod=pod.pk, by=by.pk if by else None)
     changed(pod.pk)
     wake.wake(wake.RECONCILE)

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from apps.audit import trail
 from apps.core.errors import Conflict, NotFound
 from apps.deployments import announcing, feed
 from apps.deployments import wake as workers
@@ -57,6 +58,7 @@ def restart(*, pod: Pod, app: str, by: User | None) -> None:
     _tell(control, "restarted", "Restart", by)
 
 
+NOTED = {"stopped": "app.stop", "started": "app.start", "restarted": "app.restart"}
 ACTIONS: dict[str, Callable[..., None]] = {"stop": stop, "start": start, "restart": restart}
 
 
@@ -165,4 +167,7 @@ def _after(control: AppControl) -> None:
 
 
 def _tell(control: AppControl, kind: str, words: str, by: User | None) -> None:
+    """What a person, or the platform in a person's place, asked for is in the audit log as well."""
+    if kind in NOTED:
+        trail.note(NOTED[kind], by=by, about=control, name=control.pod.name, part=control.app)
     AppEvent.objects.create(pod_id=control.pod_id, app=control.app, kind=kind, words=words[:300], actor=by)

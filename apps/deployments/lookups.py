@@ -16,6 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from apps import sources
+from apps.audit import trail
 from apps.builds.actions import has_source
 from apps.connections.access import access
 from apps.core import room
@@ -55,6 +56,7 @@ def deploy_latest(*, pod: Pod, app: str, by: User | None) -> Lookup:
     made = Lookup.objects.create(
         pod=pod, app=app, repo=repo, branch=branch, actor=by, deadline=timezone.now() + DEADLINE
     )  # fmt: skip
+    trail.note("deployment.latest", by=by, about=made, name=pod.name, part=app)
     for old in pod.lookups.exclude(state="asking").order_by("-id")[KEPT:]:
         old.delete()
     changed(pod.pk)

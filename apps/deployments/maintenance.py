@@ -11,6 +11,7 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from apps import artifacts
+from apps.audit.models import AuditEntry
 from apps.builds.caching import sweep, tending
 from apps.builds.image import pruning
 from apps.builds.models import Artifact, Build
@@ -27,7 +28,7 @@ HOUR = 3600.0
 
 
 def maintain() -> None:
-    """Old log lines, figures, events, sessions, artifacts and images of revisions past the kept ones, idle caches."""
+    """Old log lines, figures, events, sessions and entries of the audit log; artifacts and images that nobody needs."""
     with duty("maintain") as lease:
         if lease is None:
             return
@@ -35,6 +36,7 @@ def maintain() -> None:
         metrics.apply(Pod.objects.values("pk"))
         feed.forget()
         _requests()
+        AuditEntry.objects.prune(settings.BRAINPOD.audit_days)
         Session.objects.filter(expire_date__lt=timezone.now()).delete()
         _artifacts()
 

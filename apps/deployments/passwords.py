@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from apps.audit import trail
 from apps.core.errors import NotFound
 from apps.deployments import databases
 from apps.deployments.actions import revision_under_way, start
@@ -26,7 +27,9 @@ def reveal(*, pod: Pod, name: str, by: User | None) -> Access:
     live = _live(pod, name)
     spec = databases_of(live.snapshot())[name]
     found = databases.credentials(live, name, spec.credentials)
-    _tell(pod, name, "Its password was shown", by)
+    with transaction.atomic():
+        trail.note("database.password", by=by, about=pod, part=name)
+        _tell(pod, name, "Its password was shown", by)
     return access(moving.engine_of(live), pod.pk, name, spec, found.password)
 
 
@@ -41,6 +44,7 @@ def rotate(*, pod: Pod, name: str, by: User | None) -> Deployment:
     with transaction.atomic():
         base = revision_under_way(Pod.objects.select_for_update().get(pk=pod.pk))
         revision = actions.give_credentials(pod=pod, name=name, version=version, by=by, base=base)
+        trail.note("database.rotate", by=by, about=pod, part=name)
         _tell(pod, name, "New passwords are being deployed", by)
         return start(pod=pod, revision=revision, trigger=Trigger.MANUAL, by=by)
 

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from apps import sql
+from apps.audit import trail
 from apps.core.errors import Detail, Invalid
 from apps.flatrun.asked import SQL, names, number, text, where
 from apps.flatrun.door import Request, endpoint
@@ -23,6 +24,7 @@ def _asked(request: Request, what: Callable[[Server], Any]) -> Any:
     at = where(request.sent)
     with sql.open(at) as server:
         said = what(server)
+    trail.note("database.use", by=request.user, name=at.host, did=request.path, as_user=at.username)
     log.info("flatrun_database", path=request.path, host=at.host, as_user=at.username, by=request.user.pk)
     return said
 

@@ -9,6 +9,7 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from apps.audit import trail
 from apps.core.errors import Conflict, NotFound
 from apps.hooks import keys
 from apps.hooks.models import Webhook
@@ -33,6 +34,7 @@ def make_webhook(*, pod: Pod, by: User) -> Webhook:
     try:
         with transaction.atomic():
             made = Webhook.objects.create(pod=pod, version=version)
+            trail.note("webhook.make", by=by, about=pod)
     except IntegrityError:
         return Webhook.objects.get(pod=pod)
     log.info("webhook_made", pod=pod.pk, by=by.pk)
@@ -44,6 +46,7 @@ def read_key(*, pod: Pod, by: User) -> str:
     a key shown only once ends up in a note beside the keyboard. Every reading is logged.
     """
     row = _webhook(pod)
+    trail.note("webhook.secret", by=by, about=pod)
     log.info("webhook_key_shown", pod=pod.pk, by=by.pk)
     return store().read(keys.path_of(pod.pk), row.version)[keys.NEW]
 
@@ -58,9 +61,12 @@ def rotate_key(*, pod: Pod, by: User) -> Webhook:
     present = store().read(keys.path_of(pod.pk), row.version)[keys.NEW]
     version = store().write(keys.path_of(pod.pk), {keys.NEW: keys.make(), keys.OLD: present})
     now = timezone.now()
-    won = Webhook.objects.filter(pk=row.pk, version=row.version).update(
-        version=version, rotated_at=now, old_until=now + OVERLAP
-    )
+    with transaction.atomic():
+        won = Webhook.objects.filter(pk=row.pk, version=row.version).update(
+            version=version, rotated_at=now, old_until=now + OVERLAP
+        )
+        if won:
+            trail.note("webhook.rotate", by=by, about=pod)
     if not won:
         raise Conflict("webhook_changed", "Somebody else has just made a new secret.", "Reload the page to see it.")
     log.info("webhook_key_rotated", pod=pod.pk, by=by.pk)
@@ -68,10 +74,12 @@ def rotate_key(*, pod: Pod, by: User) -> Webhook:
     return row
 
 
+@transaction.atomic
 def end_old_key(*, pod: Pod, by: User) -> Webhook:
     """The key that was replaced counts no longer, from now on."""
     row = _webhook(pod)
     Webhook.objects.filter(pk=row.pk, version=row.version).update(old_until=None)
+    trail.note("webhook.end_old", by=by, about=pod)
     log.info("webhook_old_key_ended", pod=pod.pk, by=by.pk)
     row.refresh_from_db()
     return row

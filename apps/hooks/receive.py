@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.accounts.models import User
+from apps.audit import trail
 from apps.core.errors import Conflict, UserError
 from apps.deployments import actions as deployments
 from apps.deployments.models import Deployment, Trigger
@@ -208,6 +209,8 @@ def _keep(pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict
         event=events.kept(event),
         again_by=by,
     )
+    if by:
+        trail.note("webhook.redeliver", by=by, about=pod, provider=provider, verdict=verdict.words)
     _forget(Receipt.objects.filter(pod=pod).exclude(outcome=Outcome.UNSIGNED), KEPT)
 
 

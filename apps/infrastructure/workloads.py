@@ -7,9 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import structlog
+from django.db import transaction
 from django.db.models import QuerySet
 
 from apps import engines
+from apps.audit import trail
 from apps.core.errors import PlatformError, Unavailable, UserError
 from apps.core.ids import new_id
 from apps.core.programs import numbers
@@ -126,7 +128,10 @@ def place(service: Service) -> Place:
 
 
 def tell(service: Service, kind: str, words: str, by: object = None) -> None:
-    ServiceEvent.objects.create(service=service.name, kind=kind, words=words, actor=by)  # type: ignore[misc]
+    with transaction.atomic():
+        ServiceEvent.objects.create(service=service.name, kind=kind, words=words, actor=by)  # type: ignore[misc]
+        if by is not None:
+            trail.note("service.change", by=by, about=service, did=words)
 
 
 def managed() -> QuerySet[Service]:

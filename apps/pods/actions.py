@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from apps import engines
+from apps.audit import trail
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
 from apps.pods import hosts, kinds, moving, revisions
 from apps.pods.databases import forget_unused, make_credentials
@@ -43,12 +44,15 @@ def create_pod(*, team: Team, name: str, by: User | None) -> Pod:
     except IntegrityError:
         raise Conflict("name_taken", f"There is a pod called {name} already.", "Choose another name.") from None
     hosts.reserve(pod)
+    trail.note("pod.make", by=by, about=pod)
     return pod
 
 
-def move_pod(*, pod: Pod, region: str) -> None:
+@transaction.atomic
+def move_pod(*, pod: Pod, region: str, by: User | None) -> None:
     """Have the pod built in `region` from now on."""
     Pod.objects.filter(pk=pod.pk).update(region=region)
+    trail.note("pod.region", by=by, about=pod, region=region)
 
 
 @transaction.atomic
@@ -69,6 +73,7 @@ def choose_engine(*, pod: Pod, engine: str, by: User | None) -> Revision:
     row = draft(pod=pod, by=by)
     row.engine = engine
     row.save(update_fields=["engine", "changed_at"])
+    trail.note("draft.engine", by=by, about=pod, engine=engine)
     return row
 
 
@@ -114,6 +119,7 @@ def save_resource(
             revision=row, name=name, defaults={"spec": normal}, create_defaults={"kind": kind, "spec": normal}
         )
         row.save(update_fields=["changed_at"])
+        trail.note("draft.change", by=by, about=row.pod, part=name, kind=kind, new=create)
         if kind == "Route":
             claims.claim(row.pod, dict.fromkeys(normal["domains"], name))
             claims.release_unused(row.pod)
@@ -224,6 +230,7 @@ def delete_resource(*, pod: Pod, name: str, by: User | None, seen: str | None = 
     if current is None:
         raise NotFound(f"resource {name}")
     check_current(current, name=name, kind=current.kind, create=False, seen=seen)
+    trail.note("draft.remove", by=by, about=row.pod, part=name, kind=current.kind)
     current.delete()
     forget_unused(row.pod, {name: current})
     row.save(update_fields=["changed_at"])
@@ -239,6 +246,7 @@ def discard_draft(*, pod: Pod, by: User | None) -> bool:
     if row is None:
         return False
     gone = row.snapshot()
+    trail.note("draft.discard", by=by, about=pod)
     row.delete()
     forget_unused(pod, gone)
     hosts.release_unused(pod)
@@ -307,6 +315,7 @@ def _pin(row: Revision, commits: Mapping[str, str], only: Mapping[str, Any] | No
 def copy_revision(*, revision: Revision, by: User | None, replace: bool = False) -> Revision:
     """Start the draft from an earlier revision. Raises Conflict("draft_exists") unless it may `replace` one."""
     pod = revisions.lock(revision.pod)
+    trail.note("draft.copy", by=by, about=pod, version=revision.version)
     row = pod.draft
     if row is None:
         row = revisions.open_draft(pod, by, revision)

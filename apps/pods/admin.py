@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import ReadOnly
-from apps.pods.models import AppKey, DomainProof, HostName, Pod, Resource, Revision, RoutePassword
+from apps.pods.models import AppKey, DomainProof, HostName, Pod, PodRole, Resource, Revision, RoutePassword
 
 
 class HostNameInline(ReadOnly, admin.TabularInline):
@@ -28,6 +28,14 @@ class PodAdmin(ReadOnly, admin.ModelAdmin):
     exclude = ("webhook_path",)
     readonly_fields = ("deleting_at",)
     inlines = (HostNameInline,)
+
+
+@admin.register(PodRole)
+class PodRoleAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("membership", "pod", "role")
+    list_filter = ("role",)
+    search_fields = ("membership__user__email", "pod__name")
+    list_select_related = ("membership__user", "membership__team", "pod")
 
 
 @admin.register(Revision)

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from apps.accounts.models import Team
+from apps.accounts.models import Membership, Team
+from apps.accounts.roles import Role
 from apps.core.ids import new_id
 
 if TYPE_CHECKING:
@@ -55,6 +56,20 @@ class Pod(models.Model):
     def draft(self) -> Revision | None:
         """The draft the team shares, if anybody changed something since the last deploy."""
         return self.revisions.filter(sealed_at=None).first()
+
+
+class PodRole(models.Model):
+    """What a member may in one pod, instead of what they may in the team. Read by apps/accounts/gate.py alone."""
+
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="pod_roles")
+    pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="roles")
+    role = models.CharField(max_length=9, choices=Role.choices)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("membership", "pod"), name="one_role_per_pod"),)
+
+    def __str__(self) -> str:
+        return f"{self.membership.user} is {self.role} in {self.pod}"
 
 
 class Revision(models.Model):

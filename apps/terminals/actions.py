@@ -6,12 +6,14 @@ import datetime
 from typing import Any
 
 import structlog
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts import gate
 from apps.accounts.models import User
 from apps.accounts.roles import Role
+from apps.audit import trail
 from apps.core.errors import NotFound, PlatformError, UserError
 from apps.deployments.models import Workload
 from apps.pods.models import Pod
@@ -29,7 +31,7 @@ def may_enter(*, by: User, pod: str, workload: str) -> Workload:
     found = Pod.objects.visible_to(by).filter(name=pod, deleting_at=None).select_related("team").first()
     if found is None:
         raise NotFound("such pod")
-    gate.access(by, found.team, NEEDS)
+    gate.pod_access(by, found, NEEDS)
     instance = found.workloads.filter(pk=workload, stopped_at=None).select_related("pod__team").first()
     if instance is None or not instance.handle:
         raise NotFound("such running instance in this pod")
@@ -41,10 +43,14 @@ def open_session(*, by: User, pod: str, workload: str, address: str) -> tuple[Te
     instance = may_enter(by=by, pod=pod, workload=workload)
     if TerminalSession.objects.filter(user=by, ended_at=None).count() >= MOST:
         raise UserError("terminals_many", f"You have {MOST} terminals open.", "Close one of them first.", status=429)
-    session = TerminalSession.objects.create(
-        team=instance.pod.team, user=by, person=by.email, pod=instance.pod, pod_name=instance.pod.name,
-        app=instance.app, instance=str(instance), workload=instance.pk, address=address,
-    )  # fmt: skip
+    with transaction.atomic():
+        session = TerminalSession.objects.create(
+            team=instance.pod.team, user=by, person=by.email, pod=instance.pod, pod_name=instance.pod.name,
+            app=instance.app, instance=str(instance), workload=instance.pk, address=address,
+        )  # fmt: skip
+        trail.note(
+            "terminal.open", by=by, about=session, name=pod, part=instance.app, instance=str(instance), address=address
+        )
     log.info("terminal_opened", session=session.pk, person=by.email, pod=pod, instance=str(instance), address=address)
     return session, instance
 
@@ -56,7 +62,9 @@ def ask_to_end(*, session: TerminalSession, by: User) -> None:
     """
     if session.user_id != by.pk and not by.is_superuser:
         gate.access(by, session.team, Role.ADMIN)
-    TerminalSession.objects.filter(pk=session.pk, ended_at=None).update(end_asked_at=timezone.now(), ended_by=by)
+    with transaction.atomic():
+        TerminalSession.objects.filter(pk=session.pk, ended_at=None).update(end_asked_at=timezone.now(), ended_by=by)
+        trail.note("terminal.end", by=by, about=session, name=session.pod_name, part=session.app)
 
 
 def finish(session_id: str, ending: str, *, exit_code: int | None = None, note: str = "") -> None:

@@ -155,7 +155,7 @@ def _token(path: str) -> str:
 
 
 PLAIN = """
-home search gallery healthz readyz operators-login sign-in sign-out
+audit team-audit home search gallery healthz readyz operators-login sign-in sign-out
 account account-name account-password account-theme account-tokens service-practices
 teams team team-name team-usage team-invitations
 pods pod-new pod pod-bar pod-settings pod-region pod-engine pod-deletion
@@ -215,6 +215,8 @@ ROWS: dict[str, Row] = (
         "disk-snapshot-deletion": Row(lambda world: {"name": "data", "snapshot": _snapshot(world)}),
         "terminal": Row(lambda world: {"name": "web"}),
         "terminal-ending": Row(lambda world: {"session": _terminal(world)}),
+        "audit-file": Row(lambda world: {"kind": "csv"}),
+        "team-audit-file": Row(lambda world: {"kind": "jsonl"}),
         "account-token": Row(lambda world: {"pk": 10**9}),
         "service-new": Row(lambda world: {"how": "external"}),
         "service": Row(lambda world: {"name": _service()}),
@@ -225,6 +227,7 @@ ROWS: dict[str, Row] = (
         "account-session": Row(lambda world: {"pk": 10**9}),
         "webhook-redelivery": Row(lambda world: {"pk": 10**9}),
         "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
+        "member-pods": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
         "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
     }
 )

@@ -22,6 +22,7 @@ from django.utils import timezone
 from apps.accounts.links import signin_link
 from apps.accounts.models import ApiToken, Invitation, SignIn, SignInLink, Team, User
 from apps.accounts.roles import Role
+from apps.audit import trail
 from apps.backups.models import Backup, BackupKey, BackupPlan, Restore
 from apps.builds.models import Artifact, BuildCache, Builder, BuildRun, PushedImage, Runtime
 from apps.cdn.models import CloudflareZone
@@ -55,6 +56,7 @@ def plant() -> None:
     team = make_team("planted")
     owner = join(team, make_user("owner"), Role.OWNER)
     signin_link(owner)
+    trail.note("team.make", by=owner, about=team)
     Invitation.issue(lasts=datetime.timedelta(days=1), team=team, email="x@example.com", role=Role.VIEWER)
     ApiToken.objects.create(
         user=owner, name="deploys", scope="operator", digest=f"{PLANTED}{owner.pk}", start="bp_abcde"
@@ -73,6 +75,7 @@ def plant() -> None:
     message = Message.objects.create(pk=Message.new_id(), team=team, pod=pod, event="test", body="{}")
     Delivery.objects.create(message=message, endpoint=endpoint)
     pod.hosts.create(host=f"{pod.name}.example.com", route="site")
+    pod.roles.create(membership=team.memberships.get(), role="viewer")
     DomainProof.objects.create(team=team, host=f"{new_id()}.example.org", zone="example.org")
     revision = pod.revisions.create(version=1, sealed_at=timezone.now(), summary="first", author=owner)
     revision.resources.create(kind="Config", name="settings", spec={"secrets": {"TOKEN": 1}})

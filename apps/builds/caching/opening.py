@@ -9,11 +9,13 @@ from pathlib import Path
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.timesince import timesince
 
 from apps.accounts.models import User
+from apps.audit import trail
 from apps.builds import caching
 from apps.builds.caching import tending
 from apps.builds.caching.cache import Cache, Shelf
@@ -56,7 +58,9 @@ def opened(build: Build, *, on: bool, scratch: Path, write: Callable[[str], None
 
 def clear(*, pod: Pod, app: str, by: User | None) -> None:
     """From now on every build of `app` begins with nothing. A build under way keeps what it has, for itself."""
-    _clear(pod, app)
+    with transaction.atomic():
+        _clear(pod, app)
+        trail.note("cache.clear", by=by, about=pod, part=app)
     log.info("cache_cleared", pod=pod.pk, app=app, by=by.pk if by else None)
 
 

@@ -19,6 +19,7 @@ from django.utils.crypto import salted_hmac
 from apps.accounts import gate
 from apps.accounts.models import Team
 from apps.accounts.roles import Role
+from apps.audit import trail
 from apps.connections import actions, secrets
 from apps.connections.models import Connection, Grant, Handshake, Kind, OAuthApplication, Provider
 from apps.connections.oauth import protocol, renewing
@@ -127,6 +128,7 @@ def _again(shake: Handshake, tokens: Tokens, account: str) -> Connection:
             path=path, version=version, rotated_at=timezone.now(), last_error="", check_result="", checked_at=None
         )
         if won:
+            trail.note("connection.sign_in", by=shake.user, about=connection, host=connection.host)
             Grant.objects.filter(connection=connection).update(
                 account=account, application=shake.application, renew_at=renewing.renewal(tokens.lasts)
             )

@@ -10,6 +10,7 @@ from apps.accounts.labels import LONGEST_PASSWORD, check_email, check_label, che
 from apps.accounts.models import User
 from apps.accounts.roles import Role
 from apps.dashboard.forms import checked
+from apps.pods.roles import OFFERED
 
 
 def _password(label: str, *, new: bool, hint: str = "") -> forms.CharField:
@@ -87,6 +88,16 @@ class RoleForm(forms.Form):
 
     def clean_role(self) -> Role:
         return Role(self.cleaned_data["role"])
+
+
+class PodRoleForm(forms.Form):
+    """`pod`: its name; an empty role is that of the team."""
+
+    pod = forms.CharField(max_length=40)
+    role = forms.ChoiceField(label="Role", choices=[(role.value, role.label) for role in OFFERED], required=False)
+
+    def clean_role(self) -> Role | None:
+        return Role(self.cleaned_data["role"]) if self.cleaned_data["role"] else None
 
 
 class InviteForm(RoleForm):

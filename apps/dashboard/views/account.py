@@ -78,6 +78,6 @@ def account_session(request: Request, pk: int) -> HttpResponse:
     sign_in = request.user.sign_ins.filter(pk=pk).first()
     if sign_in is None:
         raise NotFound("such session")
-    sign_in.end()
+    actions.end_session(sign_in=sign_in, by=request.user)
     messages.success(request, "That browser is signed out.")
     return redirect("account")

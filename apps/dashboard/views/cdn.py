@@ -9,8 +9,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.roles import Role
 from apps.cdn import actions
-from apps.cdn.models import CloudflareZone
-from apps.core.errors import NotFound
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.cdn import CloudflareForm
@@ -39,8 +37,7 @@ def cloudflare(request: Request, pod: Pod) -> HttpResponse:
 @pod_page(needs=Role.DEVELOPER)
 @require_POST
 def purge(request: Request, pod: Pod) -> HttpResponse:
-    if not CloudflareZone.objects.filter(pod=pod).exists():
-        raise NotFound("zone of this pod")
+    actions.ask_to_purge(pod=pod, by=request.user)
     wake.wake(wake.PURGE, pod.pk)
     messages.success(request, "Cloudflare is being asked to forget what it keeps of this pod.")
     return redirect("pod-settings", pod=pod.name)

@@ -58,7 +58,7 @@ def route_domain(request: Request, pod: Pod, name: str, host: str) -> HttpRespon
 def domain_checks(request: Request, pod: Pod, name: str, host: str) -> HttpResponse:
     """Asks for a look at the DNS, which a worker takes; the page hears of it."""
     route = _route(pod, name)
-    domains.ask(pod=pod, host=host)
+    domains.ask(pod=pod, host=host, by=request.user)
     context = {
         "pod": pod,
         "resource": route,

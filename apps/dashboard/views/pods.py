@@ -110,7 +110,7 @@ def pod_region(request: Request, pod: Pod) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, "Region: choose one of those that have a builder.")
         return redirect("pod-settings", pod=pod.name)
-    actions.move_pod(pod=pod, region=form.cleaned_data["region"])
+    actions.move_pod(pod=pod, region=form.cleaned_data["region"], by=request.user)
     messages.success(request, f"{pod.name} is built in {form.cleaned_data['region']} from now on.")
     return redirect("pod-settings", pod=pod.name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -15,9 +16,10 @@ from apps.accounts.roles import Role
 from apps.core.errors import NotFound
 from apps.dashboard.access import Request, public, signed_in, team_page
 from apps.dashboard.forms import errors_into
-from apps.dashboard.forms.people import InviteForm, NewPasswordForm, RoleForm, TeamForm
+from apps.dashboard.forms.people import InviteForm, NewPasswordForm, PodRoleForm, RoleForm, TeamForm
 from apps.dashboard.render import render
 from apps.dashboard.views.session import enter
+from apps.pods.roles import OFFERED, give_role
 
 
 @signed_in
@@ -35,7 +37,8 @@ def teams(request: Request) -> HttpResponse:
 
 
 def _page(request: Request, team: Team, *, status: int = 200, **given: object) -> HttpResponse:
-    members = sorted(team.memberships.select_related("user"), key=lambda m: (-Role(m.role).rank, m.user.name))
+    found = team.memberships.select_related("user").annotate(elsewhere=Count("pod_roles"))
+    members = sorted(found, key=lambda m: (-Role(m.role).rank, m.user.name))
     context = {
         "team": team,
         "members": members,
@@ -105,6 +108,33 @@ def team_member(request: Request, team: Team, pk: int) -> HttpResponse:
     actions.change_role(membership=membership, role=form.cleaned_data["role"], by=request.user)
     messages.success(request, f"{membership.user.name} is now {membership.get_role_display().lower()}.")
     return redirect("team", team=team.slug)
+
+
+@team_page(needs=Role.ADMIN)
+@require_http_methods(["GET", "HEAD", "POST"])
+def member_pods(request: Request, team: Team, pk: int) -> HttpResponse:
+    """What a member may in each pod; posting changes it for one (`pod`, `role`; empty: as in the team)."""
+    membership = team.memberships.select_related("user", "team").filter(pk=pk).first()
+    if membership is None:
+        raise NotFound("such member")
+    form = PodRoleForm(request.POST) if request.method == "POST" else None
+    if form is not None and form.is_valid():
+        pod = team.pods.filter(name=form.cleaned_data["pod"]).first()
+        if pod is None:
+            raise NotFound("such pod in this team")
+        give_role(membership=membership, pod=pod, role=form.cleaned_data["role"], by=request.user)
+        messages.success(request, f"The role of {membership.user.name} in {pod.name} was changed.")
+        return redirect("member-pods", team=team.slug, pk=pk)
+    given = dict(membership.pod_roles.values_list("pod_id", "role"))
+    context = {
+        "team": team,
+        "member": membership,
+        "rows": [(pod, given.get(pod.pk, "")) for pod in team.pods.filter(deleting_at=None)],
+        "everywhere": Role(membership.role) >= Role.ADMIN,
+        "offered": [role for role in OFFERED if role < Role.ADMIN or request.access.may(Role.OWNER)],
+        "refused": form is not None,
+    }
+    return render(request, "teams/member_pods.html", context, status=422 if form else 200)
 
 
 def _remove(request: Request, membership: Membership) -> HttpResponse:

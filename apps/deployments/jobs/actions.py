@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.utils import timezone
 
+from apps.audit import trail
 from apps.core.errors import Conflict, NotFound
 from apps.core.states import move
 from apps.deployments import wake
@@ -42,6 +43,7 @@ def run_now(*, pod: Pod, app: str, job: str, by: User | None) -> JobRun:
         pod=pod, revision_id=pod.live_id, app=app, job=job, trigger=RunTrigger.MANUAL, actor=by,
         begin_by=timezone.now() + ASKED,
     )  # fmt: skip
+    trail.note("job.run", by=by, about=run, name=pod.name, part=f"{app}/{job}")
     changed(pod.pk)
     wake.wake(wake.RUN_JOB, run.pk)
     return run
@@ -55,4 +57,5 @@ def cancel_run(*, run: JobRun, by: User | None) -> None:
     waiting = move(run, "cancelled", table=RUN_MOVES, where={"state": "waiting"}, finished_at=now, **who)
     if not waiting and not JobRun.objects.filter(pk=run.pk, state="running").update(**who):
         raise Conflict("job_run_over", "This run is over already.", "Reload the page to see how it ended.")
+    trail.note("job.cancel", by=by, about=run, name=run.pod.name, part=f"{run.app}/{run.job}")
     changed(run.pod_id)

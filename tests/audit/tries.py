@@ -1,0 +1,248 @@
+"""For every route that changes something, a request that does it, and the verb it is written down with.
+
+A route and method in neither TRIES nor ELSEWHERE fails test_routes.py: whoever adds one says here how it is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from apps.accounts import tokens
+from apps.accounts.models import Invitation, SignIn, User
+from apps.backups.models import Backup
+from apps.cdn.models import CloudflareZone
+from apps.certificates.models import Certificate
+from apps.deployments.models import Deployment
+from apps.disks.models import Snapshot
+from apps.hooks import actions as hooks
+from apps.pods import actions as pods
+from apps.pods.keys import make_key
+from tests.dashboard.access_matrix import World
+from tests.people import PASSWORD, make_user
+
+NEW = "another-horse-7-battery"
+Data = dict[str, Any] | Callable[[World], dict[str, Any]]
+
+
+def owner(world: World) -> User:
+    found = world.people["owner"]
+    assert found is not None
+    return found
+
+
+@dataclass(frozen=True)
+class Try:
+    """`words`: what the address needs beyond the matrix's, made afresh; `after`: what has to be so before."""
+
+    verb: str
+    data: Data = field(default_factory=dict)
+    words: Callable[[World], dict[str, Any]] | None = None
+    before: Callable[[World], Any] | None = None
+    who: str = "owner"
+
+
+def _draft(world: World) -> None:
+    pods.draft(pod=world.pod, by=None)
+
+
+def _webhook(world: World) -> None:
+    hooks.make_webhook(pod=world.pod, by=owner(world))
+
+
+def _rotated(world: World) -> None:
+    _webhook(world)
+    hooks.rotate_key(pod=world.pod, by=owner(world))
+
+
+def _receipt(world: World) -> dict[str, Any]:
+    event = {"ping": {"repository_urls": []}}
+    return {"pk": world.pod.receipts.create(provider="github", outcome="nothing", verdict="x", event=event).pk}
+
+
+def _zone(world: World) -> None:
+    CloudflareZone.objects.create(pod=world.pod, zone="0" * 32, version=1, set_by=owner(world))
+
+
+def _backup(world: World) -> None:
+    """A finished one of a database that is live."""
+    assert world.pod.live is not None
+    world.pod.live.resources.create(kind="PostgresDB", name="db", spec={"version": "18", "disk": "data"})
+    Backup.objects.filter(pk=world.words["backup"]).update(state="completed")
+
+
+def _planned(world: World) -> None:
+    world.pod.backup_plans.create(name="db", schedule="@daily", next_at=timezone.now())
+
+
+def _open_deployment(world: World) -> None:
+    Deployment.objects.filter(pk=world.words["deployment"]).update(state="pending")
+
+
+def _no_lookups(world: World) -> None:
+    world.pod.lookups.all().delete()
+
+
+def _caching_route(world: World) -> None:
+    assert world.pod.live is not None
+    world.pod.live.resources.create(kind="Route", name="site", spec={"cache": True, "domains": [], "rules": []})
+
+
+def _route(world: World) -> None:
+    assert world.pod.live is not None
+    spec = {"rules": [{"path": "/", "app": "web"}], "domains": ["www.example.com"], "hostname": "x.localhost"}
+    world.pod.live.resources.create(kind="Route", name="site", spec=spec)
+
+
+def _domain(world: World) -> None:
+    _route(world)
+    world.pod.hosts.create(
+        host="www.example.com", custom=True, state="verified", verified_at=timezone.now(), route="site"
+    )
+
+
+def _issuing(world: World) -> dict[str, Any]:
+    host = f"d{world.team.pk}.example.com"
+    name = world.pod.hosts.create(host=host, custom=True, state="verified", verified_at=timezone.now(), route="site")
+    Certificate.objects.create(host=host, hostname=name, state="issuing", records=[{"name": "a", "value": "b"}])
+    return {"host": host}
+
+
+def _snapshot(world: World) -> dict[str, Any]:
+    return {"snapshot": Snapshot.objects.create(pod=world.pod, disk="data", state="ready").pk}
+
+
+def _key(world: World) -> dict[str, Any]:
+    return {"key": make_key(pod=world.pod, app="web", by=owner(world)).split("_")[1]}
+
+
+def _token(world: World) -> dict[str, Any]:
+    return {"pk": tokens.make(user=owner(world), name="mine", team=world.team)[0].pk}
+
+
+def _session(world: World) -> dict[str, Any]:
+    return {"pk": SignIn.objects.create(user=owner(world), session_key=f"other{world.team.pk}").pk}
+
+
+def _guest(world: World) -> dict[str, Any]:
+    """An invitation for the stranger, who is signed in."""
+    stranger = world.people["stranger"]
+    assert stranger is not None
+    lasts = timezone.timedelta(days=1)
+    _, made = Invitation.issue(lasts=lasts, team=world.team, email=stranger.email, role="viewer")
+    return {"token": made}
+
+
+def _failing_sign_in(world: World) -> dict[str, Any]:
+    return {"email": make_user("somebody").email, "password": "wrong-one-entirely"}
+
+
+SIGN_IN: dict[str, Any] = {"who": "anonymous"}
+TRIES: dict[str, Try] = {
+    "account-name post": Try("account.name", {"name": "Ada"}),
+    "account-password post": Try("account.password", {"current": PASSWORD, "new": NEW}),
+    "account-session delete": Try("session.end", words=_session),
+    "account-token delete": Try("token.revoke", words=_token),
+    "account-tokens post": Try("token.make", lambda world: {"name": "ci", "scope": f"team:{world.team.slug}"}),
+    "app-key delete": Try("app.key_end", words=lambda world: {"name": "web"} | _key(world)),
+    "app-keys post": Try("app.key_make"),
+    "app-lifecycle post": Try("app.stop", {"action": "stop"}, words=lambda world: {"name": "web"}),
+    "backup delete": Try("backup.delete"),
+    "backup-drills post": Try("backup.drill", before=_backup),
+    "backup-plan delete": Try("backup.plan_end", before=_planned),
+    "backup-plan post": Try("backup.plan", {"schedule": "@daily", "last": 3, "days": 0, "weeks": 0}, before=_backup),
+    "backup-restores post": Try("backup.restore", {"target": "db", "confirmation": "db"}, before=_backup),
+    "backups post": Try("backup.make", before=_backup),
+    "build-cache post": Try("cache.clear", words=lambda world: {"name": "web"}),
+    "build-plan post": Try("inspection.make", {"again": "1"}),
+    "cancellation post": Try("deployment.cancel", before=_open_deployment),
+    "certificate-confirmation post": Try("certificate.confirm", {"count": "1"}, words=_issuing),
+    "cloudflare delete": Try("cdn.disconnect", before=_zone),
+    "cloudflare post": Try("cdn.connect", {"zone": "a" * 32, "token": "t" * 40}),
+    "cloudflare-purges post": Try("cdn.purge", before=_zone),
+    "deployments post": Try("deployment.latest", {"latest": "web"}, before=_no_lookups),
+    "disk-snapshot-deletion post": Try("disk.use", words=_snapshot),
+    "disk-snapshots post": Try("disk.use", {"note": "before"}),
+    "domain-checks post": Try("domain.check", before=_domain, words=lambda world: {"name": "site"}),
+    "draft-discard post": Try("draft.discard", before=_draft),
+    "git-access-connection delete": Try("connection.remove"),
+    "git-access-connection post": Try("connection.rename", {"name": "theirs"}),
+    "git-access-new post": Try("connection.make", {"host": "github.com", "token": "x" * 40}),
+    "git-access-secret post": Try("connection.rotate", {"secret": "y" * 40}),
+    "invitation post": Try("invitation.accept", words=_guest, who="stranger"),
+    "job-run-cancellation post": Try("job.cancel"),
+    "job-runs post": Try("job.run"),
+    "kept-answers post": Try("cache.forget", before=_caching_route),
+    "member-pods post": Try("member.pod_role", lambda world: {"pod": world.pod.name, "role": "developer"}),
+    "pod-deletion post": Try("pod.delete", lambda world: {"confirmation": world.pod.name}),
+    "pod-engine post": Try("draft.engine", {"engine": ""}),
+    "pod-lifecycle post": Try("app.stop", {"action": "stop"}),
+    "pod-region post": Try("pod.region", {"region": "local"}),
+    "pods post": Try("pod.make", lambda world: {"team": world.team.slug, "name": f"new-{world.team.pk}"}),
+    "resource post": Try("draft.change"),
+    "resource-deletion post": Try("draft.remove"),
+    "resource-new post": Try("draft.change", {"name": "more"}),
+    "service-deletion post": Try("service.change", who="operator"),
+    "sign-in post": Try("signin.failed", _failing_sign_in, **SIGN_IN),
+    "sign-in-link post": Try("signin.passed", **SIGN_IN),
+    "sign-out post": Try("signin.out"),
+    "team-invitation delete": Try("invitation.withdraw"),
+    "team-invitations post": Try("invitation.make", {"email": "new@example.com", "role": "viewer"}),
+    "team-member delete": Try("member.remove"),
+    "team-member post": Try("member.role", {"role": "developer"}),
+    "team-name post": Try("team.rename", {"name": "Ours"}),
+    "teams post": Try("team.make", {"name": "Another"}),
+    "terminal-ending post": Try("terminal.end"),
+    "webhook post": Try("webhook.make"),
+    "webhook-redelivery post": Try("webhook.redeliver", before=_webhook, words=_receipt),
+    "webhook-rotation delete": Try("webhook.end_old", before=_rotated),
+    "webhook-rotation post": Try("webhook.rotate", before=_webhook),
+    "webhook-secret post": Try("webhook.secret", before=_webhook),
+}
+
+IN_THE_BOOK = "needs a server: every one of them is in apps/databases/book.py, see test_what_has_a_book_of_its_own"
+FILES = "needs a disk with files: every one of them is in apps/disks/audit.py, see test_what_has_a_book_of_its_own"
+SERVICES = "needs a server: apps.infrastructure.workloads.tell writes it down, see test_what_has_a_book_of_its_own"
+AS_RESOURCE = "puts a change into the draft by the action of `resource`"
+
+ELSEWHERE: dict[str, str] = {
+    "account-theme post": "how one's own pages look is no business of others",
+    "operators-login post": "answers nobody: operators sign in where everybody does",
+    "welcome post": "needs a platform without people: see test_the_first_user",
+    "backup-content post": "needs a backup's file: apps.backups.actions.downloaded, tests/backups",
+    "build-plan-remedy post": AS_RESOURCE,
+    "remedy post": AS_RESOURCE,
+    "watch-paths post": f"tests patterns, and then {AS_RESOURCE}",
+    "route-domain delete": AS_RESOURCE,
+    "route-domains post": AS_RESOURCE,
+    "certificate post": "needs a chain and its key: see test_certificates",
+    "certificate delete": "needs a chain and its key: see test_certificates",
+    "certificate-request post": "needs ACME switched on: see test_certificates",
+    "database-cancellation post": "ends a statement, whose entry says so",
+    "database-databases post": IN_THE_BOOK,
+    "database-export post": IN_THE_BOOK,
+    "database-key post": IN_THE_BOOK,
+    "database-password post": "needs a server: tests/databases",
+    "database-privileges post": IN_THE_BOOK,
+    "database-rotation post": "needs a server: tests/databases",
+    "database-row post": IN_THE_BOOK,
+    "database-saved post": IN_THE_BOOK,
+    "database-statement post": IN_THE_BOOK,
+    "database-user post": IN_THE_BOOK,
+    "disk-download post": FILES,
+    "disk-files post": FILES,
+    "disk-piece post": FILES,
+    "disk-text post": FILES,
+    "disk-uploads post": FILES,
+    "disk-restores post": FILES,
+    "git-access-check post": "asks a git host: tests/connections",
+    "git-access-reconnect post": "only leads to the git host; what comes back is written down",
+    "git-access-sign-in post": "only leads to the git host; what comes back is written down",
+    "service post": SERVICES,
+    "service-database post": SERVICES,
+    "service-lifecycle post": SERVICES,
+    "service-new post": SERVICES,
+}
