@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "apps.backups",
     "apps.flatrun",
     "apps.hooks",
+    "apps.pushes",
     "apps.dashboard",
 ]
 
