@@ -46,9 +46,9 @@ def hosted() -> Hosted:
     return Hosted(settings.BRAINPOD.state / "repositories")
 
 
-def remote(pod: Pod, app: str) -> str:
-    """The address to push to, for people."""
-    return f"{settings.BRAINPOD.public_address}/git/{pod.name}/{app}.git"
+def remote(pod: Pod, app: str = "") -> str:
+    """The address to push to, for people; without `app` that of a pod with one app, or none yet."""
+    return f"{settings.BRAINPOD.public_address}/git/{pod.name}{f'/{app}' if app else ''}.git"
 
 
 def pushed_to(resource: Resource, team: Team) -> bool:

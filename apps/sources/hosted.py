@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,15 @@ class Hosted:
     def list(self, team: str) -> list[str]:
         """The names of the team's repositories, sorted."""
         return sorted(p.name.removesuffix(".git") for p in (self.root / check_name(team, "team")).glob("*.git"))
+
+    def of_pods(self, *, untouched: float) -> list[tuple[str, str]]:
+        """(team, name) of those that are pushed to, and were not for so many seconds."""
+        found = []
+        for path in sorted(self.root.glob("[!.]*/[!.]*/[!.]*.git")):
+            newest = max(place.stat().st_mtime for place in (path, path / "objects", path / "refs" / "heads"))
+            if newest < time.time() - untouched:
+                found.append((path.parent.parent.name, f"{path.parent.name}/{path.name.removesuffix('.git')}"))
+        return found
 
     def create(self, team: str, name: str) -> Path:
         """A new empty repository with the default branch main. Raises Conflict("repository_exists")."""
