@@ -84,6 +84,14 @@ def take(found: Repository, place: Place, moves: list[Move], *, say: Say) -> Dep
     return Deploying(verdict.deployment, found.app) if verdict.deployment else None
 
 
+def protect(found: Repository, place: Place) -> None:
+    """Have git refuse to delete the branch that the app says: it does so with the default one."""
+    wanted = _branch_of(found)
+    git = door.hosted()
+    if wanted and git.default_branch(place.path) != wanted and git.tip(place.path, wanted):
+        git.set_default_branch(place.path, wanted)
+
+
 def _choose_default(found: Repository, place: Place, branches: list[Move]) -> None:
     """What is deployed where nobody said: main, else master, else the first that was pushed."""
     names = [move.branch for move in branches]

@@ -79,6 +79,10 @@ class Attendant:
         except DatabaseError:
             log.exception("push_failed", repository=self._found.url)
             self._say("The platform cannot say more now: look at the dashboard.\n")
+        except Exception:
+            failure = PlatformError("internal_error", "The push is stored.", "Look at the dashboard, and push again.")
+            log.exception("push_failed", repository=self._found.url, error_id=failure.id)
+            self._say(words.failed(failure))
 
     def _say(self, text: str) -> None:
         """Text that ends a line, to whoever pushes; nothing where nobody listens."""

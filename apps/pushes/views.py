@@ -25,7 +25,7 @@ from django.views.decorators.csrf import csrf_exempt
 from apps.accounts import tokens
 from apps.core import room
 from apps.core.errors import PlatformError, UserError
-from apps.pushes import door
+from apps.pushes import arrival, door
 from apps.pushes.attending import Attendant
 from apps.pushes.backend import Backend, Cut
 from apps.pushes.door import Repository
@@ -108,6 +108,7 @@ def _received(request: HttpRequest, found: Repository) -> HttpResponseBase:
     with ExitStack() as stack:
         slot = stack.enter_context(transfer())
         place = stack.enter_context(closing(Place(found)))
+        arrival.protect(found, place)
         ours, theirs = socket.socketpair()
         with theirs:
             env = {"BRAINPOD_PYTHON": sys.executable, "BRAINPOD_PUSH_FD": str(theirs.fileno())}

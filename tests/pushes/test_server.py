@@ -48,6 +48,15 @@ def live(name: str) -> Pod:
     return pod
 
 
+def branch_of(pod: Pod, branch: str) -> None:
+    """What is live follows another branch from now on."""
+    pod.refresh_from_db()
+    assert pod.live
+    row = pod.live.resources.get(name="web")
+    row.spec["source"]["branch"] = branch
+    row.save()
+
+
 def commits(pod: Pod) -> list[str]:
     rows = Deployment.objects.filter(pod=pod).order_by("id")
     return [row.revision.builds.get(app="web").commit for row in rows]
@@ -92,6 +101,10 @@ def test_pushes_are_followed_as_those_of_any_host(work: Work, state: Path, name:
     assert gone.returncode
     assert "deletion of the current branch prohibited" in gone.stderr
     assert work.push(f"{name}.git", ":dev").returncode == 0
+    assert work.push(f"{name}.git", "main:trunk").returncode == 0
+    branch_of(pod, "trunk")
+    assert "deletion of the current branch prohibited" in work.push(f"{name}.git", ":trunk").stderr
+    branch_of(pod, "main")
     hidden = work.push(f"{name}.git", "main:refs/hidden/x")
     assert hidden.returncode
     assert "hidden ref" in hidden.stderr
