@@ -38,14 +38,12 @@ class Hosted:
         """The names of the team's repositories, sorted."""
         return sorted(p.name.removesuffix(".git") for p in (self.root / check_name(team, "team")).glob("*.git"))
 
-    def of_pods(self, *, untouched: float) -> list[tuple[str, str]]:
+    def of_pods(self, *, untouched: float) -> Iterator[tuple[str, str]]:
         """(team, name) of those that are pushed to, and were not for so many seconds."""
-        found = []
         for path in sorted(self.root.glob("[!.]*/[!.]*/[!.]*.git")):
             newest = max(place.stat().st_mtime for place in (path, path / "objects", path / "refs" / "heads"))
             if newest < time.time() - untouched:
-                found.append((path.parent.parent.name, f"{path.parent.name}/{path.name.removesuffix('.git')}"))
-        return found
+                yield path.parent.parent.name, f"{path.parent.name}/{path.name.removesuffix('.git')}"
 
     def create(self, team: str, name: str) -> Path:
         """A new empty repository with the default branch main. Raises Conflict("repository_exists")."""
