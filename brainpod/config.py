@@ -104,6 +104,10 @@ class Config:
     clone_mb: int = 2048  # largest checkout
     clone_files: int = 200_000  # most files in a checkout
     clone_seconds: int = 300
+    push_mb: int = 512  # largest push to the platform's own repositories
+    push_seconds: int = 900  # how long one may take to arrive
+    pushes: int = 4  # pushes that arrive, and clones of pushed repositories, at once
+    push_watchers: int = 24  # pushes whose deployment is shown to its end, at once
     build_seconds: int = 1800  # install and build, each
     build_memory: int = 4096  # MB
     build_memory_most: int = 16384  # MB that an app may ask for

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "apps.notify",
     "apps.flatrun",
     "apps.hooks",
+    "apps.pushes",
     "apps.dashboard",
 ]
 

@@ -16,6 +16,8 @@ if find_spec("apps.flatrun.urls"):
     urlpatterns.insert(0, path("api/", include("apps.flatrun.urls")))
 if find_spec("apps.hooks.urls"):
     urlpatterns.insert(0, path("hooks/", include("apps.hooks.urls")))
+if find_spec("apps.pushes.urls"):
+    urlpatterns.insert(0, path("git/", include("apps.pushes.urls")))
 
 handler400 = "apps.dashboard.errors.bad_request"
 handler403 = "apps.dashboard.errors.forbidden"

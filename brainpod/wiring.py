@@ -98,6 +98,8 @@ def edge() -> NginxEdge:
         dashboard_host=config.dashboard_host,
         dashboard_pages=[f"unix:{config.run / 'pages.sock'}"],
         dashboard_sockets=f"unix:{config.run / 'sockets.sock'}",
+        dashboard_git=f"unix:{config.run / 'git.sock'}",
+        push_mb=config.push_mb,
         static_root=settings.STATIC_ROOT,
         tls_port=config.https_port,
         names=(config.domain, f"*.{config.domain}", "localhost", "127.0.0.1", "::1"),

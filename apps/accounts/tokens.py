@@ -6,6 +6,7 @@ the same, per address, and a token that is right is let in whatever its neighbou
 
 from __future__ import annotations
 
+import base64
 import datetime
 import hmac
 import secrets
@@ -28,6 +29,9 @@ PREFIX = "bp_"
 MOST = 50  # a person may have at once
 LONGEST = 200  # characters of what is looked at
 USED = datetime.timedelta(minutes=1)  # how exact the last use is
+AS_BEARER = "This needs a token that counts, as Authorization: Bearer bp_…"
+AS_PASSWORD = "This needs a token that counts, as the password; any user name will do."
+HINT = "Make one on your account's page, under Tokens."
 DAYS = (7, 30, 90, 365)  # a token may last; or for ever
 
 log = structlog.get_logger(__name__)
@@ -75,10 +79,28 @@ def bearer(request: HttpRequest) -> ApiToken:
     UserError("too_many_attempts") with 429.
     """
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    given = given.strip()
-    found = _holder(given) if scheme.lower() == "bearer" and given else None
+    return _let_in(request, given.strip() if scheme.lower() == "bearer" else "")
+
+
+def password(request: HttpRequest) -> ApiToken:
+    """The token that `request` bears as the password of HTTP Basic, with whatever name. Raises what `bearer` raises.
+
+    A request without one is no failure: git asks so first.
+    """
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if not given:
+        raise UserError("token_refused", AS_PASSWORD, HINT, status=401)
+    try:
+        plain = base64.b64decode(given.strip()[: 2 * LONGEST], validate=True).decode()
+    except ValueError:
+        plain = ""
+    return _let_in(request, plain.partition(":")[2] if scheme.lower() == "basic" else "", AS_PASSWORD)
+
+
+def _let_in(request: HttpRequest, given: str, needed: str = AS_BEARER) -> ApiToken:
+    found = _holder(given) if given else None
     if found is None:
-        raise _refused(request)
+        raise _refused(request, needed)
     now = timezone.now()
     if found.last_used_at is None or now - found.last_used_at > USED:
         ApiToken.objects.filter(pk=found.pk).update(last_used_at=now)
@@ -111,7 +133,7 @@ def _holder(given: str) -> ApiToken | None:
     return found if found.team.role_of(found.user) else None
 
 
-def _refused(request: HttpRequest) -> UserError:
+def _refused(request: HttpRequest, needed: str) -> UserError:
     failures = Failures([Counter(f"token:address:{network_of(request)}", 20, 60)])
     if (left := failures.left()) > 0:
         return UserError(
@@ -121,9 +143,4 @@ def _refused(request: HttpRequest) -> UserError:
             status=429,
         )
     failures.failed()
-    return UserError(
-        "token_refused",
-        "This needs a token that counts, as Authorization: Bearer bp_…",
-        "Make one on your account's page, under Tokens.",
-        status=401,
-    )
+    return UserError("token_refused", needed, HINT, status=401)

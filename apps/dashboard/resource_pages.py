@@ -20,6 +20,7 @@ from apps.dashboard.key_card import key_card
 from apps.dashboard.life import life
 from apps.dashboard.pod_map import live_state, rest_of, shown_snapshot
 from apps.dashboard.pod_states import running, silence
+from apps.dashboard.push_card import push_card, tick
 from apps.dashboard.resource_forms import ResourceForm
 from apps.dashboard.revision_pages import settings_of
 from apps.dashboard.route_card import route_card
@@ -85,7 +86,9 @@ def edit_form(pod: Pod, resource: Resource, around: Snapshot) -> ResourceForm:
     kind = kinds.get(resource.kind)
     live = pod.live is not None and resource.name in pod.live.snapshot()
     spec = kind.read(resource.spec).model_dump(mode="json")
-    return ResourceForm(kind, spec, around, name=resource.name, live=live)
+    form = ResourceForm(kind, spec, around, name=resource.name, live=live)
+    tick(form, pod, resource)
+    return form
 
 
 def edit_context(pod: Pod, resource: Resource, form: ResourceForm) -> dict[str, Any]:
@@ -120,6 +123,7 @@ def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapp
         "keeps_answers": bool(live and live.kind == "Route" and live.spec.get("cache")),
         "jobs": jobs_card(pod, resource.name) if resource.kind == "App" else None,
         "keys": key_card(pod, resource),
+        "push": push_card(pod, resource),
         "disk": disk_card(pod, live),
         "database": database_card(resource, live, around),
         "backup": backup_pages.card_of(pod, resource.name) if kind.server or kind.name == "Disk" else None,

@@ -6,7 +6,7 @@ import datetime
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db.models import Window
+from django.db.models import Q, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -22,7 +22,8 @@ from apps.edge import edge
 from apps.edge.journal import segments
 from apps.logs import retention
 from apps.metrics import retention as metrics
-from apps.pods.models import Pod, Revision
+from apps.pods.models import Pod, Resource, Revision
+from apps.sources.hosted import Hosted
 
 HOUR = 3600.0
 
@@ -39,6 +40,7 @@ def maintain() -> None:
         AuditEntry.objects.prune(settings.BRAINPOD.audit_days)
         Session.objects.filter(expire_date__lt=timezone.now()).delete()
         _artifacts()
+        _repositories()
 
 
 def _requests() -> None:
@@ -47,19 +49,34 @@ def _requests() -> None:
     segments.forget(edge().journal(), pods=pods, days=config.request_days, rows=config.request_rows)
 
 
-def _artifacts() -> None:
-    """Keep what is live, what runs, and the last revisions of every pod; the rest is built again if asked for."""
+def _kept() -> set[int]:
+    """The revisions whose artifacts are kept: live ones, those that run, and the last ones of every pod."""
     numbered = Revision.objects.filter(sealed_at__isnull=False).annotate(
         age=Window(RowNumber(), partition_by="pod_id", order_by="-version")
     )
     recent = numbered.filter(age__lte=settings.BRAINPOD.revisions_kept).values_list("pk", flat=True)
-    needed = {
+    return {
         *recent,
         *Pod.objects.exclude(live=None).values_list("live_id", flat=True),
         *Workload.objects.exclude(state="stopped").values_list("revision_id", flat=True),
         *JobRun.objects.filter(state="running").values_list("revision_id", flat=True),
     }
-    old = Build.objects.filter(artifact__isnull=False).exclude(revision_id__in=needed)
+
+
+def _repositories() -> None:
+    """Forget what was pushed to apps that neither a kept revision nor a draft has any more."""
+    wanted = Q(revision__in=_kept()) | Q(revision__sealed_at=None) | Q(revision__in=Pod.objects.values("head"))
+    apps = Resource.objects.filter(wanted, kind="App")
+    named = set(apps.values_list("spec__source__repo", flat=True))
+    hosted = Hosted(settings.BRAINPOD.state / "repositories")
+    for team, name in hosted.of_pods(untouched=HOUR):
+        if f"brainpod:{team}/{name}" not in named:
+            hosted.delete(team, name)
+
+
+def _artifacts() -> None:
+    """What is not kept is built again if asked for."""
+    old = Build.objects.filter(artifact__isnull=False).exclude(revision_id__in=_kept())
     old.update(artifact=None, built_at=None)
     Artifact.objects.filter(builds=None, created_at__lt=timezone.now() - datetime.timedelta(hours=1)).delete()
     sweep.sweep()

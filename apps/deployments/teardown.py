@@ -26,6 +26,7 @@ from apps.logs.retention import delete_stream
 from apps.metrics import store as metrics
 from apps.pods.environment import secret_paths
 from apps.pods.models import Pod
+from apps.sources.hosted import Hosted
 
 
 def tear_down(pod_id: str) -> None:
@@ -76,6 +77,7 @@ def _remove(pod: Pod) -> None:
     shutil.rmtree(settings.BRAINPOD.state / "pods" / pod.pk, ignore_errors=True)
     for cache in (tending.root() / str(pod.team_id)).glob(f"{pod.pk}-*"):
         tending.aside(cache)
+    Hosted(settings.BRAINPOD.state / "repositories").delete_of_pod(pod.team.slug, pod.name)
     for build in Build.objects.filter(revision__pod=pod):
         builds.discard(build)
     failpoint("teardown.files", pod.pk)

@@ -32,6 +32,8 @@ class Layout:
     dashboard_pages: tuple[str, ...]
     dashboard_sockets: str
     static_root: Path
+    dashboard_git: str = ""  # where pushes and clones of git are answered; empty: nowhere
+    push_mb: int = 512  # the largest push
     trusted_proxies: tuple[str, ...] = ()
     workers: int = 2
     cache_mb: int = 512  # the most that answers kept take on the disk
@@ -126,6 +128,7 @@ class Layout:
     def check(self) -> None:
         """Raise PlatformError("edge_settings") for a setting that cannot stand in a configuration."""
         paths = [self.state, self.run, self.static_root, *self.dashboard_pages, self.dashboard_sockets]
+        paths += [self.dashboard_git] if self.dashboard_git else []
         paths += [self.outside.directory] if self.outside else []
         for path in map(str, paths):
             if not PLAIN.fullmatch(path):
@@ -133,6 +136,7 @@ class Layout:
         for socket in (
             *self.dashboard_pages,
             self.dashboard_sockets,
+            self.dashboard_git,
             str(self.admin),
             f"{self.links}/{'0' * 16}/00.sock",
         ):

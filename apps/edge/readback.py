@@ -96,7 +96,7 @@ def _compare(http: list[Block], rows: list[list[tuple[str, str]]], state: EdgeSt
     for server, sites in zip(servers[len(own) :], kinds, strict=False):
         _locations(server, sites[0], layout)
     pools = {block["args"][0] for block in http if block["directive"] == "upstream"}
-    if pools - {"brainpod_pages", "brainpod_sockets"} != set(_pools(state)):
+    if pools - {"brainpod_pages", "brainpod_sockets", "brainpod_git"} != set(_pools(state)):
         raise _Differs("it has other pools of instances")
     _maps(http, rows, state)
 

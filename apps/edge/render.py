@@ -152,6 +152,8 @@ def _dashboard_pools(layout: Layout) -> Iterator[str]:
         yield f'    server "unix:{socket}" max_fails=0;'
     yield "}"
     yield f'upstream brainpod_sockets {{ server "unix:{layout.dashboard_sockets}" max_fails=0; }}'
+    if layout.dashboard_git:
+        yield f'upstream brainpod_git {{ server "unix:{layout.dashboard_git}" max_fails=0; }}'
 
 
 def dashboard_names(layout: Layout) -> list[str]:
@@ -177,6 +179,8 @@ def _dashboard(layout: Layout, generation: int) -> Iterator[str]:
     yield "        proxy_pass http://brainpod_sockets;"
     yield "        proxy_buffering off; proxy_read_timeout 3600s; proxy_send_timeout 3600s;"
     yield "    }"
+    if layout.dashboard_git:
+        yield from (f"    {line}" for line in _git(layout))
     yield "    location /static/ {"
     yield f'        alias "{layout.static_root}/";'
     yield "        try_files $uri @pages;"
@@ -186,4 +190,17 @@ def _dashboard(layout: Layout, generation: int) -> Iterator[str]:
     yield "        add_header X-Request-ID $bp_request_number always;"
     yield "    }"
     yield from (f"    {line}" for line in tenants.own_pages(layout))
+    yield "}"
+
+
+def _git(layout: Layout) -> Iterator[str]:
+    """Packs pass through as they come, either way: nothing of them is kept here, and a quiet build cuts nobody off.
+
+    The limit is above the one that git itself is given (apps/pushes): its refusal is the one that explains itself.
+    """
+    yield "location ^~ /git/ {"
+    yield "    proxy_pass http://brainpod_git;"
+    yield f"    client_max_body_size {layout.push_mb + 64}m;"
+    yield "    proxy_request_buffering off; proxy_buffering off; proxy_next_upstream off;"
+    yield "    proxy_read_timeout 600s; proxy_send_timeout 600s;"
     yield "}"

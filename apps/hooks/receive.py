@@ -41,15 +41,18 @@ class Verdict:
 
 
 @transaction.atomic
-def receive(*, pod_id: str, provider: str, delivery: str, told: Sequence[Event]) -> Verdict:
-    """Do what each of `told` asks for and keep a Receipt of it. What cannot be done is a verdict too."""
+def receive(*, pod_id: str, provider: str, delivery: str, told: Sequence[Event], by: User | None = None) -> Verdict:
+    """Do what each of `told` asks for and keep a Receipt of it. What cannot be done is a verdict too.
+
+    `by`: who pushed, where the platform knows.
+    """
     pod = Pod.objects.select_for_update().filter(pk=pod_id, deleting_at=None).first()
     if pod is None:
         return Verdict("This pod is being deleted: nothing is deployed any more.", Outcome.REFUSED, status=409)
     verdicts = []
     for event in told or (Other("a delivery that tells of nothing"),):
-        verdict = _judged(pod, event)
-        _keep(pod, provider, delivery, event, verdict)
+        verdict = _judged(pod, event, by=by)
+        keep(pod, provider, delivery, event, verdict)
         verdicts.append(verdict)
     return _together(verdicts)
 
@@ -64,7 +67,7 @@ def redeliver(*, receipt: Receipt, by: User) -> Verdict:
         raise Conflict("webhook_not_kept", "What this delivery told was not kept.", "Redeliver it at the git host.")
     event = events.read(receipt.event)
     verdict = _judged(pod, event, again=True)
-    _keep(pod, receipt.provider, receipt.delivery, event, verdict, by)
+    keep(pod, receipt.provider, receipt.delivery, event, verdict, by)
     return verdict
 
 
@@ -82,10 +85,10 @@ def keep_unsigned(*, pod_id: str, provider: str, delivery: str, words: str) -> N
     _forget(Receipt.objects.filter(pod=pod_id, outcome=Outcome.UNSIGNED), UNSIGNED_KEPT)
 
 
-def _judged(pod: Pod, event: Event, *, again: bool = False) -> Verdict:
+def _judged(pod: Pod, event: Event, *, again: bool = False, by: User | None = None) -> Verdict:
     try:
         with transaction.atomic():
-            return _judge(pod, event, again)
+            return _judge(pod, event, again, by)
     except UserError as error:
         return Verdict(f"Not deployed. {error}", Outcome.REFUSED, status=error.status)
 
@@ -97,14 +100,14 @@ def _together(verdicts: list[Verdict]) -> Verdict:
     return replace(first, words=" ".join(dict.fromkeys(verdict.words for verdict in verdicts)))
 
 
-def _judge(pod: Pod, event: Event, again: bool) -> Verdict:
+def _judge(pod: Pod, event: Event, again: bool, by: User | None) -> Verdict:
     match event:
         case Ping():
             return Verdict(_greeting(pod, event))
         case Other():
             return Verdict(f"Nothing to do: {event.what}. Only pushes deploy.")
         case Push():
-            return _dismissed(event) or _follow(pod, event, again)
+            return _dismissed(event) or _follow(pod, event, again, by)
 
 
 def _greeting(pod: Pod, ping: Ping) -> str:
@@ -131,7 +134,7 @@ def _dismissed(push: Push) -> Verdict | None:
     return None
 
 
-def _follow(pod: Pod, push: Push, again: bool) -> Verdict:
+def _follow(pod: Pod, push: Push, again: bool, by: User | None) -> Verdict:
     base = _base(pod)
     if base is None:
         return Verdict(f"Nothing of {pod.name} was deployed yet: deploy its draft first.")
@@ -155,7 +158,7 @@ def _follow(pod: Pod, push: Push, again: bool) -> Verdict:
     due = [app.app for app, found in judged if found is News.DUE]
     if not due:
         return Verdict(_reasons(judged))
-    deployment = _deploy(pod, base, due, push)
+    deployment = _deploy(pod, base, due, push, by)
     return Verdict(f"Deploying {_names(due)} at {push.head[:SHORT]}.", Outcome.DEPLOYING, deployment, 202)
 
 
@@ -169,17 +172,17 @@ def _mark(pod: Pod, app: Follower, push: Push) -> None:
     Tip.objects.update_or_create(pod=pod, app=app.app, defaults=reached | {"pushed_at": push.pushed_at})
 
 
-def _deploy(pod: Pod, base: Revision, apps: list[str], push: Push) -> Deployment:
+def _deploy(pod: Pod, base: Revision, apps: list[str], push: Push, by: User | None) -> Deployment:
     title = push.message.strip().partition("\n")[0]
     summary = f"{_names(apps)} at {push.head[:SHORT]}" + (f": {title}" if title else "")
     commits = dict.fromkeys(apps, push.head)
     try:
-        return deployments.deploy_commits(pod=pod, commits=commits, trigger=Trigger.PUSH, by=None, summary=summary)
+        return deployments.deploy_commits(pod=pod, commits=commits, trigger=Trigger.PUSH, by=by, summary=summary)
     except Conflict as error:
         if error.code != "nothing_to_deploy" or pod.live is None or base == pod.live:
             raise
     # The branch went back to what is live while something else is on its way: what is live comes after it.
-    return deployments.start(pod=pod, revision=pod.live, trigger=Trigger.PUSH, by=None)
+    return deployments.start(pod=pod, revision=pod.live, trigger=Trigger.PUSH, by=by)
 
 
 def _reasons(judged: list[tuple[Follower, News]]) -> str:
@@ -195,7 +198,7 @@ def _names(names: list[str]) -> str:
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
-def _keep(pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict, by: User | None = None) -> None:
+def keep(pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict, by: User | None = None) -> None:
     push = event if isinstance(event, Push) else Push(())
     Receipt.objects.create(
         pod=pod,

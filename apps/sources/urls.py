@@ -24,7 +24,10 @@ _EXAMPLE = "Use https://github.com/you/app.git, ssh://git@host/you/app.git, git@
 
 @dataclass(frozen=True, slots=True)
 class ParsedUrl:
-    """A repository's address, taken apart. `url` is the address git is given; for `brainpod` the name users write."""
+    """A repository's address, taken apart. `url` is the address git is given; for `brainpod` the name users write.
+
+    `name`: of a hosted repository, `<pod>/<app>` for one that is pushed to.
+    """
 
     scheme: Literal["https", "ssh", "brainpod"]
     url: str
@@ -78,10 +81,10 @@ def check_ref(name: str, field: str = "source.branch") -> str:
 
 
 def _hosted(url: str, team: str | None, field: str) -> ParsedUrl:
-    owner, slash, name = url.removeprefix("brainpod:").partition("/")
-    name = name.removesuffix(".git")
-    if not slash or not _is_name(owner) or not _is_name(name):
-        raise _refused(field, "must be brainpod:<team>/<name>, both lower-case names.")
+    owner, *names = url.removeprefix("brainpod:").removesuffix(".git").split("/")
+    if not 1 <= len(names) <= 2 or not all(map(_is_name, (owner, *names))):
+        raise _refused(field, "must be brainpod:<team>/<name> or brainpod:<team>/<pod>/<app>, all lower-case names.")
+    name = "/".join(names)
     if team is not None and owner != team:
         raise _refused(field, "is not a repository of this team.")
     return ParsedUrl("brainpod", f"brainpod:{owner}/{name}", team=owner, name=name)

@@ -242,6 +242,10 @@ api-databases-users-delete api-databases-privileges-grant api-databases-privileg
 OWN_GATE: dict[str, str] = dict.fromkeys(API.split(), "the bearer token of an operator") | {
     "hook": "the signature over the body, by the key of the pod's webhook",
     "prometheus": "the bearer token of BRAINPOD_METRICS_TOKEN; without one set up there is no such page",
+    **dict.fromkeys(
+        ("git-refs", "git-service", "git-app-refs", "git-app-service"), "a token of the team, as HTTP Basic's password"
+    ),
+    "git-nothing": "nothing: the same words for everybody",
     "node-tree": "the signature in the address, by the platform's own key",
 }
 """Routes that are let in by something else than a session, and what: these may be exempt from CSRF."""

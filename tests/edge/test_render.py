@@ -10,6 +10,7 @@ import pytest
 
 from apps.edge.base import DEFAULT, EdgeState, Rule, Site
 from apps.edge.layout import Layout
+from apps.edge.outside import Outside
 from apps.edge.render import generation_of, render, renumbered
 from tests.edge.conftest import app
 
@@ -126,6 +127,20 @@ def test_hosts_of_one_kind_share_a_block() -> None:
     assert generation_of(text) == 3
 
 
+def test_pushes_pass_through_as_they_come_with_either_nginx() -> None:
+    theirs = Outside(Path("/etc/nginx/brainpod"), ("nginx", "-s", "reload"), (), Path("/run/nginx.pid"))
+    for outside in (None, theirs):
+        text = render(
+            EdgeState(), replace(LAYOUT, dashboard_git="/srv/pod/run/git.sock", push_mb=100, outside=outside), 3
+        )
+        place = text[text.index("location ^~ /git/ {") :].partition("}")[0]
+        assert "proxy_pass http://brainpod_git;" in place
+        assert "client_max_body_size 164m;" in place
+        assert "proxy_request_buffering off; proxy_buffering off;" in place
+        assert 'server "unix:/srv/pod/run/git.sock"' in text
+    assert "/git/" not in render(EdgeState(), LAYOUT, 3)
+
+
 FULL = Layout(
     state=Path("/srv/with space"),
     run=Path("/srv/r"),
@@ -135,6 +150,7 @@ FULL = Layout(
     dashboard_host="panel.test",
     dashboard_pages=("/srv/r/p",),
     dashboard_sockets="/srv/r/s",
+    dashboard_git="/srv/r/g",
     static_root=Path("/srv/static"),
     trusted_proxies=("10.0.0.0/8", "fd00::/8"),
     workers=4,

@@ -25,7 +25,7 @@ SECRETS = {
     "BRAINPOD_VALKEY_URL": "redis://:secret@h",
     "BRAINPOD_NOMAD_TOKEN": "nomad-secret",
 }
-OURS = {"pages", "sockets", "worker", "beat", "logs"}
+OURS = {"pages", "sockets", "git", "worker", "beat", "logs"}
 
 
 def planned(environ: dict[str, str] | None = None) -> dict[str, Service]:
@@ -34,7 +34,7 @@ def planned(environ: dict[str, str] | None = None) -> dict[str, Service]:
 
 def test_tiers() -> None:
     names = [sorted(service.name for service in tier.services) for tier in services.tiers({})]
-    assert names == [["engine", "openbao", "valkey"], ["beat", "logs", "pages", "sockets", "worker"], ["nginx"]]
+    assert names == [["engine", "openbao", "valkey"], ["beat", "git", "logs", "pages", "sockets", "worker"], ["nginx"]]
 
 
 def test_stores_outside_are_not_started(settings: Any) -> None:

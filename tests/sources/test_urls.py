@@ -61,7 +61,7 @@ BAD = [
     "https://metadata.google.internal/x", "https://printer.local/a", "git@127.0.0.1:a/b", "git@2130706433:a/b",
     "git@localhost:a/b", "ssh://git@169.254.169.254/x", "ssh://git@[::1]/x", "git@[::1]:a/b", "a:b:c", "host:path",
     "git@host:a:b", "git@:a", "@host:a", "git@host:", "brainpod:", "brainpod:acme", "brainpod:/hello", "brainpod:acme/",
-    "brainpod:../hello", "brainpod:acme/../x", "brainpod:acme/a/b", "brainpod:Acme/x", "brainpod:acme/x y",
+    "brainpod:../hello", "brainpod:acme/../x", "brainpod:acme/a/b/c", "brainpod:Acme/x", "brainpod:acme/x y",
     "brainpod:acme/-x", "brainpod://acme/x", "brainpod:acme/.git", "brainpod:acme/a--b",
     "https://example.org/" + "a" * 1000, "https://" + "a." * 130 + "org/x", "https://" + "a" * 64 + ".org/x",
 ]  # fmt: skip

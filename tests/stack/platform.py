@@ -25,7 +25,7 @@ from apps.infrastructure.embedded.supervisor import supervisor_pid
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 180
-SERVICES = ("valkey", "openbao", "engine", "pages", "sockets", "worker", "beat", "logs", "nginx")
+SERVICES = ("valkey", "openbao", "engine", "pages", "sockets", "git", "worker", "beat", "logs", "nginx")
 
 
 class Platform:

@@ -25,6 +25,7 @@ from apps.deployments import actions as deployments
 from apps.hooks.panel import panel
 from apps.pods import actions
 from apps.pods.models import Pod
+from apps.pushes import door
 
 
 def _own_teams(request: Request) -> list[tuple[str, str]]:
@@ -62,7 +63,7 @@ def pods(request: Request) -> HttpResponse:
 @pod_page()
 @require_safe
 def pod(request: Request, pod: Pod) -> HttpResponse:
-    context = frame(pod, request.access) | {"map": pod_map(pod)}
+    context = frame(pod, request.access) | {"map": pod_map(pod), "push_to": door.remote(pod)}
     return render(request, "pods/pod.html", context, fragment="pods/_pod_map.html")
 
 

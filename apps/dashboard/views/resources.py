@@ -15,7 +15,7 @@ from apps.accounts import gate
 from apps.accounts.roles import Role
 from apps.builds.caching import opening
 from apps.core.errors import Conflict, Detail, Invalid
-from apps.dashboard import metrics_page, request_page
+from apps.dashboard import metrics_page, push_card, request_page
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.build_plans import build_plan
 from apps.dashboard.deployment_pages import page_of_deployments
@@ -34,6 +34,7 @@ from apps.dashboard.resource_pages import (
 from apps.deployments import inspections
 from apps.deployments.kept_answers import forget
 from apps.pods import actions, kinds
+from apps.pods.kinds.app_form import PUSH
 from apps.pods.kinds.database import NEW_DISK, USUAL_SIZE
 from apps.pods.models import Pod, Resource
 
@@ -53,6 +54,8 @@ def resource_new(request: Request, pod: Pod, kind: str) -> HttpResponse:
         form.name = request.POST.get("name", "").strip()
         status = _save(request, pod, form, create=True)
         if status == 200:
+            if form.aside(PUSH):
+                return redirect("resource", pod=pod.name, name=form.name)
             return redirect("pod", pod=pod.name)
     context = frame(pod, request.access) | {"form": form, "kind": form.kind}
     return render(request, "resources/new.html", context, status=status)
@@ -61,6 +64,11 @@ def resource_new(request: Request, pod: Pod, kind: str) -> HttpResponse:
 def _save(request: Request, pod: Pod, form: ResourceForm, *, create: bool) -> int:
     """Read the form and save it. 200 once it is saved; else the status to answer with, the errors are in the form."""
     form.read(request.POST)
+    try:
+        push_card.choose(form, pod)
+    except Invalid as error:
+        form.refuse(error.details)
+        return 422
     arguments: dict[str, Any] = {"name": form.name, "spec": form.result, "secrets": form.secrets or None}
     seen = None if create else request.POST.get("seen") or None
     try:

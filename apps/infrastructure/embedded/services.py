@@ -113,7 +113,10 @@ def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
     return [
         Tier(tuple(stores)),
         Tier(
-            (_pages(config, own), _sockets(config, own), _worker(config, own), _beat(config, own), _logs(own)),
+            (
+                *(_pages(config, own), _sockets(config, own), _git(config, own)),
+                *(_worker(config, own), _beat(config, own), _logs(own)),
+            ),
             preparation,
         ),
         Tier((), (Step("nginx", steps.publish),)) if outside else Tier((_nginx(plain),)),
@@ -245,6 +248,19 @@ def _pages(config: Any, env: Mapping[str, str]) -> Service:
         *("--logger-class", "brainpod.gunicorn.Logger"),
     ]
     return Service("pages", lambda: command, lambda: _http(address), env, leftovers=(address,), forked=True)
+
+
+def _git(config: Any, env: Mapping[str, str]) -> Service:
+    """Pushes and clones (apps/pushes): the same application as the pages, in a process whose threads they may hold."""
+    address = config.run / "git.sock"
+    command = [
+        *(sys.executable, "-m", "gunicorn", "brainpod.wsgi:application", "--bind", f"unix:{address}"),
+        *("--workers", "1", "--worker-class", "gthread", "--threads", str(config.pushes + config.push_watchers + 8)),
+        *("--worker-tmp-dir", "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(config.run)),
+        *("--timeout", "60", "--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),
+        *("--logger-class", "brainpod.gunicorn.Logger"),
+    ]
+    return Service("git", lambda: command, lambda: _http(address), env, leftovers=(address,), forked=True)
 
 
 def _sockets(config: Any, env: Mapping[str, str]) -> Service:

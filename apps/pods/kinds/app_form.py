@@ -37,12 +37,17 @@ _CHECKS = (
     ("command", "Command: ends with 0"),
 )
 _SCALING = (("fixed", "Fixed: always as many"), ("auto", "Automatic: as many as the load asks for"))
+PUSH = "push"  # asked besides: the repository is the platform's own (apps/pushes)
 
 FORM = (
     Field("type", "Type", "select", section="App", options=_TYPES),
     Field(
         "source.repo", "Repository", section="Source", placeholder="https://github.com/you/app.git",
         hint="https, ssh, or brainpod:<team>/<name> for a repository hosted here.",
+    ),
+    Field(
+        PUSH, "Push from my machine", "checkbox", section="Source", aside=True,
+        hint="With git push, without any git host: leave Repository empty. The app's page then says where to push.",
     ),
     Field("source.branch", "Branch", section="Source", placeholder="main", hint="Empty: the default branch."),
     Field(

@@ -16,7 +16,7 @@ from apps.infrastructure.embedded.steps import set_store_up
 
 
 class Command(BaseCommand):
-    help = "Become one service of the platform (valkey, openbao, engine, pages, sockets, worker, beat, logs, nginx)."
+    help = "Become one service (valkey, openbao, engine, pages, sockets, git, worker, beat, logs, nginx)."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
