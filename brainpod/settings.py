@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "django_htmx",
+    "ninja",  # for its static files alone: the page that shows the API
     "apps.core",
     "apps.accounts",
     "apps.connections",
@@ -46,6 +47,7 @@ INSTALLED_APPS = [
     "apps.terminals",
     "apps.backups",
     "apps.flatrun",
+    "apps.api",
     "apps.hooks",
     "apps.dashboard",
 ]
