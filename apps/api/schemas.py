@@ -240,7 +240,6 @@ class Event(BaseModel):
     durationMs: float = 0
     bytesSent: int = 0
     bytesReceived: int = 0
-    upstreamHost: str = ""
     clientIp: str = ""
     requestId: str = ""
 

@@ -36,6 +36,7 @@ def operations() -> Iterator[tuple[str, str, str]]:
 
 
 OPERATIONS = {name: (method, path) for name, method, path in operations()}
+QUERIES = {"listPodEvents": "?resource=urn:brain:app:default:web"}
 each = pytest.mark.parametrize("name", sorted(OPERATIONS))
 
 
@@ -62,7 +63,7 @@ def ask(world: World, program: Program, name: str, pod: str = "") -> Any:
         "pod": pod or world.pod.name, "kind": "Config", "namespace": "default", "name": "settings",
         "revision": revision_id(world.pod.live.pk),
     }  # fmt: skip
-    return program(method, path.format(**words), BODIES.get(name))
+    return program(method, path.format(**words) + QUERIES.get(name, ""), BODIES.get(name))
 
 
 def allowing(*actions: str, resources: tuple[str, ...] = ("urn:brain:pod:*",), effect: str = "allow") -> dict[str, Any]:

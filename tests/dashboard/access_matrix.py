@@ -246,6 +246,7 @@ API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
     "deployPod": (Role.DEVELOPER, ("revisions:deploy",)),
     "redeployPod": (Role.DEVELOPER, ("revisions:deploy",)),
     "deployRevision": (Role.DEVELOPER, ("revisions:deploy",)),
+    "listPodEvents": (Role.VIEWER, ("events:read",)),
 }
 """Each operation of the API: the least role, and what a policy has to allow. tests/api/test_access.py tries them."""
 
