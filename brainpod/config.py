@@ -99,6 +99,7 @@ class Config:
     cache_mb: int = 10240  # the most that the build caches of one team keep
     spare_mb: int = 200  # free on the state directory's disk, below which nothing new is built
     cache_url: str = ""  # s3://bucket/prefix?endpoint=… or file:///directory: where machines share them; empty: nowhere
+    api_rate: int = 600  # requests of a token in a minute; 0: as many as it likes
     metrics_token: str = ""  # what Prometheus sends to read /metrics; empty: there is no such address
     revisions_kept: int = 20  # sealed revisions whose artifacts are kept for rollback, beside the live one
     clone_mb: int = 2048  # largest checkout

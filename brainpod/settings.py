@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "django_htmx",
+    "ninja",  # for its static files alone: the page that shows the API
     "apps.core",
     "apps.audit",
     "apps.accounts",
@@ -49,6 +50,7 @@ INSTALLED_APPS = [
     "apps.backups",
     "apps.notify",
     "apps.flatrun",
+    "apps.api",
     "apps.hooks",
     "apps.pushes",
     "apps.dashboard",

@@ -67,6 +67,7 @@ RANGES = {
     "cache_days": (1, 36500),
     "cache_mb": (1, 1_000_000_000),
     "spare_mb": (0, 1_000_000_000),
+    "api_rate": (0, 1_000_000),
     "revisions_kept": (0, 100_000),
     "clone_mb": (1, 1_000_000),
     "clone_files": (1, 100_000_000),

@@ -14,6 +14,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 if find_spec("apps.flatrun.urls"):
     urlpatterns.insert(0, path("api/", include("apps.flatrun.urls")))
+if find_spec("apps.api.urls"):
+    urlpatterns.insert(0, path("api/v1/", include("apps.api.urls")))
 if find_spec("apps.hooks.urls"):
     urlpatterns.insert(0, path("hooks/", include("apps.hooks.urls")))
 if find_spec("apps.pushes.urls"):

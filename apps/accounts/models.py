@@ -217,6 +217,7 @@ class ApiToken(models.Model):
     """What a program presents to act as `user`: in `team`, or as an operator where the scope says so.
 
     Only the digest is kept; `start`, its first letters, tell one from another. `last_used_at` is a minute exact.
+    `policy`: what of it it may do (apps/accounts/policies.py); null: all of it.
     """
 
     class Scope(models.TextChoices):
@@ -229,6 +230,7 @@ class ApiToken(models.Model):
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.CASCADE, related_name="api_tokens")
     digest = models.CharField(max_length=64, unique=True, editable=False)
     start = models.CharField(max_length=12, editable=False)
+    policy = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -90,7 +90,7 @@ _local = _Local()
 
 
 @lru_cache(maxsize=4)
-def _client(url: str) -> redis.Redis:
+def client(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, decode_responses=True)
 
 
@@ -98,7 +98,7 @@ class Failures:
     """Those that `counters` count."""
 
     def __init__(self, counters: list[Counter], *, url: str | None = None) -> None:
-        self._client = _client(url or settings.VALKEY_URL)
+        self._client = client(url or settings.VALKEY_URL)
         self._counters = counters
         self._keys = [counter.key for counter in self._counters]
 

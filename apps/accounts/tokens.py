@@ -10,13 +10,15 @@ import base64
 import datetime
 import hmac
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.accounts import gate
+from apps.accounts import gate, policies
 from apps.accounts.labels import check_label
 from apps.accounts.models import ApiToken, Team, User, digest
 from apps.accounts.roles import Role
@@ -37,13 +39,19 @@ DAYS = (7, 30, 90, 365)  # a token may last; or for ever
 log = structlog.get_logger(__name__)
 
 
-def make(*, user: User, name: str, team: Team | None, days: int | None = None) -> tuple[ApiToken, str]:
+def make(
+    *, user: User, name: str, team: Team | None, days: int | None = None, policy: Mapping[str, Any] | None = None
+) -> tuple[ApiToken, str]:
     """A new token, which nobody can read again: of `team`, which `user` is in, or without one an operator's.
 
-    `days`: how long it counts; None: until it is revoked. Raises Invalid naming the field, Conflict("too_many_tokens"),
-    what apps.accounts.gate raises.
+    `days`: how long it counts; None: until it is revoked. `policy`: what of `user`'s it may do, None: all. Raises
+    Invalid naming the field, Conflict("too_many_tokens"), what apps.accounts.gate raises.
     """
     name = check_label(name)
+    if policy is not None:
+        policy = policies.check(policy)
+        if team is None:
+            raise Invalid([Detail("policy", "is for tokens of a team: leave it empty, or choose a team.")])
     if days is not None and days not in DAYS:
         raise Invalid([Detail("expiry", f"must be one of {', '.join(map(str, DAYS))} days, or never.")])
     if team is not None:
@@ -55,7 +63,7 @@ def make(*, user: User, name: str, team: Team | None, days: int | None = None) -
     token = PREFIX + secrets.token_urlsafe(32)
     with transaction.atomic():
         row = ApiToken.objects.create(
-            user=user, name=name, team=team, digest=digest(token), start=token[:8],
+            user=user, name=name, team=team, digest=digest(token), start=token[:8], policy=policy,
             scope=ApiToken.Scope.TEAM if team else ApiToken.Scope.OPERATOR,
             expires_at=timezone.now() + datetime.timedelta(days=days) if days else None,
         )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
+from apps.audit import trail
 from apps.core.errors import Conflict, Detail, Invalid
 from apps.pods import actions, hosts, kinds
 from apps.pods.databases import forget_unused, make_credentials
@@ -96,7 +97,9 @@ def put(*, pod: Pod, batch: Batch, by: User | None) -> Revision:
         if kinds.get(item.kind).server and not _same(item, there):
             written[item.name][CREDENTIALS] = make_credentials(pod, item.name)
     with transaction.atomic():
-        return _put(pod, batch, by, written)
+        row = _put(pod, batch, by, written)
+        trail.note("draft.import", by=by, about=row.pod, parts=len(batch.resources), keep=batch.keep)
+        return row
 
 
 def _pretended(item: Wanted, secrets: Iterable[str]) -> dict[str, int | None]:

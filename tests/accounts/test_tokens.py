@@ -36,7 +36,7 @@ def _forgotten() -> Any:
     yield
     throttle._local.rows.clear()
     try:
-        found = throttle._client(settings.VALKEY_URL)
+        found = throttle.client(settings.VALKEY_URL)
         for key in found.scan_iter("token:address:*"):
             found.delete(key)
     except redis.RedisError:

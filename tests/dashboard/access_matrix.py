@@ -170,6 +170,8 @@ database-password database-rotation job-run job-run-cancellation job-run-log loo
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
 manifest manifest-file imports services database-cancellation database-databases database-privileges database-saved database-statement
+services api-description api-documentation
+database-cancellation database-databases database-privileges database-saved database-statement
 """
 
 # Of a database that runs: tests/databases tries them with one.
@@ -239,7 +241,31 @@ api-databases-delete api-databases-users api-databases-users-by-database api-dat
 api-databases-users-delete api-databases-privileges-grant api-databases-privileges-revoke api-nothing
 """
 
+API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
+    "getCurrentUser": (Role.VIEWER, ()),
+    "listPods": (Role.VIEWER, ("pods:read",)),
+    "createPod": (Role.DEVELOPER, ("pods:create",)),
+    "getPod": (Role.VIEWER, ("pods:read",)),
+    "deletePod": (Role.ADMIN, ("pods:delete",)),
+    "listResources": (Role.VIEWER, ("resources:read",)),
+    "getResource": (Role.VIEWER, ("resources:read",)),
+    "createResources": (Role.DEVELOPER, ("resources:write",)),
+    "replaceResource": (Role.DEVELOPER, ("resources:write",)),
+    "deleteResource": (Role.DEVELOPER, ("resources:write",)),
+    "listRevisions": (Role.VIEWER, ("revisions:read",)),
+    "getRevision": (Role.VIEWER, ("revisions:read", "resources:read")),
+    "getRevisionDiff": (Role.VIEWER, ("revisions:read",)),
+    "getPlan": (Role.VIEWER, ("revisions:read",)),
+    "deployPod": (Role.DEVELOPER, ("revisions:deploy",)),
+    "redeployPod": (Role.DEVELOPER, ("revisions:deploy",)),
+    "deployRevision": (Role.DEVELOPER, ("revisions:deploy",)),
+    "listPodEvents": (Role.VIEWER, ("events:read",)),
+}
+"""Each operation of the API: the least role, and what a policy has to allow. tests/api/test_access.py tries them."""
+
 OWN_GATE: dict[str, str] = dict.fromkeys(API.split(), "the bearer token of an operator") | {
+    **dict.fromkeys((f"api-v1:{name}" for name in API_V1), "the bearer token of a team, and its policy"),
+    "api-v1-nothing": "nothing is there",
     "hook": "the signature over the body, by the key of the pod's webhook",
     "prometheus": "the bearer token of BRAINPOD_METRICS_TOKEN; without one set up there is no such page",
     **dict.fromkeys(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from apps.core.errors import Detail, Invalid
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 _WORDS = {
     "missing": "is required.",
@@ -46,10 +43,11 @@ def details_of(error: ValidationError) -> list[Detail]:
         if isinstance(cause, Invalid):
             found += [Detail(".".join(filter(None, (path, each.path))), each.message) for each in cause.details]
         else:
-            found.append(Detail(path, _words(item, context)))
+            found.append(Detail(path, words(item["type"], item["msg"], context)))
     return found
 
 
-def _words(item: ErrorDetails, context: dict[str, Any]) -> str:
-    words = _WORDS.get(item["type"])
-    return words.format(**context) if words else f"is not valid: {item['msg']}."
+def words(kind: str, message: str, context: dict[str, Any]) -> str:
+    """Of an error that pydantic calls `kind` and says `message` of."""
+    found = _WORDS.get(kind)
+    return found.format(**context) if found else f"is not valid: {message}."
