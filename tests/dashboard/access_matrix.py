@@ -169,9 +169,7 @@ platform-backups pod-backups backup backup-restores backup-drills backup-content
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
-manifest manifest-file imports services database-cancellation database-databases database-privileges database-saved database-statement
-services api-description api-documentation
-database-cancellation database-databases database-privileges database-saved database-statement
+manifest manifest-file imports api-description api-documentation
 """
 
 # Of a database that runs: tests/databases tries them with one.
