@@ -14,5 +14,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "disks": {"task": "deployments.measure_disks", "schedule": 300.0, "options": {"expires": 300}},
     "disk_work": {"task": "disks.tend", "schedule": 60.0, "options": {"expires": 60}},
     "backups": {"task": "backups.tend", "schedule": 15.0, "options": {"expires": 15}},
+    "notifications": {"task": "notify.send", "schedule": 5.0, "options": {"expires": 10}},
+    "old_notifications": {"task": "notify.tidy", "schedule": 3600.0, "options": {"expires": 600}},
     "terminals": {"task": "terminals.sweep", "schedule": 30.0, "options": {"expires": 60}},
 }

@@ -135,6 +135,12 @@ class Config:
     vault_addr: str = ""  # https://… ; empty: the embedded OpenBao
     vault_role_id: str = ""  # AppRole of the platform, for a Vault outside
     vault_secret_id: str = ""
+    smtp_host: str = ""  # the mail server that notifications go out by; empty: no mail
+    smtp_port: int = 587
+    smtp_security: str = "starttls"  # starttls | tls | none
+    smtp_user: str = ""  # empty: the server is not told who we are
+    smtp_password: str = field(default="", repr=False)
+    smtp_from: str = ""  # whom mail is from; empty: brainpod@ and the base domain
     failpoints: bool = False  # tests only: see apps/core/failpoints.py
 
     @property
@@ -226,6 +232,10 @@ class Config:
     @property
     def builder_name(self) -> str:
         return self.builder or re.sub(r"[^a-z0-9]+", "-", platform.node().lower())[:40].strip("-") or "builder"
+
+    @property
+    def mail_from(self) -> str:
+        return self.smtp_from or f"Brainpod <brainpod@{self.domain}>"
 
     @property
     def builder_queue(self) -> str:

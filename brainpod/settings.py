@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "apps.disks",
     "apps.terminals",
     "apps.backups",
+    "apps.notify",
     "apps.flatrun",
     "apps.hooks",
     "apps.dashboard",

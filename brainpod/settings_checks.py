@@ -25,6 +25,7 @@ REGISTRY = re.compile(
     r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9.-]+(?=:))(:\d{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
 )
 BASE_IMAGE = re.compile(r"(\*|[a-z]+(-build)?)=[\w.:/@{}-]+")
+MAIL_FROM = re.compile(r"[^\s<>@]+@[^\s<>@]+|[^<>@\r\n]+ <[^\s<>@]+@[^\s<>@]+>")
 RECIPIENT = re.compile(r"age1[a-z0-9]{58}")
 SCHEMES = {
     "docker_host": ("unix", "tcp", "ssh"),
@@ -43,6 +44,7 @@ ENGINES = ("process", "docker", "nomad")
 CHOICES = {
     "engine": ENGINES,
     "nginx": ("managed", "external"),
+    "smtp_security": ("starttls", "tls", "none"),
     "acme": ("auto", "on", "off"),
     "docker_runtime": ("auto", "runc", "runsc"),
     "nomad_driver": ("docker", "exec", "raw_exec"),
@@ -51,6 +53,7 @@ CHOICES = {
 RANGES = {
     "port": (1, 65535),
     "tls_port": (-1, 65535),
+    "smtp_port": (1, 65535),
     "public_port": (0, 65535),
     "lease_seconds": (1, 3600),
     "workers": (1, 1000),
@@ -104,6 +107,7 @@ def check(config: Config) -> None:
             "BRAINPOD_METRICS_TOKEN must be 24 or more letters, digits and . _ ~ + / - = without spaces."
         )
     _check_backups(config)
+    _check_mail(config)
     _check_nomad(config)
     _check_nginx(config)
     if config.production:
@@ -122,6 +126,17 @@ def _check_backups(config: Config) -> None:
             raise ImproperlyConfigured(
                 "BRAINPOD_BACKUPS_PLATFORM needs BRAINPOD_BACKUPS_RECIPIENT: see docs/backups.md."
             )
+
+
+def _check_mail(config: Config) -> None:
+    if config.smtp_host and not HOST.fullmatch(config.smtp_host.lower()):
+        raise ImproperlyConfigured("BRAINPOD_SMTP_HOST must be a host name or an address, without a port.")
+    if bool(config.smtp_user) != bool(config.smtp_password):
+        raise ImproperlyConfigured("BRAINPOD_SMTP_USER and BRAINPOD_SMTP_PASSWORD are given together or not.")
+    if config.smtp_user and config.smtp_security == "none":
+        raise ImproperlyConfigured("BRAINPOD_SMTP_PASSWORD would be sent openly, as BRAINPOD_SMTP_SECURITY=none.")
+    if config.smtp_from and not MAIL_FROM.fullmatch(config.smtp_from):
+        raise ImproperlyConfigured("BRAINPOD_SMTP_FROM must be like us@example.com or Name <us@example.com>.")
 
 
 def _check_choices(config: Config) -> None:

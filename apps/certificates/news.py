@@ -19,6 +19,7 @@ class News:
     certificate: Certificate
     words: str
     level: Literal["info", "warn", "error"]
+    failed: bool = False  # to be issued or renewed
 
 
 def worth_telling() -> Q:
@@ -43,4 +44,4 @@ def take(row: Certificate) -> News | None:
     log.warning("certificate_alarm", host=row.host, words=row.alarm)
     failed = key.startswith(("none", "unrenewed"))
     mild = key == "ends" or key.startswith("unrenewed")
-    return News(row, f"{row.alarm} {row.error}" if failed else row.alarm, "warn" if mild else "error")
+    return News(row, f"{row.alarm} {row.error}" if failed else row.alarm, "warn" if mild else "error", failed)

@@ -49,6 +49,9 @@ STATES: dict[str, Look] = {
     "misdirected": Look("yellow", "Leads elsewhere"),
     "expired": Look("secondary", "Not proven in time"),
     "disabled": Look("secondary", "Disabled"),
+    "working": Look("green", "Works"),
+    "failing": Look("orange", "Failing"),
+    "delivered": Look("green", "Delivered"),
     "maintenance": Look("yellow", "Maintenance"),
 }
 

@@ -12,6 +12,7 @@ from apps.dashboard.views import (
     git_sign_in,
     home,
     nginx,
+    notifications,
     prometheus,
     services,
     session,
@@ -58,6 +59,27 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("teams/<slug:team>/usage/", usage.usage, name="team-usage"),
     path("teams/<slug:team>/terminals/", terminals.terminals, name="terminals"),
     path("teams/<slug:team>/terminals/<slug:session>/ending/", terminals.terminal_ending, name="terminal-ending"),
+    path("teams/<slug:team>/notifications/", notifications.notifications, name="notifications"),
+    path("teams/<slug:team>/notifications/new/<slug:kind>/", notifications.notification_new, name="notification-new"),
+    path("teams/<slug:team>/notifications/<slug:endpoint>/", notifications.notification, name="notification"),
+    path(
+        "teams/<slug:team>/notifications/<slug:endpoint>/settings/",
+        notifications.notification_settings,
+        name="notification-settings",
+    ),
+    path(
+        "teams/<slug:team>/notifications/<slug:endpoint>/key/", notifications.notification_key, name="notification-key"
+    ),
+    path(
+        "teams/<slug:team>/notifications/<slug:endpoint>/test/",
+        notifications.notification_test,
+        name="notification-test",
+    ),
+    path(
+        "teams/<slug:team>/notifications/<slug:endpoint>/deliveries/<int:pk>/redelivery/",
+        notifications.notification_redelivery,
+        name="notification-redelivery",
+    ),
     path("teams/<slug:team>/name/", teams.team_name, name="team-name"),
     path("teams/<slug:team>/invitations/", teams.team_invitations, name="team-invitations"),
     path("teams/<slug:team>/invitations/<int:pk>/", teams.team_invitation, name="team-invitation"),

@@ -10,7 +10,7 @@ from apps import edge
 from apps.certificates import actions, following, issuing, news
 from apps.certificates.models import Certificate
 from apps.core.errors import PlatformError
-from apps.deployments import wake
+from apps.deployments import announcing, wake
 from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
 from apps.deployments.events import changed
@@ -63,7 +63,9 @@ def _tell_issued(certificate_id: str) -> None:
     row = Certificate.objects.select_related("hostname").filter(pk=certificate_id).first()
     if row is not None and row.not_after is not None:
         Certificate.objects.filter(pk=row.pk).update(told="")
-        _told(row, f"A certificate of {row.host} was issued by {row.issuer}. It lasts until {row.not_after:%d %B %Y}.")
+        words = f"A certificate of {row.host} was issued by {row.issuer}. It lasts until {row.not_after:%d %B %Y}."
+        _told(row, words)
+        announcing.certificate("certificate.issued", row, words)
 
 
 def _tell_news() -> None:
@@ -71,6 +73,9 @@ def _tell_news() -> None:
         with transaction.atomic():
             if found := news.take(row):
                 _told(row, found.words, level=found.level)
+                if found.level != "info":
+                    event = "certificate.failed" if found.failed else "certificate.expiring"
+                    announcing.certificate(event, row, found.words)
 
 
 def request(*, certificate: Certificate, by: User, by_hand: bool = False) -> None:

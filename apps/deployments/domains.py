@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.core.errors import NotFound
-from apps.deployments import wake
+from apps.deployments import announcing, wake
 from apps.deployments.duties import duty
 from apps.deployments.events import changed
 from apps.deployments.models import AppEvent
@@ -76,12 +76,15 @@ def _settle(row: HostName, found: Found, here: frozenset[str]) -> None:
     changed(row.pod_id)
 
 
+@transaction.atomic
 def tell(outcome: Outcome) -> None:
     for event in outcome.events:
         AppEvent.objects.create(
             pod_id=event.pod_id, app=event.route, kind="domain", level=event.level, words=event.words
         )
         changed(event.pod_id)
+        if event.change:
+            announcing.domain(event)
     if outcome.moved:
         wake.wake(wake.RECONCILE)
         wake.wake(wake.CERTIFICATES)

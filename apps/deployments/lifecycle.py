@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from apps.core.errors import Conflict, NotFound
-from apps.deployments import feed
+from apps.deployments import announcing, feed
 from apps.deployments import wake as workers
 from apps.deployments.events import changed
 from apps.deployments.models import AppControl, AppEvent, Workload
@@ -91,6 +91,7 @@ def put_to_sleep(*, control: AppControl, fingerprint: str, words: str) -> bool:
         return False
     _after(control)
     _tell(control, "asleep", words, None)
+    announcing.regulated(control, "app.asleep", words)
     return True
 
 
@@ -102,6 +103,7 @@ def wake(*, control: AppControl) -> bool:
         return False
     _after(control)
     _tell(control, "awake", "Woken by a request", None)
+    announcing.regulated(control, "app.awake", "Woken by a request")
     return True
 
 
@@ -113,6 +115,7 @@ def scale(*, control: AppControl, count: int, words: str) -> bool:
         return False
     _after(control)
     _tell(control, "scaled", words, None)
+    announcing.regulated(control, "app.scaled", words)
     return True
 
 

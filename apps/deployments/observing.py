@@ -9,17 +9,21 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from apps.core.states import move
-from apps.deployments import feed
+from apps.deployments import announcing, feed
 from apps.deployments.events import changed
-from apps.deployments.models import WORKLOAD_MOVES, Workload
+from apps.deployments.models import WORKLOAD_MOVES, AppEvent, Workload
 from apps.engines import recovery
 from apps.engines.base import State, Status
 
 RUNS_AGAIN = "It runs again; its health check has not passed yet."
 LONGEST = 300  # characters of a reason
+CRASHES = 3  # ends of one instance within CRASH_WINDOW, after which its app keeps crashing
+CRASH_WINDOW = datetime.timedelta(hours=1)
+CRASH_SILENCE = datetime.timedelta(hours=6)  # before that is told again
 SILENT = datetime.timedelta(seconds=45)  # without an answer of the engine: the state is unknown
 
 
@@ -46,9 +50,22 @@ def note(workload: Workload, status: Status, *, checked: bool) -> bool:
     elif not _moved(workload, state, **fields):
         return True
     if news and workload.serving:
-        feed.tell(workload, "restart", f"{status.reason[:1].upper()}{status.reason[1:]}.", level="warn")
+        words = f"{status.reason[:1].upper()}{status.reason[1:]}."
+        with transaction.atomic():
+            feed.tell(workload, "restart", words, level="warn")
+            _note_crashing(workload, words)
     changed(workload.pod_id)
     return True
+
+
+def _note_crashing(workload: Workload, words: str) -> None:
+    """Tell that an app keeps crashing, once for all of its instances and for as long as it goes on."""
+    now = timezone.now()
+    of_app = AppEvent.objects.filter(pod=workload.pod_id, app=workload.app)
+    ends = of_app.filter(workload=workload.pk, kind="restart", at__gt=now - CRASH_WINDOW).count()
+    if ends >= CRASHES and not of_app.filter(kind="crashing", at__gt=now - CRASH_SILENCE).exists():
+        feed.tell(workload, "crashing", f"It keeps crashing: {ends} times within an hour.", level="error")
+        announcing.crashing(workload, ends, words)
 
 
 def _seen(workload: Workload, status: Status, checked: bool) -> tuple[str | None, str]:

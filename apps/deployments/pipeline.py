@@ -17,7 +17,7 @@ from apps.core.failpoints import failpoint
 from apps.core.leases import Lease, LeaseLost, acquire, kept
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import allotting, dispatch, health, purge, queue, retire, settling
+from apps.deployments import allotting, announcing, dispatch, health, purge, queue, retire, settling
 from apps.deployments.attended import Cancelled
 from apps.deployments.checks import Check
 from apps.deployments.events import changed
@@ -112,6 +112,7 @@ def _begin(deployment: Deployment) -> bool:
             if not move(deployment, "pending", table=DEPLOYMENT_MOVES, started_at=now, deadline=limit):
                 return False
             StageRun.objects.bulk_create(_rows(deployment), ignore_conflicts=True)
+            announcing.deployment_began(deployment)
     except IntegrityError:
         deployment.refresh_from_db()
         return False
@@ -180,12 +181,14 @@ def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: st
     left = StageRun.objects.filter(deployment=deployment, state__in=("pending", "running"))
     left.update(state="skipped", note="" if state == "ready" else "Not reached.")
     failpoint("deployment.ending", deployment.pod_id)
-    won = move(
-        deployment, state, table=DEPLOYMENT_MOVES, where=lease.where,
-        finished_at=timezone.now(), error=error, error_code=code, hint=hint,
-    )  # fmt: skip
-    if not won:
-        raise LeaseLost
+    with transaction.atomic():
+        won = move(
+            deployment, state, table=DEPLOYMENT_MOVES, where=lease.where,
+            finished_at=timezone.now(), error=error, error_code=code, hint=hint,
+        )  # fmt: skip
+        if not won:
+            raise LeaseLost
+        announcing.deployment_ended(deployment)
     recorder.log.ended(state, seconds=_elapsed(deployment), note=error)
     changed(deployment.pod_id, deployment.pk)
 
@@ -210,7 +213,9 @@ def _check_health(recorder: Recorder, release: Release, workload: Workload) -> N
 
     def degraded(words: str) -> None:
         recorder.log.line(f"Not healthy within its window: {words}. Still trying.", level="warn")
-        move(deployment, "degraded", table=DEPLOYMENT_MOVES, where=recorder.lease.where)
+        with transaction.atomic():
+            if move(deployment, "degraded", table=DEPLOYMENT_MOVES, where=recorder.lease.where):
+                announcing.deployment_degraded(deployment, recorder.log.mask(words))
         changed(deployment.pod_id, deployment.pk)
 
     with recorder.stage("health", workload.app) as note:

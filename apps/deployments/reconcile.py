@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -19,7 +20,19 @@ from apps.builds import fleet
 from apps.core.errors import PlatformError, Unavailable, UserError
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import dispatch, feed, inspections, launch, lifecycle, lookups, observing, queue, settling, wake
+from apps.deployments import (
+    announcing,
+    dispatch,
+    feed,
+    inspections,
+    launch,
+    lifecycle,
+    lookups,
+    observing,
+    queue,
+    settling,
+    wake,
+)
 from apps.deployments.checks import Check
 from apps.deployments.desired import edge_state
 from apps.deployments.duties import duty
@@ -94,10 +107,12 @@ def _jobs() -> None:
         Deployment.objects.filter(pk=deployment.pk).update(fence=F("fence") + 1, leased_until=None)
         undo(deployment, lambda _: None)
         words = "It took longer than a deployment may take."
-        move(
-            deployment, "failed", table=DEPLOYMENT_MOVES, where={"switched_at": None},
-            finished_at=now, error=words, error_code="deadline_passed", hint="Deploy again: the log says where.",
-        )  # fmt: skip
+        with transaction.atomic():
+            if move(
+                deployment, "failed", table=DEPLOYMENT_MOVES, where={"switched_at": None},
+                finished_at=now, error=words, error_code="deadline_passed", hint="Deploy again: the log says where.",
+            ):  # fmt: skip
+                announcing.deployment_ended(deployment)
         stages = StageRun.objects.filter(deployment=deployment, state__in=("pending", "running"))
         if deployment.state == "failed":
             stages.update(state="skipped", note="The deadline passed.")

@@ -26,6 +26,7 @@ from apps.deployments.jobs.follow import follow
 from apps.deployments.models import Deployment, JobRun, Workload
 from apps.disks.models import Snapshot
 from apps.infrastructure.models import Service
+from apps.notify.models import Endpoint
 from apps.pods.models import Pod
 from apps.terminals.models import TerminalSession
 from tests.people import join, make_team, make_user
@@ -75,7 +76,11 @@ def build_world() -> World:
         provider="gitlab", host="gitlab.com", client_id="us", path="platform/oauth/0/x"
     )
     backup = Backup.objects.create(pod=pod, name="db", kind="PostgresDB", state="failed", file="db_x")
+    endpoint = Endpoint.objects.create(
+        team=team, kind="email", name="ours", shown="x@example.com", path="teams/0/x", version=1
+    )
     words = {
+        "endpoint": endpoint.pk,
         "application": application.pk,
         "connection": connection.pk,
         "team": team.slug,
@@ -162,6 +167,7 @@ terminals git-access git-access-connection git-access-check git-access-secret gi
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
 platform-backups pod-backups backup backup-restores backup-drills backup-content
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
+notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
 """
 
@@ -178,6 +184,8 @@ ROWS: dict[str, Row] = (
         "sign-in-link": Row(lambda world: {"token": _token(signin_link(_owner(world)))}),
         "welcome": Row(lambda world: {"token": "no-such-token"}),
         "invitation": Row(lambda world: {"token": _invitation(world)[1]}),
+        "notification-new": Row(lambda world: {"kind": "webhook"}),
+        "notification-redelivery": Row(lambda world: {"pk": 10**9}),
         "git-access-new": Row(lambda world: {"kind": "token"}),
         "certificate": Row(lambda world: {"host": _certified(world)}),
         "certificate-request": Row(lambda world: {"host": _certified(world)}),

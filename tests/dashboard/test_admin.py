@@ -35,6 +35,7 @@ from apps.hooks.models import Receipt, Tip, Webhook
 from apps.infrastructure.models import Allotment, Service, ServiceEvent
 from apps.logs.models import LogChunk, LogStream
 from apps.metrics.models import Bucket, DiskUsage, Reading, Statements
+from apps.notify.models import Delivery, Message
 from apps.pods.models import AppKey, DomainProof, Pod, RoutePassword
 from tests.people import join, make_team, make_user
 
@@ -68,6 +69,9 @@ def plant() -> None:
     Grant.objects.create(connection=connection, application=application, account="octo")
     Handshake.objects.create(id=new_id(), session=PLANTED, user=owner, team=team, application=application)
     pod = Pod.objects.create(team=team, name=f"p{new_id()}", created_by=owner, webhook_path=PLANTED)
+    endpoint = team.endpoints.create(kind="slack", name="ours", shown="https://x/…", path=PLANTED, version=1)
+    message = Message.objects.create(pk=Message.new_id(), team=team, pod=pod, event="test", body="{}")
+    Delivery.objects.create(message=message, endpoint=endpoint)
     pod.hosts.create(host=f"{pod.name}.example.com", route="site")
     DomainProof.objects.create(team=team, host=f"{new_id()}.example.org", zone="example.org")
     revision = pod.revisions.create(version=1, sealed_at=timezone.now(), summary="first", author=owner)

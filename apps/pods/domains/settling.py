@@ -38,12 +38,14 @@ Note = Literal["", "taken", "sibling", "contested", "wildcard"]  # why what was 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something to tell a pod's people."""
+    """Something to tell a pod's people. `change`: verified, misdirected or lost, where `host` became that."""
 
     pod_id: str
     route: str
     words: str
     level: str = "info"
+    change: str = ""
+    host: str = ""
 
 
 @dataclass
@@ -131,7 +133,8 @@ def _take(row: HostName, verdict: Verdict, seen: dict[str, Any], rows: list[Host
     for other_proof in same.exclude(team=row.pod.team_id):
         DomainProof.objects.filter(pk=other_proof.pk).update(token=new_id(), proven_at=None)
     where = "and leads here" if verdict.here else "and does not lead here yet"
-    outcome.events.append(Event(row.pod_id, row.route, f"{shown(row.host)} is proven by {BY[verdict.proof]} {where}."))
+    words = f"{shown(row.host)} is proven by {BY[verdict.proof]} {where}."
+    outcome.events.append(Event(row.pod_id, row.route, words, change=state, host=row.host))
     outcome.moved = True
     return True
 
@@ -141,7 +144,7 @@ def _lose(row: HostName, now: datetime.datetime, outcome: Outcome) -> None:
         state=DomainState.PENDING, proof="", verified_at=None, claimed_at=now, changed_at=now, check_at=now
     )
     words = f"{shown(row.host)} was proven by somebody else and does not answer here any more."
-    outcome.events.append(Event(row.pod_id, row.route, words, "error"))
+    outcome.events.append(Event(row.pod_id, row.route, words, "error", "lost", row.host))
 
 
 def _follow(row: HostName, verdict: Verdict, found: Found, seen: dict[str, Any], outcome: Outcome) -> None:
@@ -153,7 +156,7 @@ def _follow(row: HostName, verdict: Verdict, found: Found, seen: dict[str, Any],
         where = ", ".join(found.chain[-1:] + found.addresses) or "nowhere"
         words = "leads here again." if verdict.here else f"does not lead here any more, but to {where}."
         level = "info" if verdict.here else "warn"
-        outcome.events.append(Event(row.pod_id, row.route, f"{shown(row.host)} {words}"[:300], level))
+        outcome.events.append(Event(row.pod_id, row.route, f"{shown(row.host)} {words}"[:300], level, state, row.host))
     HostName.objects.filter(pk=row.pk).update(**given)
 
 

@@ -1,0 +1,49 @@
+"""What people may want to hear of, said by whoever does it; who hears it registers at start, and need not be known.
+
+Listeners run in the transaction of the caller, so that what they write is there if and only if the change is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """`event`: a name such as `deployment.failed`. `words`: a sentence for people, without secrets.
+
+    `page`: the name and the words of the address that shows more. `data`: JSON.
+    """
+
+    event: str
+    pod_id: str
+    words: str
+    page: tuple[str, ...]
+    data: Mapping[str, Any]
+
+
+Listener = Callable[[Announcement], None]
+_listeners: list[Listener] = []
+
+
+def listen(listener: Listener) -> None:
+    if listener not in _listeners:
+        _listeners.append(listener)
+
+
+def announce(event: str, *, pod_id: str, words: str, page: tuple[str, ...], **data: Any) -> None:
+    """Tell all who listen. Called in the transaction of the change; a listener that fails does not undo it."""
+    made = Announcement(event, pod_id, words, page, data)
+    for listener in _listeners:
+        try:
+            with transaction.atomic():
+                listener(made)
+        except Exception:
+            log.exception("announcement_lost", event_told=event, pod=pod_id)
