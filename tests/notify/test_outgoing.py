@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,3 +132,47 @@ def test_an_answer_of_nonsense_is_kept_as_plain_text(add: Add, receiver: Receive
     delivery.refresh_from_db()
     assert delivery.state == "delivered"
     assert delivery.attempts[0]["answer"].isprintable()
+
+
+@pytest.fixture
+def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> Iterator[int]:
+    """The port of a receiver that speaks https as hooks.example.com, by a certificate that is trusted."""
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+         "-subj", "/CN=hooks", "-addext", "subjectAltName=DNS:hooks.example.com",
+         "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(certificate))
+    monkeypatch.setattr(outgoing, "_proxy", lambda _: None)
+    outgoing._trust.cache_clear()
+    server = Receiver()
+    server.got = receiver.got
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    outgoing._trust.cache_clear()
+
+
+def test_https_is_checked_for_the_name_though_an_address_is_connected_to(
+    secure: int, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, settings: Any
+) -> None:
+    real = socket.getaddrinfo
+
+    def resolver(host: Any, *more: Any, **named: Any) -> Any:
+        ours = host in ("hooks.example.com", "other.example.com")
+        return _found("127.0.0.1") if ours else real(host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    nets = settings.BRAINPOD.networks
+    right = outgoing.parse(f"https://hooks.example.com:{secure}/hook?a=b")
+    assert outgoing.post(right, BODY, {}, allowed=nets).status == 200
+    assert receiver.got[0].path == "/hook?a=b"
+    with pytest.raises(outgoing.Unanswered, match="certificate is not valid"):
+        outgoing.post(outgoing.parse(f"https://other.example.com:{secure}/"), BODY, {}, allowed=nets)
+    assert len(receiver.got) == 1
