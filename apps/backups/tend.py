@@ -14,6 +14,7 @@ from django.utils import timezone
 from apps.backups import actions, places, remote, restoring, retention, run, wake
 from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Remote, Restore, State, Trigger
 from apps.backups.platform import kept
+from apps.core.announce import announce
 from apps.core.errors import PlatformError, UserError
 from apps.deployments.duties import duty
 from apps.pods.models import Pod
@@ -83,8 +84,13 @@ def overdue(plan: BackupPlan, now: datetime.datetime) -> bool:
 
 def _alarm(plan: BackupPlan, now: datetime.datetime) -> None:
     late = plan.name in places.kept(plan.pod) and overdue(plan, now)
-    if late and BackupPlan.objects.filter(pk=plan.pk, overdue_since=None).update(overdue_since=now):
-        wake.tell(plan.pod_id, plan.name, "Its backup is overdue", level="error")
+    with transaction.atomic():
+        if late and BackupPlan.objects.filter(pk=plan.pk, overdue_since=None).update(overdue_since=now):
+            wake.tell(plan.pod_id, plan.name, "Its backup is overdue", level="error")
+            announce(
+                "backup.overdue", pod_id=plan.pod_id, words=f"The backup of {plan.name} of {plan.pod} is overdue.",
+                page=("backups", plan.pod.name, plan.name), backup={"resource": plan.name, "schedule": plan.schedule},
+            )  # fmt: skip
     if not late and plan.overdue_since:
         BackupPlan.objects.filter(pk=plan.pk).update(overdue_since=None)
 

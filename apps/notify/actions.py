@@ -139,7 +139,7 @@ def send_test(*, endpoint: Endpoint, by: User) -> Delivery:
     recent = Delivery.objects.filter(endpoint=endpoint, message__event=TEST)
     if recent.filter(message__created_at__gt=now - BETWEEN_TESTS).exists():
         raise Conflict("test_too_soon", "A test was sent a moment ago.", "Wait five seconds.")
-    words = f"This is a test of {endpoint.name}, sent by {by}. Everything works."
+    words = f"This is a test of {endpoint.name}, sent by {by}."
     page = settings.BRAINPOD.public_address
     with transaction.atomic():
         message = outbox.write(team=endpoint.team, event=TEST, data={"words": words, "url": page})

@@ -31,6 +31,7 @@ EVENTS = {
     "certificate.expiring": Event("Certificate needs attention", "bad"),
     "backup.success": Event("Backup made", "good"),
     "backup.failed": Event("Backup failed", "bad"),
+    "backup.overdue": Event("Backup overdue", "bad"),
     "app.scaled": Event("Number of instances changed", "info"),
     "app.asleep": Event("App fell asleep", "info"),
     "app.awake": Event("App woke up", "info"),

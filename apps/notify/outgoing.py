@@ -1,7 +1,7 @@
 """One request to an address that a user named: to where it was found to lead, once, briefly, little of the answer.
 
 The name is looked up once; every address found has to be public (or allowed by the operator), and the connection is
-made to one of these and to nothing else, so that a name that leads elsewhere a moment later leads nobody astray.
+made to these and to nothing else, so that a name that leads elsewhere a moment later leads nobody astray.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from apps.core.addresses import Network, resolve_public
 from apps.core.errors import Detail, Invalid
 
 SECONDS = 10.0  # for all of it, from the connection to the last byte that is read
+MOST = 3  # addresses of a name that are tried
 LARGEST = 4096  # bytes of an answer that are read
 PORTS = {"https": 443, "http": 80}
 LOWEST = 1024  # ports beneath belong to other protocols, but for the two above
@@ -90,16 +91,28 @@ def look_up(target: Target, allowed: Iterable[Network], *, field: str = "url") -
 def post(target: Target, body: bytes, headers: Mapping[str, str], *, allowed: Iterable[Network] = ()) -> Answer:
     """What `target` answers to `body`. Redirects are not followed. Raises Unanswered."""
     try:
-        address = look_up(target, allowed)[0]
+        found = look_up(target, allowed)
     except Invalid as error:
         raise Unanswered(error.details[0].message) from None
+    addresses = sorted(found, key=lambda text: ":" in text)[:MOST]  # many hosts have no way out for IPv6
     began = time.monotonic()
     try:
-        return asyncio.run(asyncio.wait_for(_exchange(target, address, body, headers), SECONDS))
+        return asyncio.run(asyncio.wait_for(_first(target, addresses, body, headers), SECONDS))
     except TimeoutError:
         raise Unanswered(f"It did not answer within {time.monotonic() - began:.0f} seconds.") from None
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
         raise Unanswered(f"It does not answer: {_reason(error)}.") from None
+
+
+async def _first(target: Target, addresses: list[str], body: bytes, headers: Mapping[str, str]) -> Answer:
+    """Of the first address that is connected to."""
+    *others, last = addresses
+    for address in others:
+        try:
+            return await _exchange(target, address, body, headers)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            continue
+    return await _exchange(target, last, body, headers)
 
 
 async def _exchange(target: Target, address: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -108,10 +121,11 @@ async def _exchange(target: Target, address: str, body: bytes, headers: Mapping[
     options = {"sni_hostname": target.host}
     async with (
         httpx.AsyncClient(
-            verify=_trust(), trust_env=False, proxy=_proxy(target), follow_redirects=False, timeout=SECONDS
+            verify=_trust(), trust_env=False, proxy=_proxy(target), follow_redirects=False,
+            timeout=httpx.Timeout(SECONDS, connect=SECONDS / 3),
         ) as client,
         client.stream("POST", pinned, content=body, headers=given, extensions=options) as answer,
-    ):
+    ):  # fmt: skip
         held = b""
         async for chunk in answer.aiter_raw(LARGEST):
             held += chunk

@@ -73,7 +73,7 @@ class _Round:
                     return
                 done, _ = wait(self._going, LOOK, FIRST_COMPLETED)
                 for future in done:
-                    note(self._going.pop(future), future.result())
+                    note(self._going.pop(future), _result(future))
 
     def _claims(self) -> Iterator[Claim]:
         """The oldest that is due of each endpoint that is told nothing right now, while there is room."""
@@ -100,14 +100,23 @@ class _Round:
         return True
 
 
+def _result(future: Future[Result]) -> Result:
+    """A mistake of ours counts as a failure too: it would be tried again and again otherwise."""
+    try:
+        return future.result()
+    except Exception:
+        log.exception("notification_failed")
+        return Result(False, "Something went wrong here; the platform's log has it.")
+
+
 def _due() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=State.PENDING, next_at__lte=timezone.now(), endpoint__enabled=True)
 
 
 def claim(pk: int) -> Claim | None:
-    """Take a delivery to send it, if it waits and nobody alive has it. Without the secret store it waits on."""
+    """Take a delivery to send it, if it is due and nobody alive has it. Without the secret store it waits on."""
     delivery = Delivery.objects.select_related("endpoint", "message").filter(pk=pk).first()
-    lease = acquire(delivery, state=State.PENDING) if delivery else None
+    lease = acquire(delivery, state=State.PENDING, next_at__lte=timezone.now()) if delivery else None
     if delivery is None or lease is None:
         return None
     endpoint, message = delivery.endpoint, delivery.message

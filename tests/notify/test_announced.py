@@ -14,7 +14,8 @@ from django.utils import timezone
 from apps.accounts.models import Team, User
 from apps.accounts.roles import Role
 from apps.backups import run as backups
-from apps.backups.models import Backup
+from apps.backups import tend
+from apps.backups.models import Backup, BackupPlan
 from apps.certificates.models import Certificate
 from apps.core import announce as announcing_core
 from apps.core.announce import announce
@@ -168,6 +169,17 @@ def test_backups(add: Add, pod: Pod) -> None:
     backups.fail(row, "The disk is full.", where={})
     assert told()[0][0] == "backup.failed"
     assert told()[0][1]["backup"]["error"] == "The disk is full."
+
+
+def test_a_backup_that_is_overdue(add: Add, pod: Pod, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    add()
+    monkeypatch.setattr(tend.places, "kept", lambda _: {"db"})
+    plan = BackupPlan.objects.create(pod=pod, name="db", schedule="@hourly", next_at=timezone.now())
+    for _ in range(2):
+        clock.pass_by(hours=3)
+        tend._alarm(plan, timezone.now())
+        plan.refresh_from_db()
+    assert [event for event, _ in told()] == ["backup.overdue"]
 
 
 def scaled(pod: Pod) -> None:

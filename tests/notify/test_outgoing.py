@@ -112,6 +112,20 @@ def test_a_name_that_leads_elsewhere_a_moment_later(
     assert receiver.got[0].headers["host"] == f"rebind.example.com:{port}"
 
 
+def test_of_several_addresses_the_first_that_is_there_is_asked(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver, settings: Any
+) -> None:
+    real = socket.getaddrinfo
+
+    def resolver(host: Any, *more: Any, **named: Any) -> Any:
+        return _found("127.0.0.0", "127.0.0.1") if host == "two.example.com" else real(host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    target = outgoing.parse(f"http://two.example.com:{receiver.server_address[1]}/")
+    assert outgoing.post(target, BODY, {}, allowed=settings.BRAINPOD.networks).status == 200
+    assert len(receiver.got) == 1
+
+
 def test_what_does_not_answer_is_said_in_words(add: Add, receiver: Receiver) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

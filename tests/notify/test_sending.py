@@ -16,8 +16,8 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.core.errors import Conflict
-from apps.notify import actions, outgoing, sending
+from apps.core.errors import Conflict, Unavailable
+from apps.notify import actions, keys, outgoing, sending
 from apps.notify.carrying import retry_after
 from apps.notify.models import Delivery, Endpoint
 from tests.notify.conftest import Add, Clock, How, Receiver, send, tell
@@ -179,6 +179,27 @@ def test_a_slow_endpoint_holds_up_nobody(add: Add, receiver: Receiver, monkeypat
     assert set(Delivery.objects.filter(endpoint=slow).values_list("state", flat=True)) == {"pending"}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_many_that_hang_leave_room_for_those_that_work(
+    add: Add, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "SECONDS", 4.0)
+    hanging = [add(f"/hang{number}") for number in range(9)]
+    Endpoint.objects.update(failing_since=timezone.now())
+    for number, endpoint in enumerate(hanging):
+        receiver.how[f"/hang{number}"] = How(200, delay=20)
+        tell(endpoint)
+    working = [add(f"/work{number}") for number in range(8)]
+    for endpoint in working:
+        for _ in range(3):
+            tell(endpoint)
+    send()
+    hung = min(one.at for one in receiver.got if one.path.startswith("/hang"))
+    worked = max(one.at for one in receiver.got if one.path.startswith("/work"))
+    assert len([one for one in receiver.got if one.path.startswith("/work")]) == 24
+    assert worked - hung < 4.0, "before any of those that hang was given up"
+
+
 def _send_from_a_thread() -> None:
     try:
         send()
@@ -263,6 +284,46 @@ def test_who_lost_its_claim_writes_nothing(add: Add) -> None:
     assert not sending.note(claimed, sending.Result(True, "Answered 200.", 200))
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts) == ("pending", [])
+
+
+def test_a_mistake_of_ours_is_a_failure_like_another(
+    add: Add, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise KeyError("planted")
+
+    monkeypatch.setattr(sending, "carry", broken)
+    [delivery] = tell(add())
+    send()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.tries) == ("pending", 1)
+    assert "the platform's log has it" in delivery.words
+
+
+def test_without_the_secret_store_it_waits(add: Add, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    [delivery] = tell(add())
+
+    def away(_: Any) -> Any:
+        raise Unavailable("secretstore_unavailable", "The secret store does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sending.keys, "read", away)
+        send()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.tries, delivery.attempts, waits(delivery)) == ("pending", 0, [], 1.0)
+    Delivery.objects.update(next_at=timezone.now())
+    send()
+    delivery.refresh_from_db()
+    assert delivery.state == "delivered"
+
+
+def test_an_address_that_is_lost_is_said(add: Add, receiver: Receiver) -> None:
+    endpoint = add()
+    keys.forget(endpoint)
+    [delivery] = tell(endpoint)
+    send()
+    delivery.refresh_from_db()
+    assert "give it again" in delivery.words
 
 
 def test_a_test_is_sent_once_and_shows_what_came_of_it(add: Add, receiver: Receiver, alice: User) -> None:
