@@ -88,6 +88,8 @@ def addresses(pod: MadePod, failed: str) -> dict[str, str]:
         "revisions": f"{own}revisions/",
         "revisions-compared": f"{own}revisions/?a=1&b=2",
         "revision": f"{own}revisions/1/",
+        "manifest": f"{own}manifest/",
+        "imports": f"{own}imports/",
         "draft": f"{own}draft/",
         "settings": f"{own}settings/",
         "kinds": f"{own}resources/new/",

@@ -170,6 +170,8 @@ database-password database-rotation job-run job-run-cancellation job-run-log loo
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
 manifest manifest-file imports api-description api-documentation
+manifest manifest-file imports
+services database-cancellation database-databases database-privileges database-saved database-statement
 """
 
 # Of a database that runs: tests/databases tries them with one.

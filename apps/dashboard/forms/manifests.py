@@ -24,7 +24,7 @@ class ImportForm(forms.Form):
         label="brainpod.yaml",
         required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 18, "class": "font-monospace", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 18, "data-code": "", "spellcheck": "false"}),
     )
     keep = forms.BooleanField(
         label="Keep what the file does not mention",
@@ -57,7 +57,7 @@ class ConvertForm(forms.Form):
         label="Or paste one",
         required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 8, "class": "font-monospace", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 8, "data-code": "", "spellcheck": "false"}),
     )
     pasted_as = forms.ChoiceField(label="What is pasted is", choices=tuple(FORMATS.items()), required=False)
     repo = forms.CharField(
