@@ -134,7 +134,8 @@ def _told(asked: Asked) -> Iterator[Found]:
 
 
 def _requests(asked: Asked) -> Iterator[Found]:
-    wanted = Filter(asked.pod.pk, **{asked.kind.lower(): asked.name})
+    route, app = (asked.name if asked.kind == kind else "" for kind in ("Route", "App"))
+    wanted = Filter(asked.pod.pk, route=route, app=app)
     root, place, looked, latest = edge().journal(), None, 0, asked.before[0]
     while looked < LOOKED:
         found = back(root, wanted, place)
