@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase  # of what a resource may consist of, only the star means something to it
 from typing import Any
 
-from apps.core.errors import Detail, Invalid
+from apps.core.errors import Detail, Invalid, UserError
 
 Policy = Mapping[str, Any]
 
@@ -49,6 +49,21 @@ def allows(policy: Policy | None, action: str, resource: str) -> bool:
         return True
     effects = {one["effect"] for one in policy["statements"] if _covers(one, action, resource)}
     return effects == {"allow"}
+
+
+def require(policy: Policy | None, action: str, resource: str) -> None:
+    """Raises UserError("policy_denied") with 403 for what `policy` does not allow."""
+    if not allows(policy, action, resource):
+        raise refusal(action, resource)
+
+
+def refusal(action: str, resource: str) -> UserError:
+    return UserError(
+        "policy_denied",
+        f"The policy of this token does not allow {action} on {resource}.",
+        "Use a token whose policy does.",
+        status=403,
+    )
 
 
 def conceivable(policy: Policy | None, action: str) -> bool:

@@ -36,8 +36,7 @@ class Caller:
     def require(self, action: str, pod: str | None = None) -> None:
         """Raises UserError("policy_denied") with 403. `pod`: a name; None: every pod there may be."""
         resource = EVERY_POD if pod is None else pod_urn(pod)
-        if not policies.allows(self.token.policy, action, resource):
-            raise _denied(action, resource)
+        policies.require(self.token.policy, action, resource)
 
     def may(self, action: str, pod: str) -> bool:
         return policies.allows(self.token.policy, action, pod_urn(pod))
@@ -56,7 +55,7 @@ class Request(HttpRequest):
 
 class ApiKey(HttpAuthBase):
     """`actions`: what the policy has to allow on the pod of the address; of an operation without one, on some pod
-    (`needs_all`: on every pod). `role`: what the person has to be in the team."""
+    (`needs_all`: on every pod). `role`: what the person has to be in that pod, or in the team."""
 
     openapi_scheme = "bearer"
 
@@ -76,13 +75,16 @@ class ApiKey(HttpAuthBase):
             )
         check_rate(request, token)
         caller = Caller(token, token.user, token.team, Role(token.team.role_of(token.user) or Role.VIEWER))
-        kwargs = request.resolver_match.kwargs if request.resolver_match else {}
+        pod = request.resolver_match.kwargs.get("pod") if request.resolver_match else None
         for action in self.actions:
-            if "pod" in kwargs or self.every_pod:
-                caller.require(action, kwargs.get("pod"))
+            if pod is not None or self.every_pod:
+                caller.require(action, pod)
             elif not policies.conceivable(token.policy, action):
-                raise _denied(action, EVERY_POD)
-        gate.access(token.user, token.team, self.role)
+                raise policies.refusal(action, EVERY_POD)
+        if pod is None:
+            gate.access(token.user, token.team, self.role)
+        else:
+            gate.pod_access(token.user, caller.pod(pod), self.role)
         return caller
 
 
@@ -139,12 +141,3 @@ def operation(
         return adding(view)  # type: ignore[no-any-return]
 
     return decorator
-
-
-def _denied(action: str, resource: str) -> UserError:
-    return UserError(
-        "policy_denied",
-        f"The policy of this token does not allow {action} on {resource}.",
-        "Use a token whose policy does.",
-        status=403,
-    )

@@ -134,7 +134,7 @@ def _told(asked: Asked) -> Iterator[Found]:
 
 
 def _requests(asked: Asked) -> Iterator[Found]:
-    route, app = (asked.name, "") if asked.kind == "Route" else ("", asked.name)
+    route, app = (asked.name if asked.kind == kind else "" for kind in ("Route", "App"))
     wanted = Filter(asked.pod.pk, route=route, app=app)
     root, place, looked, latest = edge().journal(), None, 0, asked.before[0]
     while looked < LOOKED:

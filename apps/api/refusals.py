@@ -84,4 +84,5 @@ def _detail(error: dict[str, Any]) -> Detail:
     where, *path = error["loc"]
     if where == "body":
         path = path[1:]
-    return Detail(".".join(map(str, path)), words(error["type"], error["msg"], error.get("ctx") or {}))
+    said = words(error["type"], error["msg"], error.get("ctx") or {})
+    return Detail(".".join(map(str, path)), said) if path else Detail("", f"The body {said}")

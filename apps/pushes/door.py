@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from apps.accounts import gate
+from apps.accounts import gate, policies
 from apps.accounts.models import ApiToken, Team, User
+from apps.accounts.policies import pod_urn
 from apps.accounts.roles import Role
 from apps.builds.actions import has_source
 from apps.core.errors import Conflict, NotFound, UserError
@@ -77,8 +78,10 @@ def find(token: ApiToken, pod_name: str, app: str, *, push: bool) -> Repository:
     if team is None:
         hint = "Make one of the team on your account's page, under Tokens."
         raise UserError("token_scope", "Pushing and cloning need a token of a team.", hint, status=403)
-    gate.access(token.user, team, Role.DEVELOPER if push else Role.VIEWER)
+    needs = Role.DEVELOPER if push else Role.VIEWER
+    gate.access(token.user, team)
     check_resource_name(pod_name, longest=40)
+    policies.require(token.policy, "revisions:deploy" if push else "resources:read", pod_urn(pod_name))
     pod = Pod.objects.select_related("team", "live", "head").filter(name=pod_name).first()
     if pod is not None and pod.team_id != team.pk:
         if push:
@@ -86,9 +89,16 @@ def find(token: ApiToken, pod_name: str, app: str, *, push: bool) -> Repository:
         pod = None
     if pod is None and not push:
         raise NotFound(f"pod {pod_name} in the team of this token")
+    if pod is None:
+        gate.access(token.user, team, needs)
+        policies.require(token.policy, "pods:create", pod_urn(pod_name))
+    else:
+        gate.pod_access(token.user, pod, needs)
     if pod is not None and pod.deleting_at:
         raise Conflict("pod_deleting", f"{pod.name} is being deleted.", "Push again once it is gone, or elsewhere.")
     chosen, name = _chosen(pod, team, pod_name, app, push=push)
+    if pod is None or chosen not in snapshot(pod):
+        policies.require(token.policy, "resources:write", pod_urn(pod_name))
     return Repository(token.user, team, pod, pod_name, chosen, name)
 
 

@@ -5,7 +5,7 @@ window.addEventListener("DOMContentLoaded", () => {
     url: place.dataset.description,
     domNode: place,
     deepLinking: true,
-    docExpansion: "none",
+    docExpansion: "list",
     defaultModelsExpandDepth: 0,
     persistAuthorization: false,
     validatorUrl: null,

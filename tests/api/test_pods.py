@@ -112,6 +112,11 @@ def test_what_is_no_document_is_refused(ask: Program, body: Any) -> None:
     assert ask.post("/pods", given).status in ((201,) if body == "" else (400,))
 
 
+def test_a_body_that_is_missing_is_named(ask: Program, pod: Pod) -> None:
+    said = ask.post("/pods/shop/resources").said["error"]
+    assert (said["code"], said["message"]) == ("VALIDATION_ERROR", "The body is required.")
+
+
 def test_addresses_and_methods_that_are_not_there(ask: Program, pod: Pod) -> None:
     assert (ask.get("/nonsense").status, ask.get("/nonsense").error) == (404, "NOT_FOUND")
     assert ask.get("/pods/shop/nonsense").status == 404
