@@ -16,6 +16,7 @@ from apps.accounts import gate
 from apps.accounts.labels import check_label
 from apps.accounts.models import Team
 from apps.accounts.roles import Role
+from apps.audit import trail
 from apps.core.errors import Conflict, Detail, Invalid
 from apps.core.ids import new_id
 from apps.core.leases import acquire
@@ -64,6 +65,7 @@ def add(
         with transaction.atomic():
             made.save(force_insert=True)
             made.pods.set(chosen)
+            trail.note("notification.make", by=by, about=made, kind=kind, to=made.shown)
     except IntegrityError:
         keys.forget(made)
         raise _taken(name) from None
@@ -93,6 +95,7 @@ def change(
             elif not endpoint.enabled:
                 on = {"enabled": True, "off_because": "", "failing_since": None}
                 Endpoint.objects.filter(pk=endpoint.pk).update(**on)
+            trail.note("notification.change", by=by, about=endpoint, enabled=enabled, moved=bool(target.strip()))
     except IntegrityError:
         raise _taken(fields["name"]) from None
     endpoint.refresh_from_db()
@@ -103,7 +106,9 @@ def remove(*, endpoint: Endpoint, by: User) -> None:
     """With all that was told there. Raises Unavailable."""
     gate.access(by, endpoint.team, Role.ADMIN)
     keys.forget(endpoint)
-    Endpoint.objects.filter(pk=endpoint.pk).delete()
+    with transaction.atomic():
+        trail.note("notification.remove", by=by, about=endpoint)
+        Endpoint.objects.filter(pk=endpoint.pk).delete()
     log.info("endpoint_removed", endpoint=endpoint.pk, team=endpoint.team_id, by=by.pk)
 
 
@@ -118,6 +123,7 @@ def rotate_key(*, endpoint: Endpoint, by: User) -> str:
     present = keys.read(endpoint)
     key, now = keys.make(), timezone.now()
     _replace(endpoint, replace(present, key=key, old=present.key), rotated_at=now, old_until=now + OVERLAP)
+    trail.note("notification.rotate", by=by, about=endpoint)
     log.info("endpoint_key_rotated", endpoint=endpoint.pk, by=by.pk)
     return key
 
@@ -125,7 +131,9 @@ def rotate_key(*, endpoint: Endpoint, by: User) -> str:
 def end_old_key(*, endpoint: Endpoint, by: User) -> None:
     """The key that was replaced signs no longer, from now on."""
     gate.access(by, endpoint.team, Role.ADMIN)
-    Endpoint.objects.filter(pk=endpoint.pk).update(old_until=None)
+    with transaction.atomic():
+        Endpoint.objects.filter(pk=endpoint.pk).update(old_until=None)
+        trail.note("notification.end_old", by=by, about=endpoint)
     log.info("endpoint_old_key_ended", endpoint=endpoint.pk, by=by.pk)
 
 
@@ -146,6 +154,7 @@ def send_test(*, endpoint: Endpoint, by: User) -> Delivery:
         row = Delivery.objects.create(
             message=message, endpoint=endpoint, tries=len(sending.DELAYS), next_at=now + LATER, again_by=by
         )
+        trail.note("notification.test", by=by, about=endpoint)
     lease = acquire(row)
     if lease is not None:
         load = Load(endpoint.kind, message.pk, message.body, kept, endpoint.old_counts)
@@ -164,6 +173,7 @@ def redeliver(*, delivery: Delivery, by: User) -> None:
     with transaction.atomic():
         if not ended.update(**again):
             raise Conflict("delivery_waits", "This delivery is still being tried.", "Wait for what comes of it.")
+        trail.note("notification.redeliver", by=by, about=delivery.endpoint, event=delivery.message.event)
         wake(outbox.SEND)
     log.info("redelivery", delivery=delivery.pk, by=by.pk)
 

@@ -17,6 +17,7 @@ from apps.accounts.policies import ACTIONS
 from apps.accounts.roles import Role
 from apps.api.api import api
 from apps.api.ids import revision_id
+from apps.pods.roles import give_role
 from tests.api.conftest import DATA, V1, Program, resource
 from tests.dashboard.access_matrix import API_V1, World, build_world
 
@@ -92,6 +93,18 @@ def test_roles(world: World, name: str) -> None:
             assert got.status not in (401, 403), (person, got.said)
         else:
             assert (got.status, got.error) == (403, "FORBIDDEN"), person
+
+
+@each
+def test_the_role_in_the_pod_is_what_counts(world: World, name: str) -> None:
+    role = API_V1[name][0]
+    if "{pod}" not in OPERATIONS[name][1] or role == Role.VIEWER:
+        return
+    owner = world.people["owner"]
+    for person, given in (("developer", Role.VIEWER), ("viewer", Role.ADMIN)):
+        give_role(membership=world.team.memberships.get(user=world.people[person]), pod=world.pod, role=given, by=owner)
+    assert ask(world, token_of(world, "developer"), name).error == "FORBIDDEN"
+    assert ask(world, token_of(world, "viewer"), name).status != 403
 
 
 @each

@@ -24,7 +24,14 @@ from tests.edge.test_journal import Log, line
 
 pytestmark = pytest.mark.django_db
 AT = "/pods/shop/events?resource=urn:brain:app:default:web"
-NOW = int(time.time() * 1000) - 10_000
+NOW = 0
+
+
+@pytest.fixture(autouse=True)
+def _now() -> None:
+    """When the test begins, not when its module was read."""
+    global NOW
+    NOW = int(time.time() * 1000) - 10_000
 
 
 @pytest.fixture

@@ -19,6 +19,9 @@ from apps.certificates.models import Certificate
 from apps.deployments.models import Deployment
 from apps.disks.models import Snapshot
 from apps.hooks import actions as hooks
+from apps.notify import actions as notify
+from apps.notify import outbox
+from apps.notify.models import Delivery
 from apps.pods import actions as pods
 from apps.pods.keys import make_key
 from tests.dashboard.access_matrix import World
@@ -123,6 +126,20 @@ def _token(world: World) -> dict[str, Any]:
     return {"pk": tokens.make(user=owner(world), name="mine", team=world.team)[0].pk}
 
 
+def _told(world: World) -> dict[str, Any]:
+    """An endpoint that notifications are sent to, with its key."""
+    made, _ = notify.add(team=world.team, kind="webhook", name="ops", target="http://127.0.0.1:1029/", by=owner(world))
+    return {"endpoint": made.pk}
+
+
+def _sent(world: World) -> dict[str, Any]:
+    """And a delivery that has ended."""
+    told = _told(world)
+    message = outbox.write(team=world.team, event="test", data={})
+    row = Delivery.objects.create(message=message, endpoint_id=told["endpoint"], state="failed", next_at=None)
+    return told | {"pk": row.pk}
+
+
 def _session(world: World) -> dict[str, Any]:
     return {"pk": SignIn.objects.create(user=owner(world), session_key=f"other{world.team.pk}").pk}
 
@@ -141,6 +158,8 @@ def _failing_sign_in(world: World) -> dict[str, Any]:
 
 
 SIGN_IN: dict[str, Any] = {"who": "anonymous"}
+TOLD = {"name": "others", "target": "http://127.0.0.1:1029/", "events": ["deployment.failed"], "enabled": "on"}
+FILE = "version: 1\nresources: {}\n"
 TRIES: dict[str, Try] = {
     "account-name post": Try("account.name", {"name": "Ada"}),
     "account-password post": Try("account.password", {"current": PASSWORD, "new": NEW}),
@@ -172,11 +191,19 @@ TRIES: dict[str, Try] = {
     "git-access-connection post": Try("connection.rename", {"name": "theirs"}),
     "git-access-new post": Try("connection.make", {"host": "github.com", "token": "x" * 40}),
     "git-access-secret post": Try("connection.rotate", {"secret": "y" * 40}),
+    "imports post": Try("draft.import", {"action": "apply", "text": FILE}),
     "invitation post": Try("invitation.accept", words=_guest, who="stranger"),
     "job-run-cancellation post": Try("job.cancel"),
     "job-runs post": Try("job.run"),
     "kept-answers post": Try("cache.forget", before=_caching_route),
     "member-pods post": Try("member.pod_role", lambda world: {"pod": world.pod.name, "role": "developer"}),
+    "notification-key delete": Try("notification.end_old", words=_told),
+    "notification-key post": Try("notification.rotate", words=_told),
+    "notification-new post": Try("notification.make", TOLD),
+    "notification-redelivery post": Try("notification.redeliver", words=_sent),
+    "notification-settings delete": Try("notification.remove", words=_told),
+    "notification-settings post": Try("notification.change", TOLD, words=_told),
+    "notification-test post": Try("notification.test", words=_told),
     "pod-deletion post": Try("pod.delete", lambda world: {"confirmation": world.pod.name}),
     "pod-engine post": Try("draft.engine", {"engine": ""}),
     "pod-lifecycle post": Try("app.stop", {"action": "stop"}),

@@ -170,7 +170,6 @@ database-password database-rotation job-run job-run-cancellation job-run-log loo
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
 manifest manifest-file imports api-description api-documentation
-manifest manifest-file imports
 services database-cancellation database-databases database-privileges database-saved database-statement
 """
 

@@ -18,10 +18,13 @@ import pytest
 
 from apps.accounts import tokens
 from apps.accounts.models import ApiToken, Team, User
+from apps.accounts.policies import DEPLOY_ONLY, READ_ONLY
+from apps.accounts.roles import Role
 from apps.deployments.models import Deployment
 from apps.hooks.models import Receipt
 from apps.pods import actions as pods
 from apps.pods.models import Pod
+from apps.pods.roles import give_role
 from tests.hooks.conftest import finish
 from tests.people import make_user
 from tests.pushes.conftest import Work
@@ -146,6 +149,26 @@ def test_whoever_may_not_is_told_so_and_nothing_is_made(
         assert f"[{code}]" in cloned.stderr
     assert work.git("clone", "--quiet", work.url(f"{name}.git", viewers), "c").returncode == 0
     assert (work.path / "c" / "index.html").read_text() == "<p>first"
+
+
+def test_the_role_in_the_pod_and_the_tokens_policy_count(
+    work: Work, alice: User, bob: User, team: Team, name: str
+) -> None:
+    assert work.push(f"{name}.git").returncode == 0
+    pod = live(name)
+    work.commit("second")
+    bobs = tokens.make(user=bob, name="laptop", team=team)[1]
+    give_role(membership=team.memberships.get(user=bob), pod=pod, role=Role.VIEWER, by=alice)
+    assert "[forbidden]" in work.push(f"{name}.git", token=bobs).stderr
+    assert work.push(f"{name}x.git", token=bobs).returncode == 0, "of the team bob is a developer"
+
+    reading = tokens.make(user=alice, name="reading", team=team, policy=READ_ONLY)[1]
+    deploying = tokens.make(user=alice, name="deploying", team=team, policy=DEPLOY_ONLY)[1]
+    assert "[policy_denied]" in work.push(f"{name}.git", token=reading).stderr
+    assert work.git("clone", work.url(f"{name}.git", reading), "c", check=False).returncode == 0
+    assert work.push(f"{name}.git", token=deploying).returncode == 0
+    assert "[policy_denied]" in work.push(f"{name}/other.git", token=deploying).stderr, "an app more is a change"
+    assert "[policy_denied]" in work.push(f"{name}y.git", token=deploying).stderr
 
 
 def test_addresses_that_are_none(work: Work, state: Path, live_server: Any, name: str) -> None:
