@@ -5,7 +5,7 @@ MANAGE := $(RUN) manage.py
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo signin doctor reset test test-postgres check lint format bench lock environment dev-environment
+.PHONY: help up demo signin doctor reset test test-postgres check lint format bench bench-soak lock environment dev-environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ format: dev-environment ## mend the style
 
 bench: dev-environment ## measure, against the limits in the same run
 	@$(RUN) -m bench $(ARGS)
+
+bench-soak: dev-environment ## the same with what takes minutes each
+	@$(RUN) -m bench --soak $(ARGS)
 
 lock: dev-environment ## write the hash-pinned locks from requirements*.txt
 	@$(RUN) dev/lock.py

@@ -1,4 +1,4 @@
-"""`python -m bench [names] [--rounds N]`: one row of JSON for each, a table, and bench/results.md."""
+"""`python -m bench [names] [--soak] [--rounds N]`: one row of JSON for each, a table, and bench/results.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import django
 
 from apps.core.ports import free_port
-from bench.names import NAMES
+from bench.names import NAMES, SHORT
 from tests.stack.docker import running_daemon
 from tests.stack.pebble import Pebble
 from tests.stack.platform import Platform
@@ -22,16 +22,19 @@ from tests.stack.platform import Platform
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; without: all")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; without: the short ones")
+    parser.add_argument("--soak", action="store_true", help="without names: all of them, into results-soak.md")
     parser.add_argument("--rounds", type=int, default=5, help="how often product and limit take turns")
     parser.add_argument("--pods", type=int, default=50, help="how many apps run for idle and page_list")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long a load or a measurement of rest lasts")
     parser.add_argument("--redeploys", type=int, default=20, help="how many switches redeploy_drop counts failures in")
     parser.add_argument("--on", choices=("process", "docker", "pebble"), default="process", help=argparse.SUPPRESS)
-    parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results.md"))
+    parser.add_argument("--results", type=Path, help="bench/results.md otherwise")
     given = parser.parse_args()
+    given.results = given.results or Path(__file__).with_name("results-soak.md" if given.soak else "results.md")
     if unknown := set(given.names) - set(NAMES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    given.names = given.names or list(NAMES if given.soak else SHORT)
     return given
 
 

@@ -30,3 +30,10 @@ NAMES = (
     "redeploy_drop_docker",
     "first_run",
 )
+
+# What takes minutes each: `make bench-soak` measures these too.
+LONG = frozenset({
+    "stacks", "cache_restore", "build_churn", "noisy_build", "crash_loop", "backup", "route_change",
+    "redeploy_drop_docker",
+})  # fmt: skip
+SHORT = tuple(name for name in NAMES if name not in LONG)

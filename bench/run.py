@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 from bench.ground import Ground
-from bench.names import NAMES
 from bench.row import Row, figure, stage_table, table
 from tests.stack.platform import ROOT, Platform
 
@@ -23,7 +22,7 @@ def run(platform: Platform, given: argparse.Namespace) -> int:
     """0 when everything could be measured, whether it met its target or not."""
     ground = Ground(platform, rounds=given.rounds, pods=given.pods, seconds=given.seconds, redeploys=given.redeploys)
     rows, failed = [], False
-    for name in given.names or NAMES:
+    for name in given.names:
         began = time.monotonic()
         print(f"{name} …", file=sys.stderr, flush=True)
         try:
@@ -72,7 +71,7 @@ def _shown(value: object) -> str:
 
 def _changes() -> str:
     """The results are written again after every benchmark, and are no change of what is measured."""
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results.md")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results*.md")
     return " and what is not committed yet" if changed else ""
 
 
