@@ -128,8 +128,7 @@ class Config:
     snapshot_kept: int = 10  # snapshots of a disk that are kept; the oldest go when there are more
     snapshot_days: int = 90  # and how long
     upload_mb: int = 2048  # the largest file that may be uploaded to a disk
-    audit_days: int = 365  # how long the audit log is kept
-    disk_audit_days: int = 365  # how long it is kept who did what with the files of disks
+    audit_days: int = 365  # how long it is kept who did what: the audit log, work in databases, files of disks
     allowed_networks: str = ""  # private networks that clones and egress may reach, comma-separated
     database_url: str = ""  # postgres://… ; empty: SQLite in the state directory
     valkey_url: str = ""  # redis://… ; empty: the embedded Valkey's socket

@@ -91,7 +91,6 @@ RANGES = {
     "snapshot_days": (1, 36_500),
     "upload_mb": (1, 1_048_576),
     "audit_days": (1, 36_500),
-    "disk_audit_days": (1, 36_500),
 }
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -22,6 +23,12 @@ MOST = 3  # statements a person may have running at once
 _SECRET = re.compile(r"password|identified|secret", re.IGNORECASE)
 _LITERAL = re.compile(r"'(?:[^'\\]|''|\\.)*'|\$(\w*)\$.*?\$\1\$|\"(?:[^\"]|\"\")*\"", re.DOTALL)
 _ID = re.compile(r"[0-9a-hjkmnp-tv-z]{16}")
+
+
+def forget() -> None:
+    """Drop entries that are as old as those of the audit log may be."""
+    old = timezone.now() - datetime.timedelta(days=settings.BRAINPOD.audit_days)
+    Entry.objects.filter(at__lt=old).exclude(state=Entry.RUNNING).delete()
 
 
 def masked(text: str) -> str:

@@ -33,5 +33,5 @@ def record(*, pod: Pod, disk: str, by: User | None, did: str, path: str = "", ad
 
 
 def forget() -> None:
-    old = timezone.now() - datetime.timedelta(days=settings.BRAINPOD.disk_audit_days)
+    old = timezone.now() - datetime.timedelta(days=settings.BRAINPOD.audit_days)
     DiskAction.objects.filter(at__lt=old).delete()
