@@ -10,8 +10,8 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import Team
+from apps.databases.book import forget
 from apps.databases.models import Entry
-from apps.databases.tasks import forget
 
 
 @pytest.mark.django_db
