@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -21,7 +20,6 @@ from apps.pods.kinds.database import NEW_DISK
 from apps.pods.models import Pod, Resource, Revision, Snapshot
 from apps.pods.resources import (
     CREDENTIALS,
-    Wanted,
     check_current,
     check_resource_name,
     check_secrets,
@@ -97,84 +95,34 @@ def save_resource(
     editor changed. Raises Invalid, NotFound, Conflict (name_taken, draft_changed, host_taken), and Unavailable when
     the secret store does not answer; then nothing has changed.
     """
-    wanted = Wanted(kind, check_resource_name(name) if create else name, spec, create, secrets or {}, seen)
-    check_secrets(kind, wanted.secrets)
-    _checked(pod, wanted.expected, spec, wanted.rehearsed, current=_shown(pod).get(name))
+    secrets = secrets or {}
+    name = check_resource_name(name) if create else name
+    check_secrets(kind, secrets)
+    expected: dict[str, Any] = {"kind": kind, "name": name, "create": create, "seen": seen}
+    rehearsal = {key: None if value is None else 1 for key, value in secrets.items()}
+    _checked(pod, expected, spec, rehearsal, current=_shown(pod).get(name))
     # Written outside the transaction: a store that answers slowly must not hold the database. A version that no
     # row comes to name is harmless.
-    versions = _versions(pod, wanted)
+    versions = write_secrets(pod, name, secrets)
+    if kinds.get(kind).server and create:
+        versions[CREDENTIALS] = make_credentials(pod, name)
     with transaction.atomic():
         row = draft(pod=pod, by=by)
-        resource = _store(row, wanted, versions, by)
+        current = row.resources.filter(name=name).first()
+        if current is None and row.resources.count() >= MOST_RESOURCES:
+            raise Invalid([Detail("name", f"is one too many: a pod has at most {MOST_RESOURCES} resources.")])
+        normal = _checked(row.pod, expected, spec, versions, current=current)
+        if kind == "Route":
+            write_hash(row.pod, name, secrets, versions)
+            normal["hostname"] = hosts.assign(row.pod, name)
+        resource, _ = Resource.objects.update_or_create(
+            revision=row, name=name, defaults={"spec": normal}, create_defaults={"kind": kind, "spec": normal}
+        )
         row.save(update_fields=["changed_at"])
-    return resource
-
-
-def save_resources(*, pod: Pod, wanted: Sequence[Wanted], by: User | None, dry_run: bool = False) -> Revision | None:
-    """Make or replace several resources of the draft, which is returned: all of them or none.
-
-    `dry_run`: nothing changes, and None is returned if it would have gone well. Raises what save_resource raises;
-    paths of an Invalid begin with the number of the one in `wanted`, from 0.
-    """
-    for number, one in enumerate(wanted):
-        with _numbered(number):
-            if one.create:
-                check_resource_name(one.name)
-            check_secrets(one.kind, one.secrets)
-    with transaction.atomic():  # a rehearsal: later ones may build upon what earlier ones make
-        _store_all(draft(pod=pod, by=by), wanted, [one.rehearsed for one in wanted], by)
-        transaction.set_rollback(True)
-    if dry_run:
-        return None
-    versions = [_versions(pod, one) for one in wanted]
-    with transaction.atomic():
-        row = draft(pod=pod, by=by)
-        _store_all(row, wanted, versions, by)
-        row.save(update_fields=["changed_at"])
-    return row
-
-
-def _store_all(
-    row: Revision, wanted: Sequence[Wanted], versions: Sequence[Mapping[str, int | None]], by: User | None
-) -> None:
-    for number, one in enumerate(wanted):
-        with _numbered(number):
-            _store(row, one, versions[number], by)
-
-
-@contextmanager
-def _numbered(number: int) -> Iterator[None]:
-    try:
-        yield
-    except Invalid as error:
-        raise Invalid([Detail(f"{number}.{one.path}", one.message) for one in error.details]) from None
-
-
-def _versions(pod: Pod, wanted: Wanted) -> dict[str, int | None]:
-    """Those that its secrets were stored as, a new database's passwords among them."""
-    versions = write_secrets(pod, wanted.name, wanted.secrets)
-    if kinds.get(wanted.kind).server and wanted.create:
-        versions[CREDENTIALS] = make_credentials(pod, wanted.name)
-    return versions
-
-
-def _store(row: Revision, wanted: Wanted, versions: Mapping[str, int | None], by: User | None) -> Resource:
-    """Put it into the draft `row`, whose pod is locked."""
-    kind, name = wanted.kind, wanted.name
-    current = row.resources.filter(name=name).first()
-    if current is None and row.resources.count() >= MOST_RESOURCES:
-        raise Invalid([Detail("name", f"is one too many: a pod has at most {MOST_RESOURCES} resources.")])
-    normal = _checked(row.pod, wanted.expected, wanted.spec, versions, current=current)
-    if kind == "Route":
-        write_hash(row.pod, name, wanted.secrets, versions)
-        normal["hostname"] = hosts.assign(row.pod, name)
-    resource, _ = Resource.objects.update_or_create(
-        revision=row, name=name, defaults={"spec": normal}, create_defaults={"kind": kind, "spec": normal}
-    )
-    trail.note("draft.change", by=by, about=row.pod, part=name, kind=kind, new=wanted.create)
-    if kind == "Route":
-        claims.claim(row.pod, dict.fromkeys(normal["domains"], name))
-        claims.release_unused(row.pod)
+        trail.note("draft.change", by=by, about=row.pod, part=name, kind=kind, new=create)
+        if kind == "Route":
+            claims.claim(row.pod, dict.fromkeys(normal["domains"], name))
+            claims.release_unused(row.pod)
     return resource
 
 

@@ -36,7 +36,8 @@ Versions = Mapping[str, Mapping[str, int | None]]
 class Wanted:
     """A resource as it should be. `named`: the secrets it has from then on (of a route `password`), by name.
 
-    `secrets`: values for those, where new ones are given; the others keep the version that counts now.
+    `secrets`: values for those, where new ones are given; the others keep the version that counts now. `create`: it
+    must not be in the draft yet.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Wanted:
     spec: Mapping[str, Any]
     named: frozenset[str] = frozenset()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    create: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ def rehearsed(*, pod: Pod, batch: Batch, by: User | None) -> Iterator[Revision]:
 def put(*, pod: Pod, batch: Batch, by: User | None) -> Revision:
     """Make the draft, which is returned, what `batch` says.
 
-    Raises Invalid with every problem, its path `<name>.<field>`, Conflict("host_taken"), and Unavailable when the
-    secret store does not answer; then nothing has changed.
+    Raises Invalid with every problem, its path `<name>.<field>`, Conflict("name_taken" | "host_taken"), and Unavailable
+    when the secret store does not answer; then nothing has changed.
     """
     with transaction.atomic():
         _put(pod, batch, by, {item.name: _pretended(item, item.secrets) for item in batch.resources})
@@ -98,7 +100,7 @@ def put(*, pod: Pod, batch: Batch, by: User | None) -> Revision:
             written[item.name][CREDENTIALS] = make_credentials(pod, item.name)
     with transaction.atomic():
         row = _put(pod, batch, by, written)
-        trail.note("draft.import", by=by, about=row.pod, parts=len(batch.resources), keep=batch.keep)
+        trail.note("draft.batch", by=by, about=row.pod, parts=len(batch.resources), keep=batch.keep)
         return row
 
 
@@ -126,6 +128,7 @@ def _held(item: Wanted, there: Snapshot) -> set[str]:
 def _put(pod: Pod, batch: Batch, by: User | None, written: Versions) -> Revision:
     row = actions.draft(pod=pod, by=by)
     there = standing(row.pod)
+    _check_new(row, batch)
     normal = _normal(row.pod, batch, there, written)
     if batch.engine is not None:
         row = actions.choose_engine(pod=row.pod, engine=batch.engine, by=by)
@@ -149,6 +152,15 @@ def _put(pod: Pod, batch: Batch, by: User | None, written: Versions) -> Revision
     _claim(row)
     forget_unused(row.pod, gone)
     return row
+
+
+def _check_new(row: Revision, batch: Batch) -> None:
+    taken = {name: resource.kind for name, resource in row.snapshot().items()}
+    for item in batch.resources:
+        if item.create and item.name in taken:
+            message = f"There is a {taken[item.name]} called {item.name} already."
+            raise Conflict("name_taken", message, "Choose another name.")
+        taken[item.name] = item.kind
 
 
 def _host(pod: Pod, route: str) -> str:

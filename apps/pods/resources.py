@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
@@ -18,27 +17,6 @@ from apps.secretstore import secrets as secret_store
 PASSWORD = "password"
 RESERVED = frozenset({"new"})  # parts of addresses
 CREDENTIALS = "credentials"  # of a database, among the versions of what was written
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A resource as somebody wants it in the draft; the fields are those of apps.pods.actions.save_resource."""
-
-    kind: str
-    name: str
-    spec: Mapping[str, Any]
-    create: bool
-    secrets: Mapping[str, str | None] = field(default_factory=dict)
-    seen: str | None = None
-
-    @property
-    def expected(self) -> dict[str, Any]:
-        return {"kind": self.kind, "name": self.name, "create": self.create, "seen": self.seen}
-
-    @property
-    def rehearsed(self) -> dict[str, int | None]:
-        """Versions to look with whether it would go well, before anything is written."""
-        return {key: None if value is None else 1 for key, value in self.secrets.items()}
 
 
 def check_resource_name(name: str, *, longest: int = 63) -> str:

@@ -191,7 +191,7 @@ TRIES: dict[str, Try] = {
     "git-access-connection post": Try("connection.rename", {"name": "theirs"}),
     "git-access-new post": Try("connection.make", {"host": "github.com", "token": "x" * 40}),
     "git-access-secret post": Try("connection.rotate", {"secret": "y" * 40}),
-    "imports post": Try("draft.import", {"action": "apply", "text": FILE}),
+    "imports post": Try("draft.batch", {"action": "apply", "text": FILE}),
     "invitation post": Try("invitation.accept", words=_guest, who="stranger"),
     "job-run-cancellation post": Try("job.cancel"),
     "job-runs post": Try("job.run"),

@@ -16,9 +16,9 @@ from apps.api.ids import KINDS, revision_pk
 from apps.api.resources_shown import listed, mutation
 from apps.api.revisions_shown import head_of, snapshot_of, unopened
 from apps.core.errors import Detail, Invalid, NotFound
-from apps.pods import actions
+from apps.pods import actions, batch
 from apps.pods.models import Pod, Resource, Revision
-from apps.pods.resources import Wanted
+from apps.pods.resources import check_resource_name
 
 router = Router(tags=["resources"])
 ONE = "/pods/{pod}/resources/{kind}/{namespace}/{name}"
@@ -58,13 +58,15 @@ def create_resources(
     found = request.auth.pod(pod)
     if not payload or len(payload) > actions.MOST_RESOURCES:
         raise Invalid([Detail("", f"The list must have 1 to {actions.MOST_RESOURCES} resources.")])
-    wanted = [_wanted(one, found, None, f"{number}.") for number, one in enumerate(payload)]
+    wanted = [_created(one, found, number) for number, one in enumerate(payload)]
+    several = batch.Batch(wanted, keep=True)
     try:
-        row = actions.save_resources(pod=found, wanted=wanted, by=request.auth.user, dry_run=bool(dry_run))
+        if dry_run:
+            with batch.rehearsed(pod=found, batch=several, by=request.auth.user):
+                return 200, {"valid": True}
+        row = batch.put(pod=found, batch=several, by=request.auth.user)
     except Invalid as error:
         raise Invalid([_outside(one, wanted) for one in error.details]) from None
-    if row is None:
-        return 200, {"valid": True}
     snapshot = row.snapshot()
     return 201, mutation(found, row, [snapshot[one.name] for one in wanted])
 
@@ -83,14 +85,14 @@ def replace_resource(
         raise Invalid(wrong)
     found = request.auth.pod(pod)
     current = _named(head_of(found), kind, namespace, name)
-    wanted = _wanted(payload, found, current, "", seen=_seen(request))
+    given = _given(payload, found, current)
     try:
         made = actions.save_resource(
-            pod=found, by=request.auth.user, kind=wanted.kind, name=name, spec=wanted.spec, create=False,
-            secrets=wanted.secrets, seen=wanted.seen,
+            pod=found, by=request.auth.user, kind=current.kind, name=name, spec=given.spec, create=False,
+            secrets=given.secrets, seen=_seen(request),
         )  # fmt: skip
     except Invalid as error:
-        raise Invalid([Detail(kinds.outside(wanted.kind, one.path), one.message) for one in error.details]) from None
+        raise Invalid([Detail(kinds.outside(current.kind, one.path), one.message) for one in error.details]) from None
     return mutation(found, made.revision, [made])
 
 
@@ -148,22 +150,32 @@ def _named(row: Revision, kind: str, namespace: str, name: str) -> Resource:
     return found
 
 
-def _wanted(
-    content: schemas.Content, pod: Pod, current: Resource | None, prefix: str, *, seen: str | None = None
-) -> Wanted:
-    ours, name = KINDS[content.kind], content.metadata.name
-    place = kinds.Place(pod.name, name, current.spec if current else None)
+def _given(content: schemas.Content, pod: Pod, current: Resource | None, prefix: str = "") -> kinds.Given:
+    place = kinds.Place(pod.name, content.metadata.name, current.spec if current else None)
     try:
-        given = kinds.given(ours, content.spec, place)
+        return kinds.given(KINDS[content.kind], content.spec, place)
     except Invalid as error:
         raise Invalid([Detail(f"{prefix}{one.path}", one.message) for one in error.details]) from None
-    return Wanted(ours, name, given.spec, create=current is None, secrets=given.secrets, seen=seen)
 
 
-def _outside(detail: Detail, wanted: list[Wanted]) -> Detail:
-    """`1.disk` → `1.spec.diskRef`."""
-    number, _, path = detail.path.partition(".")
-    return Detail(f"{number}.{kinds.outside(wanted[int(number)].kind, path)}".rstrip("."), detail.message)
+def _created(content: schemas.Content, pod: Pod, number: int) -> batch.Wanted:
+    name = content.metadata.name
+    try:
+        check_resource_name(name)
+    except Invalid as error:
+        raise Invalid([Detail(f"{number}.metadata.name", one.message) for one in error.details]) from None
+    given = _given(content, pod, None, f"{number}.")
+    secrets = {secret: value for secret, value in given.secrets.items() if value is not None}
+    return batch.Wanted(KINDS[content.kind], name, given.spec, frozenset(secrets), secrets, create=True)
+
+
+def _outside(detail: Detail, wanted: list[batch.Wanted]) -> Detail:
+    """`data.disk` → `1.spec.diskRef`."""
+    name, _, path = detail.path.partition(".")
+    for number, one in enumerate(wanted):
+        if one.name == name:
+            return Detail(f"{number}.{kinds.outside(one.kind, path)}".rstrip("."), detail.message)
+    return detail
 
 
 def _seen(request: Request) -> str | None:
