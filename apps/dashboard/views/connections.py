@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -16,13 +15,14 @@ from apps.accounts.models import Team
 from apps.accounts.roles import Role
 from apps.connections import actions
 from apps.connections.models import Connection, Kind, OAuthApplication
-from apps.core.errors import Invalid, NotFound, UserError
+from apps.core.errors import NotFound
 from apps.dashboard.access import Request, team_page
 from apps.dashboard.connection_pages import PASTE, removal, served
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.connections import FORMS, SECRET_FORMS, CheckForm, ConnectionNameForm
 from apps.dashboard.render import render
 
+REFUSED = {"name_taken": "name", "source_unreachable": None}
 _MAKE: dict[str, Callable[..., Connection]] = {
     Kind.GITHUB_APP: actions.connect_github_app,
     Kind.TOKEN: actions.connect_token,
@@ -53,7 +53,7 @@ def git_access_new(request: Request, team: Team, kind: str) -> HttpResponse:
     made, shape = FORMS[kind]
     form = shape(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        with _errors_into(form):
+        with errors_into(form, codes=REFUSED):
             connection = _MAKE[made](team=team, by=request.user, **form.cleaned_data)
             messages.success(request, f"{connection.name} was added.")
             return redirect("git-access-connection", team=team.slug, connection=connection.pk)
@@ -90,7 +90,7 @@ def git_access_connection(request: Request, team: Team, connection: str) -> Http
     if request.method != "POST":
         return _page(request, found)
     if form.is_valid():
-        with _errors_into(form):
+        with errors_into(form, codes=REFUSED):
             actions.rename(connection=found, name=form.cleaned_data["name"], by=request.user)
             return redirect("git-access-connection", team=team.slug, connection=found.pk)
     return _page(request, found, status=422, name_form=form)
@@ -102,7 +102,7 @@ def git_access_check(request: Request, team: Team, connection: str) -> HttpRespo
     found = _connection(team, connection)
     form = CheckForm(request.POST)
     if form.is_valid():
-        with _errors_into(form):
+        with errors_into(form, codes=REFUSED):
             actions.check(connection=found, repo=form.cleaned_data["repo"], by=request.user)
             return redirect("git-access-connection", team=team.slug, connection=found.pk)
     return _page(request, found, status=422, check_form=form)
@@ -115,7 +115,7 @@ def git_access_secret(request: Request, team: Team, connection: str) -> HttpResp
     found = _connection(team, connection)
     form = SECRET_FORMS.get(found.kind, forms.Form)(request.POST)
     if form.is_valid():
-        with _errors_into(form):
+        with errors_into(form, codes=REFUSED):
             actions.rotate(connection=found, by=request.user, **form.cleaned_data)
             words = "The secret was replaced."
             if found.kind == Kind.DEPLOY_KEY:
@@ -130,17 +130,3 @@ def _connection(team: Team, pk: str) -> Connection:
     if found is None:
         raise NotFound("such connection")
     return found
-
-
-@contextmanager
-def _errors_into(form: forms.Form) -> Iterator[None]:
-    """What a host or another connection stands in the way of is said on the form too."""
-    try:
-        with errors_into(form):
-            yield
-    except Invalid:
-        raise
-    except UserError as error:
-        if error.code not in ("name_taken", "source_unreachable"):
-            raise
-        form.add_error("name" if error.code == "name_taken" else None, str(error))

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
@@ -14,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts.models import Team
 from apps.accounts.roles import Role
-from apps.core.errors import Conflict, Invalid, NotFound
+from apps.core.errors import NotFound
 from apps.dashboard.access import Request, team_page
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.notifications import EndpointForm
@@ -46,7 +42,7 @@ def notification_new(request: Request, team: Team, kind: str) -> HttpResponse:
         raise NotFound("such kind of notification")
     form = EndpointForm(request.POST or None, team=team, kind=kind)
     if request.method == "POST" and form.is_valid():
-        with _errors_into(form):
+        with errors_into(form, codes={"name_taken": "name"}):
             made, key = actions.add(team=team, kind=kind, by=request.user, **form.asked())
             messages.success(request, f"{made.name} was added. Send a test to see whether it works.")
             return _page(request, made, key=key) if key else redirect("notification", team.slug, made.pk)
@@ -93,7 +89,7 @@ def notification_settings(request: Request, team: Team, endpoint: str) -> HttpRe
         return redirect("notifications", team=team.slug)
     form = EndpointForm(request.POST or None, team=team, kind=found.kind, endpoint=found)
     if request.method == "POST" and form.is_valid():
-        with _errors_into(form):
+        with errors_into(form, codes={"name_taken": "name"}):
             actions.change(endpoint=found, by=request.user, **form.asked())
             messages.success(request, f"{found.name} was changed.")
             return redirect("notification", team.slug, found.pk)
@@ -140,17 +136,3 @@ def _endpoint(team: Team, pk: str) -> Endpoint:
     if found is None:
         raise NotFound("such notification")
     return found
-
-
-@contextmanager
-def _errors_into(form: forms.Form) -> Iterator[None]:
-    """A name that is taken is said on the form too."""
-    try:
-        with errors_into(form):
-            yield
-    except Invalid:
-        raise
-    except Conflict as error:
-        if error.code != "name_taken":
-            raise
-        form.add_error("name", str(error))

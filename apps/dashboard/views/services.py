@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from django import forms
@@ -12,7 +12,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.core.errors import Invalid, NotFound, Unavailable, UserError
+from apps.core.errors import NotFound
 from apps.dashboard import service_pages
 from apps.dashboard.access import Request, staff_page
 from apps.dashboard.forms import errors_into
@@ -24,6 +24,7 @@ from apps.logs import history
 
 EVENTS = 20
 DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "update": "updated and restarted"}
+REFUSED = {"name_taken": "name", "service_refused": None, "service_unreachable": None, "server_missing": None}
 _ADD: dict[str, Callable[..., Service]] = {"managed": actions.add_managed, "external": actions.add_external}
 
 
@@ -47,7 +48,7 @@ def service_new(request: Request, how: str) -> HttpResponse:
         raise NotFound("such kind of service")
     form = NEW[how](request.POST or None)
     if request.method == "POST" and form.is_valid():
-        with _errors_into(form):
+        with errors_into(form, codes=REFUSED):
             made = _ADD[how](by=request.user, **_given(form))
             messages.success(request, f"{made.name} was added.")
             return redirect("service", name=made.name)
@@ -62,7 +63,7 @@ def service(request: Request, name: str) -> HttpResponse:
     form = change_form(found, request.POST if request.method == "POST" else None)
     if request.method == "POST":
         if form is None or form.is_valid():
-            with _errors_into(form):
+            with errors_into(form, codes=REFUSED) if form else nullcontext():
                 actions.change(found, by=request.user, **(_given(form) if form else {}))
                 messages.success(request, f"{name} was changed.")
                 return redirect("service", name=name)
@@ -90,7 +91,7 @@ def service_deletion(request: Request, name: str) -> HttpResponse:
     found = listing.named(name)
     form = RemovalForm(request.POST)
     if form.is_valid():
-        with _errors_into(form):
+        with errors_into(form, codes=REFUSED):
             actions.remove(found, confirm=form.cleaned_data["confirm"], by=request.user)
             messages.success(request, f"{name} was removed.")
             return redirect("services")
@@ -106,7 +107,7 @@ def service_database(request: Request, name: str, pk: int) -> HttpResponse:
         raise NotFound("such database there")
     form = RemovalForm(request.POST)
     if form.is_valid():
-        with _errors_into(form):
+        with errors_into(form, codes=REFUSED):
             sharing.drop(row, confirm=form.cleaned_data["confirm"], by=request.user)
             messages.success(request, f"{row.database} was dropped.")
             return redirect("service", name=name)
@@ -141,22 +142,3 @@ def _page(request: Request, found: Service, *, status: int = 200, **given: Any) 
 def _given(form: forms.Form) -> dict[str, Any]:
     """Without numbers that were left out: the action has what is usual."""
     return {name: value for name, value in form.cleaned_data.items() if value is not None}
-
-
-@contextmanager
-def _errors_into(form: forms.Form | None) -> Iterator[None]:
-    """What a server or another service stands in the way of is said on the form too."""
-    if form is None:
-        yield
-        return
-    try:
-        with errors_into(form):
-            yield
-    except Invalid:
-        raise
-    except Unavailable:
-        raise
-    except UserError as error:
-        if error.code not in ("name_taken", "service_refused", "service_unreachable", "server_missing"):
-            raise
-        form.add_error("name" if error.code == "name_taken" else None, str(error))
