@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import redis
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.test import Client
 
+from apps.accounts import throttle
 from apps.accounts.models import Membership, Team, User
 from apps.accounts.roles import Role
 from apps.core.ids import new_id
@@ -20,6 +26,21 @@ def make_user(name: str, **fields: object) -> User:
     """A user whose address no other test has; the password is PASSWORD."""
     fields.setdefault("password", _hashed())
     return User.objects.create(email=f"{name}-{new_id()}@example.com", name=name.title(), **fields)
+
+
+@pytest.fixture(autouse=True)
+def no_failures_before() -> None:
+    """Failed sign-ins and wrong tokens of other tests came from the same address.
+
+    They are counted in Valkey, where a test of the session has started one, else in this process.
+    """
+    throttle._local.rows.clear()
+    if not Path(urlsplit(settings.VALKEY_URL).path).is_socket():
+        return
+    with contextlib.suppress(redis.RedisError):
+        counted = throttle.client(settings.VALKEY_URL)
+        for key in [*counted.scan_iter("token:address:*"), *counted.scan_iter("signin:*")]:
+            counted.delete(key)
 
 
 @functools.cache

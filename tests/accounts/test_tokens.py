@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import redis
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from apps.accounts import throttle, tokens
+from apps.accounts import tokens
 from apps.accounts.models import ApiToken, Team, User
 from apps.core.errors import Conflict, Invalid, UserError
 from tests.people import make_team, make_user
@@ -28,19 +26,6 @@ def operator(db: None) -> User:
 def bearing(given: str, address: str = "203.0.113.77") -> HttpRequest:
     more = {"headers": {"Authorization": given}} if given else {}
     return RequestFactory().get("/", REMOTE_ADDR=address, **more)  # type: ignore[arg-type]
-
-
-@pytest.fixture(autouse=True)
-def _forgotten() -> Any:
-    """Failures that other tests counted."""
-    yield
-    throttle._local.rows.clear()
-    try:
-        found = throttle.client(settings.VALKEY_URL)
-        for key in found.scan_iter("token:address:*"):
-            found.delete(key)
-    except redis.RedisError:
-        pass
 
 
 def code_of(request: HttpRequest, ask: Any = tokens.bearer) -> tuple[str, int]:

@@ -10,19 +10,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apps.accounts import throttle, tokens
+from apps.accounts import tokens
 from apps.accounts.models import Team, User
 from apps.pods import actions
 from apps.pods.models import Pod
 from tests.api import reference
 
 V1 = "/api/v1"
-
-
-@pytest.fixture(autouse=True)
-def _no_failures_yet() -> None:
-    """Wrong tokens of other tests came from the same address."""
-    throttle._local.rows.clear()
 
 
 @dataclass

@@ -19,7 +19,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.accounts import actions, links, throttle, tokens
+from apps.accounts import actions, links, tokens
 from apps.accounts.models import Invitation, Team, User
 from apps.accounts.roles import Role
 from apps.audit import reading, trail
@@ -44,11 +44,6 @@ from tests.people import PASSWORD, join, make_team, make_user
 pytestmark = pytest.mark.django_db
 ROOT = Path(settings.ROOT)
 Browsers = Callable[..., Client]
-
-
-@pytest.fixture(autouse=True)
-def no_failures_before() -> None:
-    throttle._local.rows.clear()
 
 
 def verbs(team: Team | None = None) -> list[str]:
