@@ -21,7 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKER = ("builds", "engines", "deployments", "servers", "artifacts")
-BESIDE = ("backups", "databases", "flatrun", "sql")  # in the same lane, so that both take about as long
+# In the same lane, so that both take about as long.
+BESIDE = ("accounts", "api", "audit", "backups", "databases", "flatrun", "manifests", "notify", "pushes", "sql")
 BROWSER = ("browser",)
 PYTEST = [sys.executable, "-m", "pytest"]
 POSTGRES = [sys.executable, "-m", "tests.stack.postgres", *PYTEST, "--reuse-db", "--database", "-m", "not browser"]
