@@ -37,7 +37,6 @@ INSTALLED_APPS = [
     "apps.logs",
     "apps.metrics",
     "apps.pods",
-    "apps.deliveries",
     "apps.infrastructure",
     "apps.cdn",
     "apps.certificates",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from apps.core.addresses import Network
 from apps.core.errors import Invalid
 from apps.core.masking import Mask
+from apps.core.outbound import Answer, Unanswered
 from apps.notify import mail, outgoing, signing
 from apps.notify.keys import Kept
 from apps.notify.models import Kind
@@ -52,9 +53,9 @@ def carry(load: Load, allowed: Iterable[Network]) -> Result:
     hide = Mask(load.kept.hidden())
     try:
         if not load.kept.target:
-            raise outgoing.Unanswered("Its address is not in the secret store any more: give it again.")
+            raise Unanswered("Its address is not in the secret store any more: give it again.")
         made = _mail(load) if load.kind == Kind.EMAIL else _post(load, tuple(allowed))
-    except (outgoing.Unanswered, mail.NotSent) as error:
+    except (Unanswered, mail.NotSent) as error:
         made = Result(False, str(error))
     except Invalid as error:
         made = Result(False, error.message)
@@ -81,7 +82,7 @@ def _post(load: Load, allowed: tuple[Network, ...]) -> Result:
     return judged(answer)
 
 
-def judged(answer: outgoing.Answer) -> Result:
+def judged(answer: Answer) -> Result:
     status = answer.status
     went = 200 <= status < 300
     words = f"Answered {status}."
@@ -90,7 +91,7 @@ def judged(answer: outgoing.Answer) -> Result:
     if status == 410:
         words = "Answered 410: it wants no more."
     wait = retry_after(answer.headers.get("retry-after", "")) if status in (429, 503) else 0.0
-    return Result(went, words, status, answer=answer.text, gone=status == 410, wait=wait)
+    return Result(went, words, status, answer=answer.content.decode(errors="replace"), gone=status == 410, wait=wait)
 
 
 def retry_after(text: str) -> float:

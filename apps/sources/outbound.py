@@ -1,23 +1,18 @@
-"""Requests to a host that a user names: to the address that was checked, once, briefly, and little of its answer."""
+"""What the platform itself asks of a git host, whose address may be a user's: JSON, to the address that was checked."""
 
 from __future__ import annotations
 
 import json
-import os
-import ssl
-import time
-import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import httpx
-
+from apps.core import outbound
 from apps.core.addresses import Network, resolve_public
 from apps.core.errors import UserError
 from apps.sources.urls import ParsedUrl
 
 SECONDS = 10.0
-LARGEST = 64 * 1024  # bytes of an answer that are read
+LARGEST = 64 * 1024  # bytes of an answer
 
 
 def post(
@@ -35,39 +30,16 @@ def ask(
 
     Raises Invalid naming `host` for a private address, UserError("source_unreachable").
     """
-    address = resolve_public(at.host, at.port, field="host", allowed=allowed)[0]
+    addresses = resolve_public(at.host, at.port, field="host", allowed=allowed)
     authority = at.url.split("/", 3)[2]
-    proxy = _proxy(at)
-    # A proxy of the machine looks the name up for itself, as it does for git.
-    target = httpx.URL(at.url) if proxy else httpx.URL(at.url).copy_with(host=address)
-    # The certificates git trusts.
-    trust = ssl.create_default_context(cafile=os.environ.get("GIT_SSL_CAINFO") or None)
-    deadline = time.monotonic() + SECONDS
+    request = outbound.Request(method, at.url, at.host, at.port, authority, headers, content, by_name=True)
     try:
-        with (
-            httpx.Client(
-                verify=trust, trust_env=False, proxy=proxy, follow_redirects=False, timeout=SECONDS
-            ) as client,
-            client.stream(
-                method, target, content=content, headers={**headers, "Host": authority},
-                extensions={"sni_hostname": at.host},
-            ) as answer,
-        ):  # fmt: skip
-            held = b""
-            for chunk in answer.iter_bytes(8192):
-                held += chunk
-                if len(held) > LARGEST or time.monotonic() > deadline:
-                    raise _unreachable(at, "its answer is too long")
-            return answer.status_code, _read(held)
-    except (httpx.HTTPError, ssl.SSLError) as error:
-        raise _unreachable(at, str(error) or type(error).__name__) from None
-
-
-def _proxy(at: ParsedUrl) -> str | None:
-    """The way out that the environment names for `at`."""
-    if urllib.request.proxy_bypass_environment(f"{at.host}:{at.port}"):  # type: ignore[attr-defined]
-        return None
-    return urllib.request.getproxies_environment().get("https")
+        answer = outbound.send(request, addresses, seconds=SECONDS, largest=LARGEST)
+    except outbound.Unanswered as error:
+        raise _unreachable(at, str(error)) from None
+    if not answer.whole:
+        raise _unreachable(at, "Its answer is too long.")
+    return answer.status, _read(answer.content)
 
 
 def _read(content: bytes) -> Any:

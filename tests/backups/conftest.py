@@ -22,8 +22,10 @@ from django.conf import settings
 
 from apps import secretstore
 from apps.accounts.models import Team, User
-from apps.backups import remote
+from apps.backups import actions, remote, restoring, run
+from apps.backups.models import Backup, Restore
 from apps.deployments.models import Deployment, Workload
+from apps.disks.places import Disk
 from apps.engines.base import Engine, Handle, Limits
 from apps.pods import databases
 from apps.pods.models import Pod
@@ -191,3 +193,27 @@ def copied(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(settings, "BRAINPOD", dataclasses.replace(settings.BRAINPOD, backups_url=bucket.url))
     remote._opened.cache_clear()
     return bucket
+
+
+def made(of: Pod, by: User, *, name: str = "db") -> Backup:
+    backup = actions.back_up(pod=of, name=name, by=by)
+    run.run(backup.pk)
+    backup.refresh_from_db()
+    assert backup.state == "completed", backup.error
+    return backup
+
+
+def restored(backup: Backup, by: User, *, target: str = "") -> Restore:
+    """`target`: what it is restored into, if not itself."""
+    target = target or backup.name
+    row = actions.restore(backup=backup, target=target, confirmation=target, by=by)
+    restoring.run(row.pk)
+    row.refresh_from_db()
+    return row
+
+
+def beside(of: Disk) -> set[str]:
+    """What is left beside the disk: nothing but empty places."""
+    parent = of.path.parent.parent
+    return {f"{path.name}/{one.name}" for path in parent.iterdir() if path.name not in ("disks", "locks")
+            for one in path.iterdir()}  # fmt: skip

@@ -11,16 +11,16 @@ import pytest
 
 from apps import secretstore
 from apps.accounts.models import Team, User
-from apps.backups import actions, keys, places, restoring, run, sealing
+from apps.backups import actions, keys, places, restoring, sealing
 from apps.backups.kinds import KINDS
 from apps.backups.kinds.disk import ENTRIES, At
-from apps.backups.models import Backup, Restore
+from apps.backups.models import Backup
 from apps.core.errors import NotFound, PlatformError
 from apps.deployments.models import AppEvent
 from apps.disks.places import Disk, disk_of
 from apps.pods.models import Pod
 from apps.secretstore.base import SecretStore
-from tests.backups.conftest import store  # noqa: F401 - a fixture
+from tests.backups.conftest import beside, made, restored, store  # noqa: F401 - store is a fixture
 from tests.deployments.conftest import front_door, served, shop  # noqa: F401 - fixtures
 from tests.deployments.standing import Shop, until
 from tests.disks.conftest import disk, here, pod, writer  # noqa: F401 - fixtures
@@ -41,37 +41,15 @@ def fill(at: Path) -> None:
     os.link(at / "a/b/größe\n", at / "twice")
 
 
-def made(of: Pod, by: User, name: str = "data") -> Backup:
-    backup = actions.back_up(pod=of, name=name, by=by)
-    run.run(backup.pk)
-    backup.refresh_from_db()
-    assert backup.state == "completed", backup.error
-    return backup
-
-
-def restored(backup: Backup, by: User) -> Restore:
-    row = actions.restore(backup=backup, target=backup.name, confirmation=backup.name, by=by)
-    restoring.run(row.pk)
-    row.refresh_from_db()
-    return row
-
-
 def plain(backup: Backup) -> bytes:
     with backup.path.open("rb") as file, sealing.opened(file, keys.identities()) as found:
         return b"".join(iter(lambda: found.read(1 << 20), b""))
 
 
-def beside(of: Disk) -> set[str]:
-    """What is left beside the disk: nothing but empty places."""
-    parent = of.path.parent.parent
-    return {f"{path.name}/{one.name}" for path in parent.iterdir() if path.name not in ("disks", "locks")
-            for one in path.iterdir()}  # fmt: skip
-
-
 def test_what_was_lost_is_there_again(pod: Pod, disk: Disk, alice: User) -> None:  # noqa: F811
     fill(disk.path)
     content = (disk.path / "twice").read_bytes()
-    backup = made(pod, alice)
+    backup = made(pod, alice, name="data")
     assert backup.manifest["rows"] == {ENTRIES: [7, 7]}  # the top, a, b, the file, its other name, empty, the link
     assert backup.file.endswith(".tar.zst.age")
     with tarfile.open(fileobj=io.BytesIO(plain(backup))) as opened:
@@ -90,7 +68,7 @@ def test_what_was_lost_is_there_again(pod: Pod, disk: Disk, alice: User) -> None
 
 def test_a_drill_changes_nothing_and_leaves_nothing(pod: Pod, disk: Disk, alice: User) -> None:  # noqa: F811
     fill(disk.path)
-    backup = made(pod, alice)
+    backup = made(pod, alice, name="data")
     (disk.path / "later").write_text("x")
     drill = actions.drill(backup=backup, by=alice)
     restoring.run(drill.pk)
@@ -104,7 +82,7 @@ def test_a_drill_changes_nothing_and_leaves_nothing(pod: Pod, disk: Disk, alice:
 
 def test_one_that_does_not_hold_all_is_not_restored(pod: Pod, disk: Disk, alice: User) -> None:  # noqa: F811
     fill(disk.path)
-    backup = made(pod, alice)
+    backup = made(pod, alice, name="data")
     manifest = backup.manifest | {"rows": {ENTRIES: [8, 8]}}
     Backup.objects.filter(pk=backup.pk).update(manifest=manifest)
     (disk.path / "later").write_text("x")
@@ -125,7 +103,7 @@ def test_a_death_in_the_exchange_leaves_one_content(
     at: str,
 ) -> None:
     fill(disk.path)
-    backup = made(pod, alice)
+    backup = made(pod, alice, name="data")
     (disk.path / "later").write_text("x")
 
     class Death(BaseException):
@@ -164,7 +142,7 @@ def test_the_app_is_stopped_for_the_copy_alone(
     monkeypatch: pytest.MonkeyPatch,  # noqa: F811, RUF100
 ) -> None:
     monkeypatch.setattr(secretstore, "secrets", lambda: store)  # the platform of `writer` has none
-    backup = made(writer.pod, alice)
+    backup = made(writer.pod, alice, name="data")
     log = disk_of(writer.pod, "data").path / "log"
     size = log.stat().st_size
     until(lambda: log.stat().st_size > size, what="for the app to write again")

@@ -11,11 +11,11 @@ from pyrage import x25519
 
 from apps.accounts.models import User
 from apps.backups import actions, keys, restoring, run, sealing, tend
-from apps.backups.models import Backup, Restore
+from apps.backups.models import Backup
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.deployments.models import AppEvent
 from apps.pods.models import Pod
-from tests.backups.conftest import Running, every
+from tests.backups.conftest import Running, every, made, restored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BOTH = pytest.mark.parametrize("server", every("PostgresDB", "MariaDB"), indirect=True)
@@ -43,21 +43,6 @@ CONTENT = {
     "PostgresDB": "SELECT md5(string_agg(id || name || encode(photo, 'hex'), ',' ORDER BY id)) FROM people",
     "MariaDB": "SELECT md5(group_concat(md5(concat(id, name, hex(photo))) ORDER BY id)) FROM people WHERE id <= 9000",
 }
-
-
-def made(pod: Pod, by: User) -> Backup:
-    backup = actions.back_up(pod=pod, name="db", by=by)
-    run.run(backup.pk)
-    backup.refresh_from_db()
-    assert backup.state == "completed", backup.error
-    return backup
-
-
-def restored(backup: Backup, by: User, *, target: str = "db") -> Restore:
-    row = actions.restore(backup=backup, target=target, confirmation=target, by=by)
-    restoring.run(row.pk)
-    row.refresh_from_db()
-    return row
 
 
 @BOTH

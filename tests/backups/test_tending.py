@@ -16,8 +16,7 @@ from apps.backups.models import Backup, BackupPlan, Restore, directory
 from apps.core.errors import Invalid, PlatformError
 from apps.deployments.models import AppEvent
 from apps.pods.models import Pod
-from tests.backups.conftest import Running
-from tests.backups.test_round_trip import made, restored
+from tests.backups.conftest import Running, made, restored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PLAN: dict[str, Any] = {"schedule": "0 3 * * *", "zone": "UTC", "last": 2, "days": 0, "weeks": 0, "drills": False}

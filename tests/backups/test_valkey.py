@@ -12,19 +12,19 @@ import pytest
 import redis
 
 from apps.accounts.models import Team, User
-from apps.backups import actions, restoring, run
+from apps.backups import actions, restoring
 from apps.backups.kinds.valkey import KEYS, LASTING
-from apps.backups.models import Backup, Restore
+from apps.backups.models import Backup
 from apps.deployments import actions as deployments
 from apps.deployments import databases as running
 from apps.deployments import pipeline
 from apps.deployments.models import AppEvent, Deployment, Trigger
-from apps.disks.places import Disk, disk_of
+from apps.disks.places import disk_of
 from apps.engines.process.client import ProcessEngine
 from apps.pods import actions as pods
 from apps.pods.models import Pod
 from apps.secretstore.base import SecretStore
-from tests.backups.conftest import LINES, store  # noqa: F401 - a fixture
+from tests.backups.conftest import LINES, beside, made, restored, store  # noqa: F401 - store is a fixture
 from tests.deployments.conftest import front_door, served  # noqa: F401 - fixtures
 from tests.deployments.standing import until
 
@@ -89,31 +89,10 @@ def fill(asked: Any) -> None:
     asked.execute_command("SELECT", "0")
 
 
-def made(of: Pod, by: User) -> Backup:
-    backup = actions.back_up(pod=of, name="store", by=by)
-    run.run(backup.pk)
-    backup.refresh_from_db()
-    assert backup.state == "completed", backup.error
-    return backup
-
-
-def restored(backup: Backup, by: User) -> Restore:
-    row = actions.restore(backup=backup, target="store", confirmation="store", by=by)
-    restoring.run(row.pk)
-    row.refresh_from_db()
-    return row
-
-
-def beside(of: Disk) -> set[str]:
-    parent = of.path.parent.parent
-    return {f"{path.name}/{one.name}" for path in parent.iterdir() if path.name not in ("disks", "locks")
-            for one in path.iterdir()}  # fmt: skip
-
-
 def test_what_was_lost_is_there_again_and_stays(pod: Pod, valkey: Any, alice: User) -> None:
     fill(valkey)
     before = valkey.dump("größe:77")
-    backup = made(pod, alice)
+    backup = made(pod, alice, name="store")
     assert backup.file.endswith(".rdb.zst.age")
     assert backup.manifest["rows"] == {KEYS: [3004, 3005], LASTING: [3004, 3004]}
     valkey.flushall()
@@ -147,7 +126,7 @@ def test_what_was_lost_is_there_again_and_stays(pod: Pod, valkey: Any, alice: Us
 
 def test_a_drill_proves_it_and_leaves_nothing(pod: Pod, valkey: Any, alice: User) -> None:
     fill(valkey)
-    backup = made(pod, alice)
+    backup = made(pod, alice, name="store")
     valkey.delete("a hash")
     uptime = valkey.info("server")["uptime_in_seconds"]
     drill = actions.drill(backup=backup, by=alice)
@@ -163,7 +142,7 @@ def test_a_drill_proves_it_and_leaves_nothing(pod: Pod, valkey: Any, alice: User
 
 def test_what_is_not_all_of_it_is_not_restored(pod: Pod, valkey: Any, alice: User) -> None:
     fill(valkey)
-    backup = made(pod, alice)
+    backup = made(pod, alice, name="store")
     Backup.objects.filter(pk=backup.pk).update(manifest=backup.manifest | {"rows": {KEYS: [9, 9], LASTING: [9, 9]}})
     backup.refresh_from_db()
     row = restored(backup, alice)
@@ -174,7 +153,7 @@ def test_what_is_not_all_of_it_is_not_restored(pod: Pod, valkey: Any, alice: Use
 
 
 def test_an_empty_one_has_a_backup_too(pod: Pod, valkey: Any, alice: User) -> None:
-    backup = made(pod, alice)
+    backup = made(pod, alice, name="store")
     assert backup.manifest["rows"] == {KEYS: [0, 0], LASTING: [0, 0]}
     valkey.set("later", "1")
     assert restored(backup, alice).state == "completed"

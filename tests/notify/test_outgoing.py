@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from apps.core import outbound
 from apps.core.errors import Invalid
 from apps.notify import outgoing
 from tests.notify.conftest import Add, How, Receiver, send, tell
@@ -86,7 +87,7 @@ def _found(*addresses: str) -> list[Any]:
 
 def test_one_private_address_among_others_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: _found("93.184.216.34", "10.0.0.5"))
-    with pytest.raises(outgoing.Unanswered, match="private"):
+    with pytest.raises(outbound.Unanswered, match="private"):
         outgoing.post(outgoing.parse("https://example.com/"), BODY, {})
 
 
@@ -159,8 +160,7 @@ def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) 
         check=True, capture_output=True,
     )  # fmt: skip
     monkeypatch.setenv("GIT_SSL_CAINFO", str(certificate))
-    monkeypatch.setattr(outgoing, "_proxy", lambda _: None)
-    outgoing._trust.cache_clear()
+    monkeypatch.setattr(outbound, "_proxy", lambda _: None)
     server = Receiver()
     server.got = receiver.got
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -170,7 +170,6 @@ def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) 
     yield server.server_address[1]
     server.shutdown()
     server.server_close()
-    outgoing._trust.cache_clear()
 
 
 def test_https_is_checked_for_the_name_though_an_address_is_connected_to(
@@ -187,6 +186,6 @@ def test_https_is_checked_for_the_name_though_an_address_is_connected_to(
     right = outgoing.parse(f"https://hooks.example.com:{secure}/hook?a=b")
     assert outgoing.post(right, BODY, {}, allowed=nets).status == 200
     assert receiver.got[0].path == "/hook?a=b"
-    with pytest.raises(outgoing.Unanswered, match="certificate is not valid"):
+    with pytest.raises(outbound.Unanswered, match="certificate is not valid"):
         outgoing.post(outgoing.parse(f"https://other.example.com:{secure}/"), BODY, {}, allowed=nets)
     assert len(receiver.got) == 1

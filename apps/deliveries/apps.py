@@ -1,5 +1,0 @@
-from django.apps import AppConfig
-
-
-class DeliveriesConfig(AppConfig):
-    name = "apps.deliveries"
