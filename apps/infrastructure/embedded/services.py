@@ -99,6 +99,9 @@ PRELOADED = (
 )
 
 
+IDLE = 4  # processes of a worker that has nothing to do: what periodic tasks take at once
+
+
 def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
     """Everything the settings ask for; a Valkey or a Vault outside is not started here."""
     config = settings.BRAINPOD
@@ -283,7 +286,8 @@ def _worker(config: Any, env: Mapping[str, str]) -> Service:
     Nine processes more than builds at once: a rollback waits neither for builds nor for a look at a repository, nor
     reconciling for any of them, nor any for slow git hosts, two at once (AT_ONCE in apps/deployments/lookups.py), nor
     for apps that are started or woken, three at once (AT_ONCE in apps/deployments/settling.py), nor for those who are
-    notified. And one for each job that may run: jobs take hours and nobody else's place.
+    notified. And one for each job that may run: jobs take hours and nobody else's place. They begin when they are
+    needed (brainpod/pool.py).
     """
     queues = ["celery", *([config.builder_queue] if config.builds else [])]
     processes = config.workers + 9 + config.jobs
@@ -310,7 +314,7 @@ def _celery_worker(
     marker = config.run / "worker.ready"
     command = [
         *(sys.executable, "-m", "celery", "-q", "-A", "brainpod.celery", "worker"),
-        *("--queues", ",".join(queues), "--concurrency", str(processes), "--loglevel", "INFO"),
+        *("--queues", ",".join(queues), "--autoscale", f"{processes},{min(processes, IDLE)}", "--loglevel", "INFO"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
     return Service(
