@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 
 import hypothesis
 import pytest
@@ -24,12 +25,29 @@ pytest_plugins: list[str] = [
 DATABASE = {"db", "transactional_db", "django_db_serialized_rollback"}
 STATEFUL = {"platform", "django_db"}
 CONTAINERS = {"docker_daemon", "docker_engine", "registry"}
+# What is about processes, files and other programs, and of the platform's database uses what others try as well.
+ONCE = (
+    "bench/", "disks/", "flatrun/", "infrastructure/", "logs/", "terminals/",
+    "backups/test_round_trip", "backups/test_disks", "backups/test_valkey", "faults/test_full_disk",
+)  # fmt: skip
+ONE_RUN = "e2e/test_push_to_live"  # of what runs the whole platform
+
+
+seconds: Counter[str] = Counter()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """In CI what failed is told at once: the suite takes long, and may be ended before its summary."""
+    seconds[report.nodeid.split("::")[0].split("/")[1]] += report.duration  # type: ignore[assignment]
     if report.failed and os.environ.get("CI"):
         print(f"\n{report.nodeid} ({report.when}):\n{report.longreprtext[-3000:]}\n", flush=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Where the time goes, for dividing the suite (dev/suite.py)."""
+    if sum(seconds.values()) > 300:
+        parts = (f"{folder} {spent:.0f}" for folder, spent in seconds.most_common(20))
+        terminalreporter.write_line(f"seconds: {', '.join(parts)}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,10 +67,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         asks = DATABASE & fixtures or any(map(item.get_closest_marker, STATEFUL))
-        asks = asks and not CONTAINERS & fixtures
+        asks = asks and not CONTAINERS & fixtures and not _said_once(item.nodeid.removeprefix("tests/"))
         wanted = (asks or not config.getoption("--database")) and (heavy or not item.get_closest_marker("heavy"))
         wanted = wanted and (nomad or not item.get_closest_marker("nomad"))
         (kept if wanted else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept
+
+
+def _said_once(name: str) -> bool:
+    return name.startswith(ONCE) or (name.startswith("e2e/") and not name.startswith(ONE_RUN))
