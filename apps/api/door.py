@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from django.http import HttpRequest
@@ -32,6 +33,8 @@ class Caller:
     user: User
     team: Team
     role: Role
+    again: Callable[[], object]
+    """Looks once more whether all of that still holds. Raises as the door does."""
 
     def require(self, action: str, pod: str | None = None) -> None:
         """Raises UserError("policy_denied") with 403. `pod`: a name; None: every pod there may be."""
@@ -68,13 +71,19 @@ class ApiKey(HttpAuthBase):
 
     def __call__(self, request: HttpRequest) -> Caller:
         check_size(request)
+        return self._let_in(request, counted=True)
+
+    def _let_in(self, request: HttpRequest, *, counted: bool) -> Caller:
         token = tokens.bearer(request)
         if token.team is None:
             raise UserError(
                 "token_scope", "This needs a token of a team.", "Make one on your account's page.", status=403
             )
-        check_rate(request, token)
-        caller = Caller(token, token.user, token.team, Role(token.team.role_of(token.user) or Role.VIEWER))
+        if counted:
+            check_rate(request, token)
+        role = Role(token.team.role_of(token.user) or Role.VIEWER)
+        again = partial(self._let_in, request, counted=False)
+        caller = Caller(token, token.user, token.team, role, again)
         pod = request.resolver_match.kwargs.get("pod") if request.resolver_match else None
         for action in self.actions:
             if pod is not None or self.every_pod:
@@ -118,8 +127,12 @@ def operation(
     role: Role = Role.VIEWER,
     every_pod: bool = False,
     tags: tuple[str, ...] = (),
+    text: str = "",
 ) -> Callable[[View], View]:
-    """Adds the view as an operation called by its name in camel case, described by its docstring."""
+    """Adds the view as an operation called by its name in camel case, described by its docstring.
+
+    `text`: the media type of what is answered with 200, where that is no JSON, or may be none.
+    """
 
     def decorator(view: View) -> View:
         first, *rest = view.__name__.split("_")
@@ -137,6 +150,7 @@ def operation(
             by_alias=True,
             exclude_unset=True,
             tags=list(tags) or None,
+            openapi_extra={"responses": {200: {"content": {text: {"schema": {"type": "string"}}}}}} if text else None,
         )
         return adding(view)  # type: ignore[no-any-return]
 
