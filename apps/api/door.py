@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 from django.http import HttpRequest
@@ -71,19 +70,21 @@ class ApiKey(HttpAuthBase):
 
     def __call__(self, request: HttpRequest) -> Caller:
         check_size(request)
-        return self._let_in(request, counted=True)
-
-    def _let_in(self, request: HttpRequest, *, counted: bool) -> Caller:
         token = tokens.bearer(request)
         if token.team is None:
             raise UserError(
                 "token_scope", "This needs a token of a team.", "Make one on your account's page.", status=403
             )
-        if counted:
-            check_rate(request, token)
-        role = Role(token.team.role_of(token.user) or Role.VIEWER)
-        again = partial(self._let_in, request, counted=False)
-        caller = Caller(token, token.user, token.team, role, again)
+        check_rate(request, token)
+        return self._let_in(request, token, token.team)
+
+    def _let_in(self, request: HttpRequest, token: ApiToken, team: Team) -> Caller:
+        role = Role(team.role_of(token.user) or Role.VIEWER)
+
+        def again() -> Caller:
+            return self._let_in(request, tokens.again(token), team)
+
+        caller = Caller(token, token.user, team, role, again)
         pod = request.resolver_match.kwargs.get("pod") if request.resolver_match else None
         for action in self.actions:
             if pod is not None or self.every_pod:
@@ -91,7 +92,7 @@ class ApiKey(HttpAuthBase):
             elif not policies.conceivable(token.policy, action):
                 raise policies.refusal(action, EVERY_POD)
         if pod is None:
-            gate.access(token.user, token.team, self.role)
+            gate.access(token.user, team, self.role)
         else:
             gate.pod_access(token.user, caller.pod(pod), self.role)
         return caller

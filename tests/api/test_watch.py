@@ -221,15 +221,22 @@ class Reader(threading.Thread):
     def __init__(self, url: str, token: str) -> None:
         super().__init__(daemon=True)
         self.url, self.token = url, token
-        self.text, self.status = "", 0
+        self.text = ""
+        self._left = threading.Event()
         self.start()
 
     def run(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
         with httpx.stream("GET", self.url, headers=headers, timeout=60) as answer:
-            self.status = answer.status_code
             for piece in answer.iter_text():
                 self.text += piece
+                if self._left.is_set():
+                    return
+
+    def hang_up(self) -> None:
+        """At the next piece; a beat is one."""
+        self._left.set()
+        self.join(60)
 
     @property
     def found(self) -> list[Message]:
@@ -253,8 +260,15 @@ def test_through_nginx_and_daphne(
     wait_for(lambda: bodies(reader.found) == ["before", "after"], 60, "what comes, while the stream is open")
     others = [Reader(url, token) for _ in range(streaming.OF_TOKEN - 1)]
     wait_for(lambda: all(bodies(one.found) for one in others), 60, "others")
+
+    def more() -> int:
+        with httpx.stream("GET", url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as answer:
+            return answer.status_code
+
     refused = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "RATE_LIMITED")
+    others.pop().hang_up()
+    wait_for(lambda: more() == 200, 60, "the place of one who went away")
     ApiToken.objects.filter(pk=revoked.pk).delete()
     for one in (reader, *others):
         one.join(60)
