@@ -1,4 +1,4 @@
-"""The websockets, for Daphne. Pages are made by the WSGI processes (docs/adr/0002)."""
+"""The websockets and streams of events, for Daphne. Pages are made by the WSGI processes (docs/adr/0002)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _waker = Waker()
 
 
 async def _http(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """nginx sends nothing but sockets here, and its own question for a sleeping app."""
+    """nginx sends here what lasts (STREAMED in apps/edge/render.py), and its own question for a sleeping app."""
     door = _waker if scope["path"] == PATH else _pages
     await door(scope, receive, send)
 

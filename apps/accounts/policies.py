@@ -19,9 +19,13 @@ Policy = Mapping[str, Any]
 
 ACTIONS = (
     "pods:read", "pods:create", "pods:delete", "resources:read", "resources:write", "revisions:read",
-    "revisions:deploy", "events:read", "registry:pull", "registry:push", "builds:create",
+    "revisions:deploy", "events:read", "registry:pull", "registry:push", "builds:create", "deployments:read",
+    "logs:read", "metrics:read", "domains:read", "domains:write", "backups:read", "backups:create", "backups:restore",
 )  # fmt: skip
-READING = ("pods:read", "resources:read", "revisions:read", "events:read", "registry:pull")
+READING = (
+    "pods:read", "resources:read", "revisions:read", "events:read", "registry:pull", "deployments:read", "logs:read",
+    "metrics:read", "domains:read", "backups:read",
+)  # fmt: skip
 EVERY_POD = "urn:brain:pod:*"
 MOST_STATEMENTS = 50
 MOST_RESOURCES = 100  # of a statement
@@ -36,7 +40,7 @@ def _one(sid: str, actions: tuple[str, ...]) -> dict[str, Any]:
 
 
 READ_ONLY = _one("read", READING)
-DEPLOY_ONLY = _one("deploy", ("pods:read", "revisions:read", "revisions:deploy"))
+DEPLOY_ONLY = _one("deploy", ("pods:read", "revisions:read", "revisions:deploy", "deployments:read"))
 
 
 def pod_urn(name: str) -> str:

@@ -116,6 +116,14 @@ def _let_in(request: HttpRequest, given: str, needed: str = AS_BEARER) -> ApiTok
     return found
 
 
+def again(token: ApiToken) -> ApiToken:
+    """The token as it is now, of whoever was let in with it and stays. Raises UserError("token_refused") with 401."""
+    found = ApiToken.objects.counting().select_related("user", "team").filter(pk=token.pk).first()
+    if found is None or not _is_held(found):
+        raise UserError("token_refused", AS_BEARER, HINT, status=401)
+    return found
+
+
 def operator(request: HttpRequest) -> ApiToken:
     """The same, of an operator's token. Raises besides UserError("token_scope") with 403."""
     found = bearer(request)
@@ -136,9 +144,12 @@ def _holder(given: str) -> ApiToken | None:
     found = ApiToken.objects.counting().select_related("user", "team").filter(digest=wanted).first()
     if found is None or not hmac.compare_digest(found.digest, wanted):
         return None
-    if found.team is None:
-        return found if found.user.is_staff else None
-    return found if found.team.role_of(found.user) else None
+    return found if _is_held(found) else None
+
+
+def _is_held(token: ApiToken) -> bool:
+    """Whether its person is still what it needs."""
+    return bool(token.team.role_of(token.user)) if token.team else token.user.is_staff
 
 
 def _refused(request: HttpRequest, needed: str) -> UserError:

@@ -32,6 +32,8 @@ class Caller:
     user: User
     team: Team
     role: Role
+    again: Callable[[], object]
+    """Looks once more whether all of that still holds. Raises as the door does."""
 
     def require(self, action: str, pod: str | None = None) -> None:
         """Raises UserError("policy_denied") with 403. `pod`: a name; None: every pod there may be."""
@@ -74,7 +76,15 @@ class ApiKey(HttpAuthBase):
                 "token_scope", "This needs a token of a team.", "Make one on your account's page.", status=403
             )
         check_rate(request, token)
-        caller = Caller(token, token.user, token.team, Role(token.team.role_of(token.user) or Role.VIEWER))
+        return self._let_in(request, token, token.team)
+
+    def _let_in(self, request: HttpRequest, token: ApiToken, team: Team) -> Caller:
+        role = Role(team.role_of(token.user) or Role.VIEWER)
+
+        def again() -> Caller:
+            return self._let_in(request, tokens.again(token), team)
+
+        caller = Caller(token, token.user, team, role, again)
         pod = request.resolver_match.kwargs.get("pod") if request.resolver_match else None
         for action in self.actions:
             if pod is not None or self.every_pod:
@@ -82,7 +92,7 @@ class ApiKey(HttpAuthBase):
             elif not policies.conceivable(token.policy, action):
                 raise policies.refusal(action, EVERY_POD)
         if pod is None:
-            gate.access(token.user, token.team, self.role)
+            gate.access(token.user, team, self.role)
         else:
             gate.pod_access(token.user, caller.pod(pod), self.role)
         return caller
@@ -118,8 +128,12 @@ def operation(
     role: Role = Role.VIEWER,
     every_pod: bool = False,
     tags: tuple[str, ...] = (),
+    text: str = "",
 ) -> Callable[[View], View]:
-    """Adds the view as an operation called by its name in camel case, described by its docstring."""
+    """Adds the view as an operation called by its name in camel case, described by its docstring.
+
+    `text`: the media type of what is answered with 200, where that is no JSON, or may be none.
+    """
 
     def decorator(view: View) -> View:
         first, *rest = view.__name__.split("_")
@@ -137,6 +151,7 @@ def operation(
             by_alias=True,
             exclude_unset=True,
             tags=list(tags) or None,
+            openapi_extra={"responses": {200: {"content": {text: {"schema": {"type": "string"}}}}}} if text else None,
         )
         return adding(view)  # type: ignore[no-any-return]
 

@@ -12,20 +12,23 @@ import heapq
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from apps.core.errors import Detail, Invalid
 from apps.deployments import feed
+from apps.deployments.models import AppEvent
 from apps.edge import edge
-from apps.edge.journal.entry import Filter
+from apps.edge.journal.entry import Entry, Filter
 from apps.edge.journal.search import back
 from apps.logs import reader
-from apps.logs.lines import EVENT, plain
+from apps.logs.lines import EVENT, Line, plain
 from apps.pods import kinds
 from apps.pods.models import Pod
 
 RANGES = {"5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "24h": 86_400, "7d": 604_800}
 PAGE = 100
+LAST = "~"  # behind every id
 LOOKED = 20_000  # lines of one instance, or of the request log, looked at for a page
 AT_ONCE = 1000  # lines
 INSTANCES = 50  # the newest ones whose lines are looked at
@@ -117,11 +120,19 @@ def _written(asked: Asked, workload: str) -> Iterator[Found]:
         for line in reversed(lines):
             if line.at < asked.start:
                 return
-            if line.level != EVENT and line.at <= asked.before[0]:
+            if line.at <= asked.before[0]:
                 latest = min(latest, line.at)
-                level = line.level if line.level in ("warn", "error") else "info"
-                yield _event(latest, f"a-{workload}-{line.seq:012}", plain(line.text), kind="app", level=level)
+                if event := line_event(workload, line, latest):
+                    yield event
         seq = lines[0].seq
+
+
+def line_event(workload: str, line: Line, at: int) -> Found | None:
+    """None for what stands between the lines of a log."""
+    if line.level == EVENT:
+        return None
+    level = line.level if line.level in ("warn", "error") else "info"
+    return _event(at, f"a-{workload}-{line.seq:012}", plain(line.text), kind="app", level=level)
 
 
 def _told(asked: Asked) -> Iterator[Found]:
@@ -129,30 +140,48 @@ def _told(asked: Asked) -> Iterator[Found]:
     since = datetime.datetime.fromtimestamp(asked.start / 1000, datetime.UTC)
     until = datetime.datetime.fromtimestamp((asked.before[0] + 1) / 1000, datetime.UTC)
     for row in feed.of_app(asked.pod, asked.name).filter(at__gte=since, at__lt=until).order_by("-at", "-id"):
-        at = int(row.at.timestamp() * 1000)
-        yield _event(at, f"p-{row.pk:012}", row.words, kind="platform", reason=row.kind)
+        yield told_event(row)
+
+
+def told_event(row: AppEvent) -> Found:
+    return _event(millis(row.at), f"p-{row.pk:012}", row.words, kind="platform", reason=row.kind)
+
+
+def millis(at: datetime.datetime) -> int:
+    return int(at.timestamp() * 1000)
 
 
 def _requests(asked: Asked) -> Iterator[Found]:
-    route, app = (asked.name if asked.kind == kind else "" for kind in ("Route", "App"))
-    wanted = Filter(asked.pod.pk, route=route, app=app)
-    root, place, looked, latest = edge().journal(), None, 0, asked.before[0]
+    root, wanted, place, looked, latest = journal(), requests_of(asked), None, 0, asked.before[0]
     while looked < LOOKED:
         found = back(root, wanted, place)
         for one in found.entries:
-            at = int(one.at.timestamp() * 1000)
+            at = millis(one.at)
             if at < asked.start:
                 return
             if at > asked.before[0]:
                 continue
             latest = min(latest, at)
-            yield _event(
-                latest, f"h-{one.place[0]:08}-{one.place[1]:08}", f"{one.method} {one.path} {one.status}",
-                kind="httpAccess", method=one.method, path=one.path, host=one.host, status=one.status,
-                durationMs=round(one.seconds * 1000, 1), bytesSent=one.sent, bytesReceived=one.received,
-                clientIp=one.client, requestId=one.id,
-            )  # fmt: skip
+            yield request_event(one, latest)
         looked += found.looked
         if found.before is None:
             return
         place = found.before
+
+
+def journal() -> Path:
+    return edge().journal()
+
+
+def requests_of(asked: Asked) -> Filter:
+    route, app = (asked.name if asked.kind == kind else "" for kind in ("Route", "App"))
+    return Filter(asked.pod.pk, route=route, app=app)
+
+
+def request_event(one: Entry, at: int) -> Found:
+    return _event(
+        at, f"h-{one.place[0]:08}-{one.place[1]:08}", f"{one.method} {one.path} {one.status}",
+        kind="httpAccess", method=one.method, path=one.path, host=one.host, status=one.status,
+        durationMs=round(one.seconds * 1000, 1), bytesSent=one.sent, bytesReceived=one.received,
+        clientIp=one.client, requestId=one.id,
+    )  # fmt: skip

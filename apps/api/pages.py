@@ -16,7 +16,23 @@ from apps.dashboard.render import render
 @functools.cache
 def schema() -> dict[str, Any]:
     made: dict[str, Any] = api.get_openapi_schema(path_prefix="/api/v1/")
+    _name_contents(made["components"]["schemas"])
     return made
+
+
+def _name_contents(schemas: dict[str, Any]) -> None:
+    """Each kind of content and its spec by a name of their own, as programs that make clients need them."""
+    content = schemas["Content"]
+    named = {}
+    for one in content["oneOf"]:
+        kind = one["properties"]["kind"]["const"]
+        spec = one["properties"]["spec"]
+        schemas[f"{kind}Spec"] = spec | {"title": f"{kind}Spec"}
+        properties = one["properties"] | {"spec": {"$ref": f"#/components/schemas/{kind}Spec"}}
+        schemas[f"{kind}Content"] = one | {"properties": properties}
+        named[kind] = f"#/components/schemas/{kind}Content"
+    content["oneOf"] = [{"$ref": place} for place in named.values()]
+    content["discriminator"] = {"propertyName": "kind", "mapping": named}
 
 
 @public

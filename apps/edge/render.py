@@ -10,6 +10,7 @@ from apps.edge.base import EdgeState
 from apps.edge.layout import CONNECTIONS, Layout
 from apps.edge.tables import HEADERS, LINKS, LOG, LOGGED, MAPS, TYPES
 
+STREAMED = "^/api/v1/pods/[^/]+/events/watch$"  # answers that last: gunicorn's few threads are for pages
 KEEPALIVE_MIN = 1  # seconds for which a leaving worker still answers its idle clients, so that none is cut off
 SIZES = (  # room for long names: of hosts, and of headers, each of which is a variable
     "server_names_hash_bucket_size 512; server_names_hash_max_size 65536;",
@@ -175,10 +176,11 @@ def _dashboard(layout: Layout, generation: int) -> Iterator[str]:
     # nginx names the address in what it says about an upstream that fails.
     yield f'    location ~* "{LINKS}" {{ error_log "{layout.error_log}" emerg; proxy_pass http://brainpod_pages; }}'
     yield "    location @pages { proxy_pass http://brainpod_pages; }"
-    yield "    location /ws/ {"
-    yield "        proxy_pass http://brainpod_sockets;"
-    yield "        proxy_buffering off; proxy_read_timeout 3600s; proxy_send_timeout 3600s;"
-    yield "    }"
+    for place in ("/ws/", f'~ "{STREAMED}"'):
+        yield f"    location {place} {{"
+        yield "        proxy_pass http://brainpod_sockets;"
+        yield "        proxy_buffering off; proxy_read_timeout 3600s; proxy_send_timeout 3600s;"
+        yield "    }"
     if layout.dashboard_git:
         yield from (f"    {line}" for line in _git(layout))
     yield "    location /static/ {"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +14,12 @@ from django.test import Client
 
 from apps.accounts import tokens
 from apps.accounts.models import Team, User
+from apps.api import events
+from apps.deployments.models import Deployment, Workload
 from apps.pods import actions
 from apps.pods.models import Pod
 from tests.api import reference
+from tests.edge.test_journal import Log
 
 V1 = "/api/v1"
 
@@ -55,6 +60,8 @@ class Program:
             **(given if body is not None else {}),
             headers={k.replace("_", "-"): v for k, v in headers.items()},
         )
+        if answer.streaming:
+            return Answer(answer.status_code, b"".join(answer.streaming_content).decode(), dict(answer.headers))
         said = answer.json() if answer.content else None
         reference.check_answer(method, address, answer.status_code, said)
         return Answer(answer.status_code, said, dict(answer.headers))
@@ -105,3 +112,20 @@ FRONT = resource(
 )
 DATA = resource("Disk", "data", {"size": 10})
 SETTINGS = resource("Config", "settings", {"files": {"a.txt": "A\n"}})
+
+
+@pytest.fixture
+def workload(pod: Pod, ask: Program) -> Workload:
+    ask.post("/pods/shop/resources", [WEB, FRONT, DATA])
+    revision = actions.seal(pod=pod, summary="", by=None)
+    Pod.objects.filter(pk=pod.pk).update(live=revision, head=revision)
+    deployment = Deployment.objects.create(pod=pod, revision=revision, trigger="manual", state="ready")
+    return Workload.objects.create(pod=pod, revision=revision, deployment=deployment, app="web", fingerprint="f")
+
+
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
+    made = Log(tmp_path / "requests")
+    monkeypatch.setattr(events, "edge", lambda: SimpleNamespace(journal=lambda: made.root))
+    yield made
+    made.keeper.release()

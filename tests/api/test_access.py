@@ -25,6 +25,9 @@ pytestmark = pytest.mark.django_db
 BODIES: dict[str, Any] = {
     "createResources": [DATA],
     "replaceResource": resource("Config", "settings", {"files": {}}),
+    "addDomain": {"domain": "www.example.com"},
+    "createBackup": {"resource": "db"},
+    "restoreBackup": {"target": "db"},
 }
 
 
@@ -37,7 +40,11 @@ def operations() -> Iterator[tuple[str, str, str]]:
 
 
 OPERATIONS = {name: (method, path) for name, method, path in operations()}
-QUERIES = {"listPodEvents": "?resource=urn:brain:app:default:web"}
+QUERIES = {
+    "listPodEvents": "?resource=urn:brain:app:default:web",
+    "watchPodEvents": "?resource=urn:brain:app:default:web",
+    "inspectPodImage": "?visibility=pod&repository=a/b&tag=v1",
+}
 each = pytest.mark.parametrize("name", sorted(OPERATIONS))
 
 
@@ -62,7 +69,8 @@ def ask(world: World, program: Program, name: str, pod: str = "") -> Any:
     assert world.pod.live is not None
     words = {
         "pod": pod or world.pod.name, "kind": "Config", "namespace": "default", "name": "settings",
-        "revision": revision_id(world.pod.live.pk),
+        "revision": revision_id(world.pod.live.pk), "app": "web", "route": "front", "domain": "www.example.com",
+        "deployment": world.words["deployment"], "backup": world.words["backup"],
     }  # fmt: skip
     return program(method, path.format(**words) + QUERIES.get(name, ""), BODIES.get(name))
 

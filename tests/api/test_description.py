@@ -30,7 +30,7 @@ from apps.api.pages import schema
 from apps.pods.models import Pod
 from brainpod.wsgi import application
 from tests.api import reference
-from tests.api.conftest import FRONT, WEB, Program
+from tests.api.conftest import FRONT, WEB, Program, resource
 from tests.dashboard.access_matrix import API_V1
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +48,11 @@ def test_it_has_every_operation_as_it_is_published() -> None:
         for path, rows in reference.PUBLISHED["paths"].items()
         for method, one in rows.items()
     }
-    ours = {"deletePod", "getPlan", "deployRevision"}
+    ours = {
+        "deletePod", "getPlan", "deployRevision", "listDeployments", "getDeployment", "cancelDeployment",
+        "getDeploymentLog", "getAppLog", "getAppMetrics", "listDomains", "addDomain", "removeDomain", "checkDomain",
+        "listBackups", "createBackup", "getBackup", "restoreBackup",
+    }  # fmt: skip
     for name, (method, path) in found.items():
         key = method, re.sub(r"\{[^}]+\}", "{}", path.removeprefix("/api"))
         assert (name in ours) == (key not in published), name
@@ -63,6 +67,14 @@ def test_our_resources_fit_our_own_description(ask: Program, pod: Pod) -> None:
         assert not list(Draft202012Validator(content).iter_errors(one["content"]))
     for body in (WEB, FRONT):
         assert not list(Draft202012Validator(content).iter_errors(body))
+
+
+def test_limits_are_told_by_words_that_programs_know(ask: Program, pod: Pod) -> None:
+    content = {"$ref": "#/components/schemas/Content", "components": schema()["components"]}
+    small = resource("Disk", "data", {"size": 1})
+    assert [one.path for one in Draft202012Validator(content).iter_errors(small)]
+    assert schema()["components"]["schemas"]["DiskSpec"]["properties"]["size"]["minimum"] == 5
+    assert ask.post("/pods/shop/resources", [small]).paths == ["0.spec.size"]
 
 
 def test_everybody_may_read_it_and_people_may_try_it(bob: User, client_of: Callable[..., Client]) -> None:

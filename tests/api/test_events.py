@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import SimpleNamespace
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,13 +11,12 @@ import zstandard
 
 from apps.api import events
 from apps.deployments import feed
-from apps.deployments.models import Deployment, Workload
+from apps.deployments.models import Workload
 from apps.logs import store
 from apps.logs.lines import Line, encode
 from apps.logs.models import LogChunk, LogStream
-from apps.pods import actions
 from apps.pods.models import Pod
-from tests.api.conftest import DATA, FRONT, WEB, Program
+from tests.api.conftest import Program
 from tests.edge.test_journal import Log, line
 
 pytestmark = pytest.mark.django_db
@@ -32,23 +29,6 @@ def _now() -> None:
     """When the test begins, not when its module was read."""
     global NOW
     NOW = int(time.time() * 1000) - 10_000
-
-
-@pytest.fixture
-def workload(pod: Pod, ask: Program) -> Workload:
-    ask.post("/pods/shop/resources", [WEB, FRONT, DATA])
-    revision = actions.seal(pod=pod, summary="", by=None)
-    Pod.objects.filter(pk=pod.pk).update(live=revision, head=revision)
-    deployment = Deployment.objects.create(pod=pod, revision=revision, trigger="manual", state="ready")
-    return Workload.objects.create(pod=pod, revision=revision, deployment=deployment, app="web", fingerprint="f")
-
-
-@pytest.fixture
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    made = Log(tmp_path / "requests")
-    monkeypatch.setattr(events, "edge", lambda: SimpleNamespace(journal=lambda: made.root))
-    yield made
-    made.keeper.release()
 
 
 def wrote(workload: Workload, *lines: tuple[int, str, str]) -> None:

@@ -45,4 +45,14 @@ def outside(kind: str, path: str) -> str:
 @functools.cache
 def spec_schemas() -> dict[str, Json]:
     """The JSON schema of each kind's spec, by the API's name of the kind."""
-    return {OUTSIDE[ours]: _SHAPES[ours].schema() for ours in KINDS.values()}
+    return {OUTSIDE[ours]: _limited(_SHAPES[ours].schema()) for ours in KINDS.values()}
+
+
+def _limited(schema: Any) -> Any:
+    """Limits by the words that JSON schemas have for them: pydantic leaves its own where a type reads by itself."""
+    if isinstance(schema, list):
+        return [_limited(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    words = {"ge": "minimum", "le": "maximum"} if schema.get("type") in ("integer", "number") else {}
+    return {words.get(name, name): _limited(value) for name, value in schema.items()}

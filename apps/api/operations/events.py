@@ -1,4 +1,4 @@
-"""What happened to a resource: listed a page at a time."""
+"""What happened to a resource: listed a page at a time, or streamed as it happens."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import time
 from typing import Annotated, Any, Literal
 
 from django.http import HttpResponse
-from ninja import Query, Router
+from django.http.response import HttpResponseBase
+from ninja import Header, Query, Router
 
-from apps.api import events, places, schemas
+from apps.api import events, places, schemas, streaming, watching
 from apps.api.door import Request, operation
 from apps.api.ids import parse_urn
 from apps.api.revisions_shown import head_of, snapshot_of
@@ -16,7 +17,13 @@ from apps.core.errors import Detail, Invalid, NotFound
 from apps.pods.models import Pod
 
 router = Router(tags=["events"])
-LAST = "~"  # behind every id
+Which = Annotated[str, Query(max_length=200, description="The URN of an app, a database or a route.")]
+Stream = Annotated[Literal["app", "httpAccess", "platform"] | None, Query()]
+Search = Annotated[str, Query(max_length=256)]
+Level = Annotated[Literal["trace", "debug", "info", "warn", "error"] | None, Query(description="Of the kind app.")]
+Range = Annotated[Literal["5m", "15m", "30m", "1h", "24h", "7d"], Query()]
+Seconds = Annotated[int, Query(ge=1, le=streaming.LONGEST, description="How long it stays open.")]
+LONGEST = 7500  # characters of a place: nginx takes lines of 8 kB
 
 
 @operation(router, "GET", "/pods/{pod}/events", "events:read", answers={200: schemas.EventList})
@@ -24,22 +31,18 @@ def list_pod_events(
     request: Request,
     response: HttpResponse,
     pod: str,
-    resource: Annotated[str, Query(max_length=200, description="The URN of an app, a database or a route.")],
-    kind: Annotated[Literal["app", "httpAccess", "platform"] | None, Query()] = None,
-    search: Annotated[str, Query(max_length=256)] = "",
-    level: Annotated[Literal["trace", "debug", "info", "warn", "error"] | None, Query()] = None,
-    range: Annotated[Literal["5m", "15m", "30m", "1h", "24h", "7d"], Query()] = "15m",
+    resource: Which,
+    kind: Stream = None,
+    search: Search = "",
+    level: Level = None,
+    range: Range = "15m",
     cursor: Annotated[str, Query(max_length=300)] = "",
 ) -> Any:
     """What a resource wrote, what the platform did with it, and what it was asked; the newest first."""
-    if level and kind != "app":
-        raise Invalid([Detail("level", "is for the kind app alone: leave it out, or say kind=app.")])
     found = request.auth.pod(pod)
-    ours, name = _resource(found, resource)
-    if kind and kind not in events.streams(ours):
-        raise Invalid([Detail("kind", f"must be one of {', '.join(events.streams(ours))} for this resource.")])
+    ours, name = _asked(found, resource, kind, level)
     now = int(time.time() * 1000)
-    start, before = events.resume(cursor) if cursor else (now - events.RANGES[range] * 1000, (now, LAST))
+    start, before = events.resume(cursor) if cursor else (now - events.RANGES[range] * 1000, (now, events.LAST))
     asked = events.Asked(found, ours, name, start, before, kind or "", search, level or "")
     items, last = events.page(asked)
     said = {"resource": resource, "kind": kind, "search": search or None, "level": level, "range": range}
@@ -50,6 +53,39 @@ def list_pod_events(
         further = places.query(here, **said, cursor=mark)
         response["Link"] = f'<{further["href"]}>; rel="next"'
     return {"items": items, "_links": {"self": places.query(here, **said, cursor=cursor or None), "next": further}}
+
+
+@operation(router, "GET", "/pods/{pod}/events/watch", "events:read", answers={200: None}, text="text/event-stream")
+def watch_pod_events(
+    request: Request,
+    pod: str,
+    resource: Which,
+    kind: Stream = None,
+    search: Search = "",
+    level: Level = None,
+    range: Range = "15m",
+    duration: Seconds = 10,
+    cursor: Annotated[str, Query(max_length=LONGEST)] = "",
+    last_event_id: Annotated[str, Header(alias="Last-Event-ID", max_length=LONGEST)] = "",
+) -> HttpResponseBase:
+    """The same as server-sent events: the newest of the range, then what happens, the oldest first. Messages are
+    `event`, `error` and `end`. Sent back as Last-Event-ID or `cursor`, the last id goes on where the stream ended,
+    without a gap and with nothing twice."""
+    found = request.auth.pod(pod)
+    ours, name = _asked(found, resource, kind, level)
+    start = int(time.time() * 1000) - events.RANGES[range] * 1000
+    asked = events.Asked(found, ours, name, start, (0, ""), kind or "", search, level or "")
+    return streaming.answer(request, watching.Watch(asked, last_event_id or cursor), duration)
+
+
+def _asked(pod: Pod, resource: str, kind: str | None, level: str | None) -> tuple[str, str]:
+    """Our kind and the name of what is asked about. Raises Invalid, NotFound."""
+    if level and kind != "app":
+        raise Invalid([Detail("level", "is for the kind app alone: leave it out, or say kind=app.")])
+    ours, name = _resource(pod, resource)
+    if kind and kind not in events.streams(ours):
+        raise Invalid([Detail("kind", f"must be one of {', '.join(events.streams(ours))} for this resource.")])
+    return ours, name
 
 
 def _resource(pod: Pod, text: str) -> tuple[str, str]:

@@ -67,6 +67,24 @@ def after(root: Path, wanted: Filter, place: Place, limit: int = PAGE) -> Page:
     return Page(tuple(reversed(found[-limit:])), None, end, looked, max(0, len(found) - limit))
 
 
+def onward(root: Path, wanted: Filter, place: Place, limit: int = PAGE) -> Page:
+    """The oldest `limit` matches from `place` on, the oldest first; `end` is where to go on."""
+    found: list[Entry] = []
+    looked, end = 0, place
+    for one in segments.segments(segments.folder(root, wanted.pod)):
+        if one.number < place[0] or looked >= MOST:
+            continue
+        lines = one.read()
+        first = place[1] if one.number == place[0] else 0
+        for said in _matches(one, lines, range(first, len(lines)), wanted):
+            found.append(said)
+            if len(found) == limit:
+                return Page(tuple(found), None, (one.number, said.place[1] + 1), looked)
+        looked += max(0, len(lines) - first)
+        end = max(end, (one.number, len(lines)))
+    return Page(tuple(found), None, end, looked)
+
+
 def _matches(one: segments.Segment, lines: list[bytes], order: range, wanted: Filter) -> Iterator[Entry]:
     """Those of `lines` whose numbers are in `order`, in that order, which are looked for."""
     needles = wanted.needles()
