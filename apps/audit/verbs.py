@@ -70,6 +70,7 @@ VERBS: dict[str, str] = {
     "operator.add": "added a row on an operators' page",
     "operator.change": "changed a row on an operators' page",
     "operator.remove": "removed a row on an operators' page",
+    "pod.branch": "branched a pod off another",
     "pod.delete": "deleted a pod",
     "pod.make": "made a pod",
     "pod.region": "moved a pod to another region",
