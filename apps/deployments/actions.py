@@ -19,7 +19,7 @@ from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, Deployment, T
 from apps.pods import actions as pods
 from apps.pods import plan as plans
 from apps.pods.domains import claims
-from apps.pods.models import Pod, Revision
+from apps.pods.models import Lineage, Pod, Revision
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -129,7 +129,8 @@ def cancel(*, deployment: Deployment, by: User | None) -> None:
 
 @transaction.atomic
 def delete_pod(*, pod: Pod, confirmation: str, by: User | None, children: bool = False) -> None:
-    """Delete a pod and everything it has: workloads, disks, secrets, logs; its children along with it, if `children`.
+    """Delete a pod and everything it has: workloads, disks, secrets, logs; its previews too, its other children if
+    `children`.
 
     Raises Invalid naming `confirmation`, Conflict("has_children") naming those that nobody agreed to delete. That `by`
     may delete the children too is for the caller to know.
@@ -138,8 +139,8 @@ def delete_pod(*, pod: Pod, confirmation: str, by: User | None, children: bool =
         raise Invalid([Detail("confirmation", f"Type the pod's name, {pod.name}, to delete it and its data.")])
     pod = _locked(pod)
     left = list(pod.children.filter(deleting_at=None))
-    if left and not children:
-        names = ", ".join(child.name for child in left)
+    if not children and (kept := [child for child in left if child.lineage != Lineage.PREVIEW]):
+        names = ", ".join(child.name for child in kept)
         raise Conflict("has_children", f"{pod.name} has children: {names}.", "Delete them first, or along with it.")
     for child in left:
         delete_pod(pod=child, confirmation=child.name, by=by)
