@@ -17,5 +17,6 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "notifications": {"task": "notify.send", "schedule": 5.0, "options": {"expires": 10}},
     "old_notifications": {"task": "notify.tidy", "schedule": 3600.0, "options": {"expires": 600}},
     "database_book": {"task": "databases.forget", "schedule": 3600.0, "options": {"expires": 600}},
+    "previews": {"task": "previews.tend", "schedule": 15.0, "options": {"expires": 15}},
     "terminals": {"task": "terminals.sweep", "schedule": 30.0, "options": {"expires": 60}},
 }

@@ -73,6 +73,7 @@ SUBJECTS = {  # what a task's first argument is
     "deployments.run_job": "job_run",
     "deployments.check_domain": "domain",
     "deployments.certify": "certificate",
+    "previews.settle": "preview",
     "backups.back_up": "backup",
     "backups.copy": "backup",
     "backups.restore": "restore",

@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "apps.terminals",
     "apps.manifests",
     "apps.backups",
+    "apps.previews",
     "apps.notify",
     "apps.flatrun",
     "apps.api",

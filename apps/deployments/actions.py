@@ -19,7 +19,7 @@ from apps.deployments.models import DEPLOYMENT_MOVES, OPEN_STATES, Deployment, T
 from apps.pods import actions as pods
 from apps.pods import plan as plans
 from apps.pods.domains import claims
-from apps.pods.models import Pod, Revision
+from apps.pods.models import Lineage, Pod, Revision
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -128,11 +128,22 @@ def cancel(*, deployment: Deployment, by: User | None) -> None:
 
 
 @transaction.atomic
-def delete_pod(*, pod: Pod, confirmation: str, by: User | None) -> None:
-    """Delete a pod and everything it has: workloads, disks, secrets, logs. Raises Invalid naming `confirmation`."""
+def delete_pod(*, pod: Pod, confirmation: str, by: User | None, children: bool = False) -> None:
+    """Delete a pod and everything it has: workloads, disks, secrets, logs; its previews too, its other children if
+    `children`.
+
+    Raises Invalid naming `confirmation`, Conflict("has_children") naming those that nobody agreed to delete. That `by`
+    may delete the children too is for the caller to know.
+    """
     if confirmation.strip() != pod.name:
         raise Invalid([Detail("confirmation", f"Type the pod's name, {pod.name}, to delete it and its data.")])
     pod = _locked(pod)
+    left = list(pod.children.filter(deleting_at=None))
+    if not children and (kept := [child for child in left if child.lineage != Lineage.PREVIEW]):
+        names = ", ".join(child.name for child in kept)
+        raise Conflict("has_children", f"{pod.name} has children: {names}.", "Delete them first, or along with it.")
+    for child in left:
+        delete_pod(pod=child, confirmation=child.name, by=by)
     Pod.objects.filter(pk=pod.pk, deleting_at=None).update(deleting_at=timezone.now())
     trail.note("pod.delete", by=by, about=pod)
     for deployment in pod.deployments.filter(state__in=OPEN_STATES):

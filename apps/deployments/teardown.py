@@ -30,10 +30,13 @@ from apps.sources.hosted import Hosted
 
 
 def tear_down(pod_id: str) -> None:
-    """Remove everything of a pod marked for deletion; left half done, the reconciler has it done again."""
+    """Remove everything of a pod marked for deletion; left half done, the reconciler has it done again.
+
+    A pod goes after its children.
+    """
     with duty(f"teardown:{pod_id}") as lease:
         pod = Pod.objects.filter(pk=pod_id, deleting_at__isnull=False).first()
-        if lease is None or pod is None or not _quiet(pod):
+        if lease is None or pod is None or pod.children.exists() or not _quiet(pod):
             return
         try:
             _remove(pod)

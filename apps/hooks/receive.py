@@ -24,6 +24,8 @@ from apps.hooks.models import Outcome, Receipt, Tip, Webhook
 from apps.hooks.providers.base import Event, Other, Ping, Push
 from apps.hooks.repositories import repositories
 from apps.pods.models import Pod, Revision
+from apps.previews.following import follow
+from apps.previews.pull_requests import PullRequest
 
 KEPT = 100  # receipts of one pod
 UNSIGNED_KEPT = 20  # and of those that nobody signed, so that they push no other out
@@ -105,9 +107,22 @@ def _judge(pod: Pod, event: Event, again: bool, by: User | None) -> Verdict:
         case Ping():
             return Verdict(_greeting(pod, event))
         case Other():
-            return Verdict(f"Nothing to do: {event.what}. Only pushes deploy.")
+            return Verdict(f"Nothing to do: {event.what}. Only pushes deploy, and pull requests have previews.")
+        case PullRequest():
+            return _preview(pod, event, again)
         case Push():
             return _dismissed(event) or _follow(pod, event, again, by)
+
+
+def _preview(pod: Pod, pull: PullRequest, again: bool) -> Verdict:
+    named = repositories(pull.repository_urls)
+    if not named:
+        return Verdict("Nothing to do: the pull request names no repository that can be reached.")
+    apps = built_from(pod.live.snapshot(), pull.repository_urls) if pod.live else []
+    found = follow(pod=pod, pull=pull, repository=named[0], apps=[app.name for app in apps], again=again)
+    if found.acts:
+        return Verdict(found.words, Outcome.DEPLOYING, status=202)
+    return Verdict(found.words, Outcome.REFUSED if found.refused else Outcome.NOTHING)
 
 
 def _greeting(pod: Pod, ping: Ping) -> str:
@@ -199,13 +214,13 @@ def _names(names: list[str]) -> str:
 
 
 def keep(pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict, by: User | None = None) -> None:
-    push = event if isinstance(event, Push) else Push(())
+    about, head = _about(event)
     Receipt.objects.create(
         pod=pod,
         provider=provider,
         delivery=plain(delivery, 64),
-        about=plain(push.branch or push.tag, 250),
-        head=push.head,
+        about=plain(about, 250),
+        head=head,
         outcome=verdict.outcome,
         verdict=plain(verdict.words, 500),
         deployment=verdict.deployment,
@@ -215,6 +230,16 @@ def keep(pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict,
     if by:
         trail.note("webhook.redeliver", by=by, about=pod, provider=provider, verdict=verdict.words)
     _forget(Receipt.objects.filter(pod=pod).exclude(outcome=Outcome.UNSIGNED), KEPT)
+
+
+def _about(event: Event) -> tuple[str, str]:
+    """What it is about, for people, and the commit."""
+    match event:
+        case Push():
+            return event.branch or event.tag, event.head
+        case PullRequest():
+            return f"pull request {event.number}", event.head
+    return "", ""
 
 
 def _forget(receipts: QuerySet[Receipt], most: int) -> None:

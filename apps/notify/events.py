@@ -36,6 +36,9 @@ EVENTS = {
     "app.asleep": Event("App fell asleep", "info"),
     "app.awake": Event("App woke up", "info"),
     "app.crashing": Event("App keeps crashing", "bad"),
+    "preview.opened": Event("Preview being made", "info"),
+    "preview.waiting": Event("Preview waits", "warn"),
+    "preview.closed": Event("Preview closed", "info"),
 }
 KNOWN = EVENTS | {TEST: Event("Test", "info")}
 

@@ -35,16 +35,21 @@ MOST_RESOURCES = 100
 
 
 @transaction.atomic
-def create_pod(*, team: Team, name: str, by: User | None) -> Pod:
-    """An empty pod. Raises Invalid for the name, Conflict("name_taken") or ("host_taken")."""
+def create_pod(*, team: Team, name: str, by: User | None, parent: Pod | None = None, lineage: str = "") -> Pod:
+    """An empty pod. Raises Invalid for the name, Conflict("name_taken") or ("host_taken").
+
+    Children of a pod are made by apps.pods.children, which gives them their draft.
+    """
     name = check_resource_name(name.strip(), longest=40)
     try:
         with transaction.atomic():
-            pod = Pod.objects.create(team=team, name=name, region=settings.BRAINPOD.region, created_by=by)
+            pod = Pod.objects.create(
+                team=team, name=name, region=settings.BRAINPOD.region, created_by=by, parent=parent, lineage=lineage
+            )
     except IntegrityError:
         raise Conflict("name_taken", f"There is a pod called {name} already.", "Choose another name.") from None
     hosts.reserve(pod)
-    trail.note("pod.make", by=by, about=pod)
+    trail.note("pod.make", by=by, about=pod, parent=parent.name if parent else "", lineage=lineage)
     return pod
 
 

@@ -21,8 +21,8 @@ class ResourceInline(ReadOnly, admin.TabularInline):
 
 @admin.register(Pod)
 class PodAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("name", "team", "live", "head", "created_at", "deleting_at")
-    list_filter = (("deleting_at", admin.EmptyFieldListFilter), "team")
+    list_display = ("name", "team", "lineage", "live", "head", "created_at", "deleting_at")
+    list_filter = (("deleting_at", admin.EmptyFieldListFilter), "lineage", "team")
     search_fields = ("name", "id", "team__name")
     list_select_related = ("team", "live", "head")
     exclude = ("webhook_path",)

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from apps.accounts.models import User
 
 
+class Lineage(models.TextChoices):
+    """What a pod is to its parent; empty where it has none."""
+
+    STAGING = "staging", "Staging"
+    PREVIEW = "preview", "Preview"
+
+
 class PodQuerySet(models.QuerySet["Pod"]):
     def visible_to(self, user: User) -> PodQuerySet:
         """The pods of the teams `user` is a member of."""
@@ -28,7 +35,8 @@ class Pod(models.Model):
     """What is deployed together and versioned together.
 
     `live` is the revision whose deployment was completed last: what runs, or should. `head` is the revision that was
-    deployed last, whether it got there or not: what the next draft starts from.
+    deployed last, whether it got there or not: what the next draft starts from. `parent`: the pod it was branched off
+    (apps/pods/children.py); a child has no children.
     """
 
     id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
@@ -39,6 +47,8 @@ class Pod(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     live = models.ForeignKey("Revision", null=True, on_delete=models.SET_NULL, related_name="+")
     head = models.ForeignKey("Revision", null=True, on_delete=models.SET_NULL, related_name="+")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    lineage = models.CharField(max_length=8, choices=Lineage.choices, default="", db_default="", blank=True)
     webhook_path = models.CharField(max_length=64, default="", blank=True)  # see apps.hooks: where the secret is kept
     # Counts what makes answers kept by the edge old: going live, and being asked to forget them.
     cache_generation = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
@@ -48,6 +58,12 @@ class Pod(models.Model):
 
     class Meta:
         ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(parent=None, lineage="") | Q(parent__isnull=False, lineage__in=Lineage.values),
+                name="children_have_a_lineage",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name

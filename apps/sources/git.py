@@ -18,7 +18,7 @@ from apps.core.masking import Mask
 from apps.sources import access, failures, processes, ssh, submodules
 from apps.sources.base import Commit, Credential, Lookup
 from apps.sources.hosted import Hosted
-from apps.sources.urls import ParsedUrl, check_ref, check_url
+from apps.sources.urls import ParsedUrl, check_ref, check_url, whole_ref
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MB = 1024 * 1024
@@ -55,7 +55,7 @@ class GitSource:
     def resolve(self, url: str, branch: str, *, credential: Credential | None = None) -> str:
         """The commit `branch` (empty: the default branch) stands at now."""
         parsed = check_url(url, allowed=self.allowed)
-        ref = f"refs/heads/{check_ref(branch)}" if branch else "HEAD"
+        ref = whole_ref(check_ref(branch)) if branch else "HEAD"
         job = _Job(
             time.monotonic() + min(self.seconds, 60), lambda: False, lambda _: None, Path("/nonexistent"), _nobody
         )
@@ -173,7 +173,7 @@ class GitSource:
             # Some hosts hand out only what a branch points at; then the branch's recent history has to do.
             if error.code != "branch_not_found" or not branch:
                 raise
-            ref = f"refs/heads/{branch}"
+            ref = whole_ref(branch)
             self._git([*fetch, "--depth=200", "--", parsed.url, ref], job, parsed, credential, watched=True)
         return repository
 

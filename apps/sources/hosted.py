@@ -18,7 +18,7 @@ from apps.core import claims
 from apps.core.errors import Conflict, NotFound, UserError
 from apps.core.names import check_name
 from apps.sources import processes
-from apps.sources.urls import ParsedUrl, check_ref
+from apps.sources.urls import ParsedUrl, check_ref, whole_ref
 
 
 class Hosted:
@@ -106,7 +106,7 @@ class Hosted:
     def resolve(self, url: ParsedUrl, branch: str) -> str:
         """The commit that `branch` (empty: main's like) of a hosted repository stands at."""
         path = self.existing(url)
-        tip = self._tip(path, f"refs/heads/{check_ref(branch)}" if branch else "HEAD")
+        tip = self._tip(path, whole_ref(check_ref(branch)) if branch else "HEAD")
         if not tip:
             name = branch or "the default branch"
             hint = "Commit something to it first, or choose another branch."

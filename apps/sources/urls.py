@@ -17,6 +17,7 @@ _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _PATH = re.compile(r"[A-Za-z0-9_.~%+@/-]+")
 _SCP = re.compile(r"(?P<user>[^@:/]+)@(?P<host>[^:/@\[\]]+):(?P<path>[^:]+)")
+PULL_REQUEST = re.compile(r"refs/(pull|merge-requests)/[1-9][0-9]{0,9}/head")  # what a host keeps for each
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 _PORTS = {"https": 443, "ssh": 22}
 _EXAMPLE = "Use https://github.com/you/app.git, ssh://git@host/you/app.git, git@host:you/app.git or brainpod:team/app."
@@ -64,8 +65,17 @@ def check_url(
     raise _refused(field, f"must be an https or ssh address; local paths are not cloned. {_EXAMPLE}")
 
 
+def whole_ref(name: str) -> str:
+    """The ref that `name`, which check_ref took, stands for."""
+    return name if name.startswith("refs/") else f"refs/heads/{name}"
+
+
 def check_ref(name: str, field: str = "source.branch") -> str:
-    """The name of a branch, by git's own rules and ours. Raises Invalid naming `field`."""
+    """The name of a branch, by git's own rules and ours; or the whole ref of a pull request. Raises Invalid naming
+    `field`.
+    """
+    if PULL_REQUEST.fullmatch(name):
+        return name
     parts = name.split("/")
     bad = (
         not 1 <= len(name) <= 200

@@ -24,6 +24,7 @@ from apps.notify import outbox
 from apps.notify.models import Delivery
 from apps.pods import actions as pods
 from apps.pods.keys import make_key
+from apps.previews.models import Preview
 from tests.dashboard.access_matrix import World
 from tests.people import PASSWORD, make_user
 
@@ -64,6 +65,19 @@ def _rotated(world: World) -> None:
 def _receipt(world: World) -> dict[str, Any]:
     event = {"ping": {"repository_urls": []}}
     return {"pk": world.pod.receipts.create(provider="github", outcome="nothing", verdict="x", event=event).pk}
+
+
+def _preview(world: World, **fields: Any) -> dict[str, Any]:
+    row = Preview.objects.create(
+        parent=world.pod, name="x-pr-1", repository="github.com/octo/shop", number=1, ref="refs/pull/1/head",
+        head_sha="c" * 40, state="open", active_at=timezone.now(), **fields,
+    )  # fmt: skip
+    return {"preview": row.pk}
+
+
+def _asleep(world: World) -> dict[str, Any]:
+    world.pod.controls.create(app="web", stopped_at=timezone.now())
+    return _preview(world, pod=world.pod)
 
 
 def _zone(world: World) -> None:
@@ -209,6 +223,11 @@ TRIES: dict[str, Try] = {
     "pod-lifecycle post": Try("app.stop", {"action": "stop"}),
     "pod-region post": Try("pod.region", {"region": "local"}),
     "pods post": Try("pod.make", lambda world: {"team": world.team.slug, "name": f"new-{world.team.pk}"}),
+    "preview-approval post": Try("preview.approve", {"sha": "c" * 40}, words=lambda w: _preview(w, is_fork=True)),
+    "preview-closing post": Try("preview.close", words=_preview),
+    "preview-deployments post": Try("preview.redeploy", words=_preview),
+    "preview-settings post": Try("preview.settings", {"limit": 3, "days": 7, "sleep": 0, "databases": "empty"}),
+    "preview-waking post": Try("app.start", words=_asleep),
     "resource post": Try("draft.change"),
     "resource-deletion post": Try("draft.remove"),
     "resource-new post": Try("draft.change", {"name": "more"}),

@@ -162,7 +162,7 @@ pods pod-new pod pod-bar pod-settings pod-region pod-engine pod-deletion
 cloudflare cloudflare-purges
 resource-kinds resource-new resource resource-deletion
 workload-log draft draft-discard deployments deployment cancellation remedy deployment-log deployment-log-text
-revisions revision webhook webhook-secret webhook-rotation webhook-deliveries
+revisions revision previews preview-settings webhook webhook-secret webhook-rotation webhook-deliveries
 terminals git-access git-access-connection git-access-check git-access-secret git-access-sign-in
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
 platform-backups pod-backups backup backup-restores backup-drills backup-content
@@ -227,6 +227,10 @@ ROWS: dict[str, Row] = (
         "service-log": Row(lambda world: {"name": _service()}),
         "account-session": Row(lambda world: {"pk": 10**9}),
         "webhook-redelivery": Row(lambda world: {"pk": 10**9}),
+        "preview-approval": Row(lambda world: {"preview": 10**9}),
+        "preview-closing": Row(lambda world: {"preview": 10**9}),
+        "preview-deployments": Row(lambda world: {"preview": 10**9}),
+        "preview-waking": Row(lambda world: {"preview": 10**9}),
         "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
         "member-pods": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
         "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),

@@ -38,6 +38,7 @@ from apps.logs.models import LogChunk, LogStream
 from apps.metrics.models import Bucket, DiskUsage, Reading, Statements
 from apps.notify.models import Delivery, Message
 from apps.pods.models import AppKey, DomainProof, Pod, RoutePassword
+from apps.previews.models import Preview, PreviewSettings
 from tests.people import join, make_team, make_user
 
 pytestmark = pytest.mark.django_db
@@ -107,6 +108,11 @@ def plant() -> None:
     AppKey.objects.create(pod=pod, app="web", name=new_id()[-8:], digest=PLANTED[:22], created_by=owner)
     Webhook.objects.create(pod=pod, version=1)
     Tip.objects.create(pod=pod, app="web", repository="example.com/a/b", branch="main", head="c" * 40)
+    PreviewSettings.objects.create(pod=pod, enabled=True)
+    Preview.objects.create(
+        parent=pod, name="x-pr-1", repository="example.com/a/b", number=1, ref="refs/pull/1/head", head_sha="c" * 40,
+        state="open", active_at=timezone.now(),
+    )  # fmt: skip
     Receipt.objects.create(pod=pod, provider="GitHub", outcome="nothing", verdict="Nothing to do.")
     Duty.objects.create(name=f"teardown:{pod.pk}")
     LogStream.objects.create(name=deployment.stream)

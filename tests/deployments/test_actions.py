@@ -5,10 +5,11 @@ import pytest
 from apps.builds.actions import stored_apps
 from apps.builds.models import Artifact, Build
 from apps.core.errors import Conflict, Invalid, NotFound
-from apps.deployments import actions
+from apps.deployments import actions, teardown
 from apps.deployments.models import Deployment, Trigger
 from apps.deployments.release import Release
 from apps.pods import actions as pods
+from apps.pods.models import Pod
 from apps.pods.plan import make_plan
 
 pytestmark = pytest.mark.django_db
@@ -197,6 +198,19 @@ def test_deleting_a_pod_wants_its_name(shop, alice):
     assert shop.deleting_at
     with pytest.raises(Conflict):
         deploy(shop, alice)
+
+
+def test_children_go_before_or_with_their_parent(shop, alice):
+    named = [pods.create_pod(team=shop.team, name=n, by=alice, parent=shop, lineage="staging") for n in ("one", "two")]
+    with pytest.raises(Conflict, match="one, two") as refused:
+        actions.delete_pod(pod=shop, confirmation="shop", by=alice)
+    assert refused.value.code == "has_children"
+    assert not Pod.objects.exclude(deleting_at=None).exists()
+    actions.delete_pod(pod=named[0], confirmation="one", by=alice)
+    actions.delete_pod(pod=shop, confirmation="shop", by=alice, children=True)
+    assert not Pod.objects.filter(deleting_at=None).exists()
+    teardown.tear_down(shop.pk)
+    assert Pod.objects.filter(pk=shop.pk).exists()  # until they are gone
 
 
 def test_what_was_built_for_another_engine_is_built_again(shop, alice):

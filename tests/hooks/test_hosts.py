@@ -133,7 +133,7 @@ def test_a_push_of_several_branches_is_several() -> None:
 
 def test_what_is_no_push() -> None:
     assert read(SERVER, b'{"test": true}', "diagnostics:ping") == [Ping()]
-    for host, event in ((GITLAB, "Merge Request Hook"), (GITEA, "issues"), (BITBUCKET, "pullrequest:created")):
+    for host, event in ((GITLAB, "Note Hook"), (GITEA, "issues"), (BITBUCKET, "pullrequest:approved")):
         assert isinstance(read(host, b"{}", event)[0], Other)
 
 

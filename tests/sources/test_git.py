@@ -299,3 +299,26 @@ def test_messages_carry_no_control_characters(source: GitSource, work: Path, tmp
     message = clone(source, "brainpod:acme/app", sha, tmp_path / "x/out").message
     assert message.isprintable()
     assert len(message) <= 200
+
+
+def test_the_commits_of_a_pull_request(source: GitSource, served: Served, work: Path, tmp_path: Path) -> None:
+    """They are on no branch: what the host keeps for each is asked for, and cloned where it is all it gives out."""
+    url = served.push(work, "app")
+    (work / "app.py").write_text("print('door')\n")
+    git("commit", "--quiet", "--all", "-m", "Door", cwd=work)
+    commit = git("rev-parse", "HEAD", cwd=work)
+    git("push", "--quiet", str(served.root / "app.git"), "HEAD:refs/pull/12/head", cwd=work)
+    assert source.resolve(url, "refs/pull/12/head") == commit != source.resolve(url, "main")
+    assert clone(source, url, commit, tmp_path / "x/out", branch="refs/pull/12/head").message == "Door"
+    hosted = source.hosted.create("acme", "hello")
+    git("push", "--quiet", str(hosted), "HEAD:refs/pull/3/head", cwd=work)
+    assert source.resolve("brainpod:acme/hello", "refs/pull/3/head") == commit
+    for wrong in (
+        "refs/heads/main",
+        "refs/pull/0/head",
+        "refs/pull/12/merge",
+        "refs/pull/12/head/x",
+        "refs/pull/-1/head",
+    ):
+        with pytest.raises(Invalid):
+            source.resolve(url, wrong)

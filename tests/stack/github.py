@@ -55,6 +55,39 @@ def push_payload(
     } | fields
 
 
+def pull_payload(
+    head: str,
+    *,
+    number: int = 12,
+    action: str = "opened",
+    url: str = "https://github.com/octo/shop.git",
+    fork: bool = False,
+    base: str = "main",
+    at: str = "2026-11-22T10:00:00Z",
+    merged: bool = False,
+    **fields: Any,
+) -> dict[str, Any]:
+    """The payload of a pull_request event; `at`: when it changed last."""
+    own = repository(url)
+    return {
+        "action": action,
+        "number": number,
+        "pull_request": {
+            "number": number,
+            "state": "closed" if action == "closed" else "open",
+            "title": "Fix the door",
+            "html_url": f"https://github.com/octo/shop/pull/{number}",
+            "user": {"login": "mona"},
+            "merged": merged,
+            "head": {"ref": "door", "sha": head, "repo": own | {"id": 2 if fork else own["id"]}},
+            "base": {"ref": base, "sha": ZEROS, "repo": own},
+            "updated_at": at,
+        },
+        "repository": own,
+        "sender": {"login": "mona", "id": 2},
+    } | fields
+
+
 def repository(url: str = "https://github.com/octo/shop.git") -> dict[str, Any]:
     return {"id": 1, "full_name": "octo/shop", "private": False, "clone_url": url, "default_branch": "main"}
 

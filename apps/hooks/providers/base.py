@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from apps.previews.pull_requests import PullRequest
+
 
 @dataclass(frozen=True, slots=True)
 class Push:
@@ -43,7 +45,7 @@ class Other:
     what: str
 
 
-Event = Push | Ping | Other
+Event = Push | PullRequest | Ping | Other
 
 
 class Provider(Protocol):

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from apps.hooks.providers.base import Event, Push
+from apps.hooks.providers.pulls import pull_request
 from apps.hooks.providers.reading import addresses, json_of, made_by, moved, other, parsed
 
 
@@ -67,6 +68,8 @@ class Gitea:
                 default = push.repository.default_branch or ""
                 urls = push.repository.urls
                 return [moved(push.ref, push.before, push.after, urls, message=message, default_branch=default)]
+            case "pull_request" | "pull_request_sync":
+                return [pull_request(self.name, text)]
             case "delete":
                 gone = parsed(self.name, _Delete, text)
                 branch, tag = (gone.ref, "") if gone.ref_type == "branch" else ("", gone.ref)

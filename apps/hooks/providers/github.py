@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel
 
 from apps.hooks.providers.base import Event, Other, Ping
-from apps.hooks.providers.reading import addresses, json_of, made_by, moved, other, parsed
+from apps.hooks.providers.pulls import pull_request
+from apps.hooks.providers.reading import FUTURE, addresses, json_of, made_by, moved, other, parsed
 
 MOST_COMMITS = 2048  # GitHub lists no more of a push
-FUTURE = 24 * 3600  # seconds that the host's clock may be ahead of ours before we do not believe it
 
 
 class _Commit(BaseModel, strict=True):
@@ -69,6 +69,8 @@ class GitHub:
         match event:
             case "push":
                 return [_push(parsed(self.name, _Push, text))]
+            case "pull_request":
+                return [pull_request(self.name, text)]
             case "ping":
                 about = parsed(self.name, _Ping, text).repository
                 return [Ping(about.urls if about else ())]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 import urllib.parse
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +18,7 @@ from apps.pods.kinds.app import COMMIT
 
 Payload = TypeVar("Payload", bound=BaseModel)
 FORM = "application/x-www-form-urlencoded"
+FUTURE = 24 * 3600  # seconds that the host's clock may be ahead of ours before we do not believe it
 
 
 def made_by(given: str, body: bytes, keys: Sequence[str], prefix: str = "sha256=") -> bool:
@@ -104,6 +107,16 @@ def moved(
         message=message,
         default_branch=default_branch,
     )
+
+
+def moment(text: str) -> int | None:
+    """Seconds since 1970 of `2026-11-22T10:00:00Z` or GitLab's `2026-11-22 10:00:00 UTC`; None for what is no time."""
+    try:
+        at = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
+    except ValueError:
+        return None
+    seconds = int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+    return seconds if 0 < seconds < time.time() + FUTURE else None
 
 
 def addresses(*given: str | None) -> tuple[str, ...]:
