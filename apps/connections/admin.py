@@ -51,7 +51,7 @@ class ApplicationForm(forms.ModelForm):
 
     class Meta:
         model = OAuthApplication
-        fields = ("provider", "host", "client_id")
+        fields = ("provider", "host", "client_id", "api")
 
     def clean_host(self) -> str:
         try:
@@ -73,11 +73,11 @@ class ApplicationForm(forms.ModelForm):
 @admin.register(OAuthApplication)
 class OAuthApplicationAdmin(Noted, admin.ModelAdmin):
     form = ApplicationForm
-    list_display = ("host", "provider", "client_id", "created_at")
+    list_display = ("host", "provider", "client_id", "api", "created_at")
     list_filter = ("provider",)
     search_fields = ("host", "client_id")
     readonly_fields = ("redirect",)
-    fields = ("provider", "host", "client_id", "secret", "redirect")
+    fields = ("provider", "host", "client_id", "api", "secret", "redirect")
 
     @admin.display(description="Redirect address, to be registered at the host exactly so")
     def redirect(self, obj: OAuthApplication | None) -> str:

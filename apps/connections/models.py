@@ -122,6 +122,11 @@ class OAuthApplication(models.Model):
     )
     host = models.CharField(max_length=260, unique=True)
     client_id = models.CharField("client id", max_length=200)
+    api = models.BooleanField(
+        "more than cloning", default=False,
+        help_text="Lists repositories, registers webhooks and reports back: the application has to have the scopes for "
+        "it, which docs/git-access.md names. Who signed in before signs in again.",
+    )  # fmt: skip
     path = models.CharField(max_length=120, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -7,7 +7,7 @@ import datetime
 import json
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from apps.core.errors import Detail, Invalid, UserError
 from apps.sources import outbound
 from apps.sources.urls import check_url
 
+READS: Mapping[str, str] = {"contents": "read"}
 _TOKEN = re.compile(r"[\x21-\x7e]{8,2000}")
 
 
@@ -69,10 +70,12 @@ def _encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def issue(app: App, repository: str, *, allowed: Iterable[Network] = ()) -> Token:
-    """A token that reads the contents of `repository` (its name, without the owner) and nothing else.
+def issue(
+    app: App, repository: str, *, permissions: Mapping[str, str] = READS, allowed: Iterable[Network] = ()
+) -> Token:
+    """A token for `repository` (its name, without the owner; empty: all of the installation's) and `permissions` alone.
 
-    Raises UserError("authentication_failed" | "repository_not_found" | "source_unreachable").
+    Raises UserError("authentication_failed" | "repository_not_found" | "host_refused" | "source_unreachable").
     """
     allowed = tuple(allowed)
     address = f"{app.api}/app/installations/{app.installation}/access_tokens"
@@ -82,7 +85,7 @@ def issue(app: App, repository: str, *, allowed: Iterable[Network] = ()) -> Toke
         "X-GitHub-Api-Version": "2022-11-28",
         "User-Agent": "brainpod",
     }
-    body = {"repositories": [repository], "permissions": {"contents": "read"}}
+    body = {**({"repositories": [repository]} if repository else {}), "permissions": dict(permissions)}
     status, answer = outbound.post(check_url(address, field="host", allowed=allowed), body, headers, allowed=allowed)
     if status != 201:
         raise _refused(status, answer, repository)
@@ -105,6 +108,9 @@ def _refused(status: int, answer: Any, repository: str) -> UserError:
     if status == 404:
         hint = f"Check the installation's id: it is the number at the end of its page's address.{told}"
         return UserError("authentication_failed", "The GitHub App has no such installation.", hint)
+    if status == 422 and "permission" in told:
+        hint = f"Give the app the permissions of docs/git-access.md at GitHub, and accept them there.{told}"
+        return UserError("host_refused", "The GitHub App was not given the permission for this.", hint)
     if status == 422:
         hint = f"Add the repository to the installation, with read access to its contents.{told}"
         message = f"The installation of the GitHub App does not reach the repository {repository}."

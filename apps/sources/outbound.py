@@ -29,17 +29,20 @@ def post(
 
 
 def ask(
-    method: str, at: ParsedUrl, headers: Mapping[str, str], content: bytes = b"", *, allowed: Iterable[Network] = ()
-) -> tuple[int, Any]:
+    method: str, at: ParsedUrl, headers: Mapping[str, str], content: bytes = b"", *, allowed: Iterable[Network] = (),
+    query: str = "", largest: int = LARGEST,
+) -> tuple[int, Any]:  # fmt: skip
     """The status and the JSON (None if it is none) that `at` answers; redirects are not followed.
 
+    `query`: what follows the address's question mark, encoded. `largest`: bytes of the answer.
     Raises Invalid naming `host` for a private address, UserError("source_unreachable").
     """
     address = resolve_public(at.host, at.port, field="host", allowed=allowed)[0]
     authority = at.url.split("/", 3)[2]
     proxy = _proxy(at)
     # A proxy of the machine looks the name up for itself, as it does for git.
-    target = httpx.URL(at.url) if proxy else httpx.URL(at.url).copy_with(host=address)
+    asked = httpx.URL(f"{at.url}?{query}" if query else at.url)
+    target = asked if proxy else asked.copy_with(host=address)
     # The certificates git trusts.
     trust = ssl.create_default_context(cafile=os.environ.get("GIT_SSL_CAINFO") or None)
     deadline = time.monotonic() + SECONDS
@@ -56,7 +59,7 @@ def ask(
             held = b""
             for chunk in answer.iter_bytes(8192):
                 held += chunk
-                if len(held) > LARGEST or time.monotonic() > deadline:
+                if len(held) > largest or time.monotonic() > deadline:
                     raise _unreachable(at, "its answer is too long")
             return answer.status_code, _read(held)
     except (httpx.HTTPError, ssl.SSLError) as error:

@@ -167,6 +167,7 @@ terminals git-access git-access-connection git-access-check git-access-secret gi
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
 platform-backups pod-backups backup backup-restores backup-drills backup-content
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
+repositories repository-branches
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
 manifest manifest-file imports api-description api-documentation
