@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "apps.manifests",
     "apps.backups",
     "apps.notify",
+    "apps.reporting",
     "apps.flatrun",
     "apps.api",
     "apps.hooks",

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from apps.audit.operators import Noted
 from apps.connections import checks, secrets
-from apps.connections.models import Connection, Grant, Handshake, OAuthApplication, Provider
+from apps.connections.models import AppHandshake, Connection, Grant, Handshake, OAuthApplication, Provider
 from apps.connections.oauth.actions import redirect_address
 from apps.core.admin import ReadOnly
 from apps.core.errors import Invalid
@@ -37,6 +37,14 @@ class HandshakeAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("user", "team", "application", "created_at")
     search_fields = ("user__email", "team__name")
     list_select_related = ("user", "team", "application")
+    exclude = ("session",)
+
+
+@admin.register(AppHandshake)
+class AppHandshakeAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("user", "team", "host", "created_at")
+    search_fields = ("user__email", "team__name")
+    list_select_related = ("user", "team")
     exclude = ("session",)
 
 

@@ -31,6 +31,10 @@ class Token:
     ends: float
 
 
+def api_of(host: str) -> str:
+    return "https://api.github.com" if host == "github.com" else f"https://{host}/api/v3"
+
+
 @dataclass(frozen=True, slots=True)
 class App:
     """`id`: the app's id or client id; `private_key`: PEM as GitHub gives it out."""
@@ -43,7 +47,7 @@ class App:
     @property
     def api(self) -> str:
         """GitHub Enterprise has it beside the pages, github.com on a host of its own."""
-        return "https://api.github.com" if self.host == "github.com" else f"https://{self.host}/api/v3"
+        return api_of(self.host)
 
 
 def read_key(text: str, field: str = "private_key") -> rsa.RSAPrivateKey:
@@ -79,12 +83,7 @@ def issue(
     """
     allowed = tuple(allowed)
     address = f"{app.api}/app/installations/{app.installation}/access_tokens"
-    headers = {
-        "Accept": "application/vnd.github+json",
-        "Authorization": f"Bearer {statement(app, time.time())}",
-        "X-GitHub-Api-Version": "2022-11-28",
-        "User-Agent": "brainpod",
-    }
+    headers = _headers(app)
     body = {**({"repositories": [repository]} if repository else {}), "permissions": dict(permissions)}
     status, answer = outbound.post(check_url(address, field="host", allowed=allowed), body, headers, allowed=allowed)
     if status != 201:
@@ -96,6 +95,26 @@ def issue(
     except (KeyError, TypeError, ValueError):
         raise UserError("source_unreachable", "The host's answer holds no token.", "Is it a GitHub server?") from None
     return Token(answer["token"], ends)
+
+
+def owner_of(app: App, *, allowed: Iterable[Network] = ()) -> str:
+    """Whose repositories the installation reaches, which is this app's own. Raises UserError as `issue`."""
+    allowed = tuple(allowed)
+    at = check_url(f"{app.api}/app/installations/{app.installation}", field="host", allowed=allowed)
+    status, said = outbound.ask("GET", at, _headers(app), allowed=allowed)
+    owner = said.get("account", {}).get("login") if status == 200 and isinstance(said, dict) else None
+    if not isinstance(owner, str):
+        raise _refused(status, said, "")
+    return owner
+
+
+def _headers(app: App) -> dict[str, str]:
+    return {
+        "Accept": "application/vnd.github+json",
+        "Authorization": f"Bearer {statement(app, time.time())}",
+        "X-GitHub-Api-Version": "2022-11-28",
+        "User-Agent": "brainpod",
+    }
 
 
 def _refused(status: int, answer: Any, repository: str) -> UserError:

@@ -128,7 +128,7 @@ def test_refusals_in_words(
     assert words in str(caught.value)
     assert TOKEN not in str(caught.value)
     made.refresh_from_db()
-    assert bool(made.last_error) == (status == 401)
+    assert not made.last_error, "it may clone all the same"
 
 
 def test_a_permission_that_the_app_lacks(

@@ -16,7 +16,7 @@ from apps.connections.access import refusal
 from apps.connections.checks import USERNAMES
 from apps.connections.models import Connection, Kind, Provider
 from apps.connections.oauth import renewing
-from apps.core.errors import UserError
+from apps.core.errors import Invalid, UserError
 from apps.sources import outbound
 from apps.sources.urls import check_url
 
@@ -40,7 +40,17 @@ class Task:
 
 def can(connection: Connection) -> bool:
     """Whether the host has an API that takes this kind of secret."""
-    return connection.kind != Kind.DEPLOY_KEY and connection.provider in _PATHS
+    return connection.kind != Kind.DEPLOY_KEY and not connection.waits and connection.provider in _PATHS
+
+
+def speaker(team_id: int, repository: str) -> Connection | None:
+    """The connection of the team that may speak for `repository` (its address) to the host's API."""
+    try:
+        parsed = check_url(repository, allowed=settings.BRAINPOD.networks)
+    except Invalid:
+        return None
+    found = Connection.objects.filter(team=team_id).serving(parsed) if parsed.scheme == "https" else None
+    return found if found and can(found) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +89,9 @@ class Client:
         host, told = self.connection.host, _told(said, status)
         if status == 401:
             hint = f"An admin of the team replaces its secret on the team's page Git access.{told}"
-            return refusal(
-                self.connection, UserError("authentication_failed", f"{host} does not accept the connection.", hint)
-            )
+            error = UserError("authentication_failed", f"{host}'s API does not accept the connection.", hint)
+            # A deploy token opens repositories and no API: that it is refused here says nothing of clones.
+            return error if self.connection.kind == Kind.TOKEN else refusal(self.connection, error)
         if status in (403, 404, 422):
             needs = self.task.needs.get(self.provider, "")
             hint = f"It needs {needs}: give it that at the host, or use another connection.{told}"
