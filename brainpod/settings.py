@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "apps.backups",
     "apps.previews",
     "apps.notify",
+    "apps.reporting",
     "apps.flatrun",
     "apps.api",
     "apps.hooks",

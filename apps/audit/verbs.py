@@ -30,6 +30,7 @@ VERBS: dict[str, str] = {
     "certificate.take_away": "took an uploaded certificate away",
     "certificate.upload": "uploaded a certificate",
     "connection.check": "tried out access to a git host",
+    "connection.install": "installed a GitHub App",
     "connection.make": "connected a git host",
     "connection.remove": "disconnected a git host",
     "connection.rename": "renamed access to a git host",

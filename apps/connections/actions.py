@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,7 +20,6 @@ from apps.connections.access import REFUSALS, credential_of, refusal
 from apps.connections.models import Connection, Kind, Provider
 from apps.connections.oauth import renewing
 from apps.core.errors import Conflict, Detail, Invalid, UserError
-from apps.core.ids import new_id
 from apps.sources.github_app import read_key
 from apps.sources.urls import check_url
 
@@ -78,9 +78,12 @@ def generate_deploy_key(
 
 def keep_connection(
     team: Team, by: User, kind: Kind, provider: Provider, host: str, name: str, scope: str, secret: str,
-    fields: dict[str, Any],
+    fields: dict[str, Any], more: Mapping[str, str] | None = None,
 ) -> Connection:  # fmt: skip
-    """The row and its secret, for who may make one. Raises Invalid, Conflict("name_taken"), Unavailable."""
+    """The row and its secret, `more` kept beside it, for who may make one.
+
+    Raises Invalid, Conflict("name_taken"), Unavailable.
+    """
     scope = checks.check_scope(scope)
     taken = set(team.connections.values_list("name", flat=True))
     name = checks.check_name(name) or _free_name(f"{scope or host}, {kind.words}", taken)
@@ -89,9 +92,9 @@ def keep_connection(
     if name in taken:
         raise _taken(name)
     made = Connection(
-        pk=new_id(), team=team, kind=kind, provider=provider, host=host, name=name, scope=scope, created_by=by, **fields
+        team=team, kind=kind, provider=provider, host=host, name=name, scope=scope, created_by=by, **fields
     )
-    made.path, made.version = secrets.keep(team.pk, made.pk, secret)
+    made.path, made.version = secrets.keep(team.pk, made.pk, secret, more)
     try:
         with transaction.atomic():
             made.save(force_insert=True)
@@ -143,7 +146,7 @@ def rotate(*, connection: Connection, by: User, secret: str = "") -> None:
                 secret = checks.check_token(secret)
             except Invalid as error:
                 raise Invalid([Detail("secret", error.details[0].message)]) from None
-    path, version = secrets.keep(connection.team_id, connection.pk, secret)
+    path, version = secrets.keep(connection.team_id, connection.pk, secret, secrets.more_of(connection))
     with transaction.atomic():
         won = Connection.objects.filter(pk=connection.pk, path=connection.path).update(
             path=path, version=version, rotated_at=timezone.now(), last_error="", check_result="", checked_at=None,

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from apps.audit.operators import Noted
 from apps.connections import checks, secrets
-from apps.connections.models import Connection, Grant, Handshake, OAuthApplication, Provider
+from apps.connections.models import AppHandshake, Connection, Grant, Handshake, OAuthApplication, Provider
 from apps.connections.oauth.actions import redirect_address
 from apps.core.admin import ReadOnly
 from apps.core.errors import Invalid
@@ -40,6 +40,14 @@ class HandshakeAdmin(ReadOnly, admin.ModelAdmin):
     exclude = ("session",)
 
 
+@admin.register(AppHandshake)
+class AppHandshakeAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("user", "team", "host", "created_at")
+    search_fields = ("user__email", "team__name")
+    list_select_related = ("user", "team")
+    exclude = ("session",)
+
+
 class ApplicationForm(forms.ModelForm):
     """Its secret goes into the secret store, and is never shown again."""
 
@@ -51,7 +59,7 @@ class ApplicationForm(forms.ModelForm):
 
     class Meta:
         model = OAuthApplication
-        fields = ("provider", "host", "client_id")
+        fields = ("provider", "host", "client_id", "api")
 
     def clean_host(self) -> str:
         try:
@@ -73,11 +81,11 @@ class ApplicationForm(forms.ModelForm):
 @admin.register(OAuthApplication)
 class OAuthApplicationAdmin(Noted, admin.ModelAdmin):
     form = ApplicationForm
-    list_display = ("host", "provider", "client_id", "created_at")
+    list_display = ("host", "provider", "client_id", "api", "created_at")
     list_filter = ("provider",)
     search_fields = ("host", "client_id")
     readonly_fields = ("redirect",)
-    fields = ("provider", "host", "client_id", "secret", "redirect")
+    fields = ("provider", "host", "client_id", "api", "secret", "redirect")
 
     @admin.display(description="Redirect address, to be registered at the host exactly so")
     def redirect(self, obj: OAuthApplication | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 
 from django.conf import settings
 
@@ -13,18 +14,21 @@ from apps.sources import github_app
 
 SPARE = 1200  # seconds a token has to be good for when it is handed out: longer than most clones take
 _lock = threading.Lock()
-_kept: dict[tuple[str, str, str], github_app.Token] = {}
+_kept: dict[tuple[str, str, str, tuple[tuple[str, str], ...]], github_app.Token] = {}
 
 
-def token_for(connection: Connection, repository: str) -> str:
-    """A token that reads `repository`. Raises what apps.sources.github_app.issue and the secret store raise."""
-    place = (connection.pk, connection.path, repository)
+def token_for(connection: Connection, repository: str, permissions: Mapping[str, str] = github_app.READS) -> str:
+    """A token for `repository` (empty: all that are reached) and `permissions`.
+
+    Raises what apps.sources.github_app.issue and the secret store raise.
+    """
+    place = (connection.pk, connection.path, repository, tuple(sorted(permissions.items())))
     with _lock:
         kept = _kept.get(place)
     if kept and kept.ends > time.time() + SPARE:
         return kept.value
     app = github_app.App(connection.host, connection.app_id, connection.installation_id, secrets.read(connection))
-    made = github_app.issue(app, repository, allowed=settings.BRAINPOD.networks)
+    made = github_app.issue(app, repository, permissions=permissions, allowed=settings.BRAINPOD.networks)
     with _lock:
         for old in [key for key, token in _kept.items() if token.ends < time.time()]:
             del _kept[old]

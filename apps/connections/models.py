@@ -59,7 +59,9 @@ class Connection(models.Model):
     """`host` has `:port` where that is not the usual one. `scope`: the owner, or owner and repository, that it is for;
     empty: all of the host's. `path` and `version` say where the secret store keeps the secret.
 
-    `last_error`: what the host said when it was last refused, empty since it was last let in.
+    `app_page`: of a GitHub App that was made from here, its page at GitHub; until it is installed there it has no
+    `installation_id` and serves nothing. `last_error`: what the host said when it was last refused, empty since it was
+    last let in.
     """
 
     id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
@@ -72,6 +74,7 @@ class Connection(models.Model):
     username = models.CharField(max_length=100, blank=True)
     app_id = models.CharField(max_length=40, blank=True)
     installation_id = models.CharField(max_length=20, blank=True)
+    app_page = models.CharField(max_length=300, blank=True)
     public_key = models.CharField(max_length=200, blank=True)
     host_key = models.CharField(max_length=1300, blank=True)
     path = models.CharField(max_length=120)
@@ -98,6 +101,11 @@ class Connection(models.Model):
         return "ssh" if self.kind == Kind.DEPLOY_KEY else "https"
 
     @property
+    def waits(self) -> bool:
+        """A GitHub App that nobody has installed yet."""
+        return self.kind == Kind.GITHUB_APP and not self.installation_id
+
+    @property
     def host_fingerprint(self) -> str:
         """As ssh shows it, and as hosts publish it."""
         if not self.host_key:
@@ -107,7 +115,7 @@ class Connection(models.Model):
 
     def fits(self, parsed: ParsedUrl) -> bool:
         """Whether it may be shown to the host of `parsed` for that repository."""
-        if parsed.scheme != self.scheme or authority(parsed) != self.host:
+        if parsed.scheme != self.scheme or authority(parsed) != self.host or self.waits:
             return False
         scope, path = self.scope.casefold(), repository_path(parsed).casefold()
         return not scope or path == scope or path.startswith(f"{scope}/")
@@ -122,6 +130,11 @@ class OAuthApplication(models.Model):
     )
     host = models.CharField(max_length=260, unique=True)
     client_id = models.CharField("client id", max_length=200)
+    api = models.BooleanField(
+        "more than cloning", default=False,
+        help_text="Lists repositories, registers webhooks and reports back: the application has to have the scopes for "
+        "it, which docs/git-access.md names. Who signed in before signs in again.",
+    )  # fmt: skip
     path = models.CharField(max_length=120, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -162,3 +175,19 @@ class Handshake(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} at {self.application.host}"
+
+
+class AppHandshake(models.Model):
+    """As Handshake, for a GitHub App: that is to be made as connection `made`, or installed as `connection`."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    session = models.CharField(max_length=64)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+    host = models.CharField(max_length=260)
+    made = models.CharField(max_length=16)
+    connection = models.ForeignKey(Connection, null=True, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.host}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -13,16 +15,25 @@ from apps.secretstore import secrets as store
 _KEY = "secret"
 
 
-def keep(team_id: int, connection_id: str, secret: str) -> tuple[str, int]:
-    """Where it is kept from now on: path and version. Raises Unavailable."""
+def keep(team_id: int, connection_id: str, secret: str, more: Mapping[str, str] | None = None) -> tuple[str, int]:
+    """Where it is kept from now on, with what else the host gave: path and version. Raises Unavailable."""
     path = f"teams/{team_id}/connections/{connection_id}/{new_id()}"
-    return path, store().write(path, {_KEY: secret})
+    return path, store().write(path, {**(more or {}), _KEY: secret})
 
 
 def read(connection: Connection) -> str:
     """The secret; the new one if it is being replaced right now. Raises Unavailable, PlatformError."""
+    return _all(connection)[_KEY]
+
+
+def more_of(connection: Connection) -> dict[str, str]:
+    """What is kept beside it: of a GitHub App that was made here its webhook's secret. Raises as `read`."""
+    return {key: value for key, value in _all(connection).items() if key != _KEY}
+
+
+def _all(connection: Connection) -> dict[str, str]:
     try:
-        return store().read(connection.path, connection.version)[_KEY]
+        return store().read(connection.path, connection.version)
     except Unavailable:
         raise
     except PlatformError:
@@ -30,7 +41,7 @@ def read(connection: Connection) -> str:
         connection.refresh_from_db(fields=["path", "version"])
         if connection.path == before:
             raise
-        return store().read(connection.path, connection.version)[_KEY]
+        return store().read(connection.path, connection.version)
 
 
 def forget(path: str) -> None:

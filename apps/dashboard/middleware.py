@@ -53,16 +53,22 @@ def content_security_policy(get_response: Handler) -> Handler:
     """Scripts and styles of our own, or carrying the nonce of this one answer (`request.csp_nonce`)."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        nonce = request.csp_nonce = secrets.token_urlsafe(16)  # type: ignore[attr-defined]
+        request.csp_nonce = secrets.token_urlsafe(16)  # type: ignore[attr-defined]
         response = get_response(request)
-        response.setdefault(
-            "Content-Security-Policy",
-            f"default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
-            "img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-        )
+        response.setdefault("Content-Security-Policy", policy(request))
         return response
 
     return middleware
+
+
+def policy(request: HttpRequest, *, forms_to: str = "") -> str:
+    """`forms_to`: the origin that forms of this one answer may be sent to besides."""
+    nonce = request.csp_nonce  # type: ignore[attr-defined]
+    return (
+        f"default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
+        "img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        f"form-action 'self'{f' {forms_to}' if forms_to else ''}; frame-ancestors 'none'"
+    )
 
 
 def htmx_redirect(get_response: Handler) -> Handler:

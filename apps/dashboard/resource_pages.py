@@ -21,6 +21,7 @@ from apps.dashboard.life import life
 from apps.dashboard.pod_map import live_state, rest_of, shown_snapshot
 from apps.dashboard.pod_states import running, silence
 from apps.dashboard.push_card import push_card, tick
+from apps.dashboard.repository_pages import pickers
 from apps.dashboard.resource_forms import ResourceForm
 from apps.dashboard.revision_pages import settings_of
 from apps.dashboard.route_card import route_card
@@ -95,7 +96,8 @@ def edit_context(pod: Pod, resource: Resource, form: ResourceForm) -> dict[str, 
     """The configuration: the form, and what belongs to it."""
     cache = cache_card(pod, resource.name) if has_source(resource) else None
     nginx = edge().shown(f"{pod.pk}/{resource.name}") if resource.kind == "Route" else None
-    return {"part": "configuration", "form": form, "seen_token": resource.token, "cache": cache, "nginx": nginx}
+    found = {"part": "configuration", "form": form, "seen_token": resource.token, "cache": cache, "nginx": nginx}
+    return found | {"pickers": pickers(pod) if resource.kind == "App" else []}
 
 
 def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapping[str, str]) -> dict[str, Any]:

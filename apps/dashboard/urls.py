@@ -11,6 +11,7 @@ from apps.dashboard.views import (
     connections,
     frame,
     git_sign_in,
+    github_apps,
     home,
     nginx,
     notifications,
@@ -98,6 +99,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="git-access-sign-in",
     ),
     path("git-access/callback/", git_sign_in.git_access_callback, name="git-access-callback"),
+    path("teams/<slug:team>/git-access/app/", github_apps.git_access_app, name="git-access-app"),
+    path("git-access/app/callback/", github_apps.git_access_app_callback, name="git-access-app-callback"),
+    path("git-access/app/setup/", github_apps.git_access_app_setup, name="git-access-app-setup"),
+    path(
+        "teams/<slug:team>/git-access/<slug:connection>/install/",
+        github_apps.git_access_app_install,
+        name="git-access-app-install",
+    ),
     path(
         "teams/<slug:team>/git-access/<slug:connection>/reconnect/",
         git_sign_in.git_access_reconnect,

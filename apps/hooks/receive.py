@@ -56,7 +56,7 @@ def receive(*, pod_id: str, provider: str, delivery: str, told: Sequence[Event],
         verdict = _judged(pod, event, by=by)
         keep(pod, provider, delivery, event, verdict)
         verdicts.append(verdict)
-    return _together(verdicts)
+    return together(verdicts)
 
 
 @transaction.atomic
@@ -95,7 +95,7 @@ def _judged(pod: Pod, event: Event, *, again: bool = False, by: User | None = No
         return Verdict(f"Not deployed. {error}", Outcome.REFUSED, status=error.status)
 
 
-def _together(verdicts: list[Verdict]) -> Verdict:
+def together(verdicts: list[Verdict]) -> Verdict:
     """The one that says most: something deploys, or something was refused; in the words of all."""
     telling = {Outcome.DEPLOYING: 2, Outcome.REFUSED: 1}
     first = max(verdicts, key=lambda verdict: telling.get(verdict.outcome, 0))
@@ -126,7 +126,7 @@ def _preview(pod: Pod, pull: PullRequest, again: bool) -> Verdict:
 
 
 def _greeting(pod: Pod, ping: Ping) -> str:
-    base = _base(pod)
+    base = base_of(pod)
     apps = built_from(base.snapshot(), ping.repository_urls) if base else []
     if apps:
         return f"The webhook works: pushes deploy {_names([a.name for a in apps])} of {pod.name}."
@@ -150,7 +150,7 @@ def _dismissed(push: Push) -> Verdict | None:
 
 
 def _follow(pod: Pod, push: Push, again: bool, by: User | None) -> Verdict:
-    base = _base(pod)
+    base = base_of(pod)
     if base is None:
         return Verdict(f"Nothing of {pod.name} was deployed yet: deploy its draft first.")
     apps = built_from(base.snapshot(), push.repository_urls)
@@ -177,7 +177,7 @@ def _follow(pod: Pod, push: Push, again: bool, by: User | None) -> Verdict:
     return Verdict(f"Deploying {_names(due)} at {push.head[:SHORT]}.", Outcome.DEPLOYING, deployment, 202)
 
 
-def _base(pod: Pod) -> Revision | None:
+def base_of(pod: Pod) -> Revision | None:
     """What a push is compared with: what will be live soon, is live, or was deployed last."""
     return deployments.revision_under_way(pod) or pod.live or pod.head
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import structlog
 from django.db import DatabaseError
@@ -11,7 +12,7 @@ from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.core.errors import Unavailable, UserError
-from apps.hooks import limit, providers
+from apps.hooks import installations, limit, providers
 from apps.hooks.keys import keys_of
 from apps.hooks.receive import Verdict, keep_unsigned, plain, receive
 
@@ -29,8 +30,22 @@ def hook(request: HttpRequest, pod: str) -> JsonResponse:
         return _answer("This address takes what git hosts POST to it.", 405, Allow="POST")
     if _length(request) > LARGEST:
         return _answer(f"The delivery is too large: {LARGEST // 1_000_000} MB at most. Deploy from the dashboard.", 413)
+    return _answered(request, pod, lambda: _handle(request, pod))
+
+
+@csrf_exempt
+def app_hook(request: HttpRequest, connection: str) -> JsonResponse:
+    """A delivery of a GitHub App that was made here, for every pod of the team that is built from the repository."""
+    if request.method != "POST":
+        return _answer("This address takes what GitHub POSTs to it.", 405, Allow="POST")
+    if _length(request) > LARGEST:
+        return _answer(f"The delivery is too large: {LARGEST // 1_000_000} MB at most. Deploy from the dashboard.", 413)
+    return _answered(request, connection, lambda: installations.handle(connection, request.headers, request.body))
+
+
+def _answered(request: HttpRequest, pod: str, handle: Callable[[], Verdict]) -> JsonResponse:
     try:
-        verdict = _handle(request, pod)
+        verdict = handle()
     except UserError as error:
         if error.code == "webhook_signature" and (seconds := limit.too_many(request, pod)):
             words = "Too many deliveries with a bad signature: try again later, with the pod's own secret."

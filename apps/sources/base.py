@@ -42,6 +42,15 @@ class Credential:
         return tuple(filter(None, (self.password, self.private_key)))
 
 
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """`default` is empty where the host does not say which it is; `names`: the default one first. `more`: not all."""
+
+    default: str
+    names: tuple[str, ...]
+    more: bool = False
+
+
 Lookup = Callable[[str], Credential | None]
 """The credential for an address, if there is one."""
 
@@ -57,6 +66,10 @@ class Source(Protocol):
 
     def resolve(self, url: str, branch: str, *, credential: Credential | None = None) -> str:
         """The commit `branch` (empty: the default branch) stands at now."""
+        ...
+
+    def branches(self, url: str, *, credential: Credential | None = None) -> Branches:
+        """Those of the repository; without one in an empty repository."""
         ...
 
     def changed(self, url: str, commit: str, *, credential: Credential | None = None) -> list[str]:

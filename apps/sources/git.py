@@ -16,13 +16,14 @@ from apps.core.addresses import Network, resolve_public
 from apps.core.errors import Detail, Invalid, UserError
 from apps.core.masking import Mask
 from apps.sources import access, failures, processes, ssh, submodules
-from apps.sources.base import Commit, Credential, Lookup
+from apps.sources.base import Branches, Commit, Credential, Lookup
 from apps.sources.hosted import Hosted
 from apps.sources.urls import ParsedUrl, check_ref, check_url, whole_ref
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MB = 1024 * 1024
 MOST_CHANGES = 10_000  # files of one commit
+MOST_BRANCHES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,18 @@ class GitSource:
         if ref not in found:
             raise _no_branch(branch)
         return found[ref]
+
+    def branches(self, url: str, *, credential: Credential | None = None) -> Branches:
+        """Those of the repository; without one in an empty repository."""
+        parsed = check_url(url, allowed=self.allowed)
+        until = time.monotonic() + min(self.seconds, 15)
+        job = _Job(until, lambda: False, lambda _: None, Path("/nonexistent"), _nobody)
+        if parsed.scheme == "brainpod":
+            return _branches(*self.hosted.branches(parsed))
+        asked = ["ls-remote", "--symref", "--", parsed.url, "HEAD", "refs/heads/*"]
+        said = [line.partition("\t") for line in self._git(asked, job, parsed, credential).splitlines()]
+        default = next((value for value, _, name in said if name == "HEAD" and value.startswith("ref: ")), "")
+        return _branches(default.removeprefix("ref: "), [name for _, _, name in said])
 
     def changed(self, url: str, commit: str, *, credential: Credential | None = None) -> list[str]:
         """The files that `commit` changed against its first parent, both names of a renamed one; all of a first commit.
@@ -261,6 +274,22 @@ class GitSource:
         """To the addresses that are checked here, whatever the name answers a moment later."""
         addresses = resolve_public(parsed.host, parsed.port, field="source.repo", allowed=self.allowed)
         return access.way(parsed, addresses, credential, self.hosted.root / ".known_hosts")
+
+
+def _branches(head: str, refs: Iterable[str]) -> Branches:
+    """Of the names of `refs`, of which `head` is the default one's; what no app could name is left out."""
+    names = [ref.removeprefix("refs/heads/") for ref in refs if ref.startswith("refs/heads/")]
+    names = [name for name in names if _is_ref(name)]
+    default = head.removeprefix("refs/heads/") if head.removeprefix("refs/heads/") in names else ""
+    names.sort(key=lambda name: (name != default, name.lower()))
+    return Branches(default, tuple(names[:MOST_BRANCHES]), len(names) > MOST_BRANCHES)
+
+
+def _is_ref(name: str) -> bool:
+    try:
+        return bool(check_ref(name))
+    except Invalid:
+        return False
 
 
 def _nobody(url: str) -> Credential | None:

@@ -7,7 +7,7 @@ import datetime
 import json
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from apps.core.errors import Detail, Invalid, UserError
 from apps.sources import outbound
 from apps.sources.urls import check_url
 
+READS: Mapping[str, str] = {"contents": "read"}
 _TOKEN = re.compile(r"[\x21-\x7e]{8,2000}")
 
 
@@ -28,6 +29,10 @@ class Token:
 
     value: str = field(repr=False)
     ends: float
+
+
+def api_of(host: str) -> str:
+    return "https://api.github.com" if host == "github.com" else f"https://{host}/api/v3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class App:
     @property
     def api(self) -> str:
         """GitHub Enterprise has it beside the pages, github.com on a host of its own."""
-        return "https://api.github.com" if self.host == "github.com" else f"https://{self.host}/api/v3"
+        return api_of(self.host)
 
 
 def read_key(text: str, field: str = "private_key") -> rsa.RSAPrivateKey:
@@ -69,20 +74,17 @@ def _encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def issue(app: App, repository: str, *, allowed: Iterable[Network] = ()) -> Token:
-    """A token that reads the contents of `repository` (its name, without the owner) and nothing else.
+def issue(
+    app: App, repository: str, *, permissions: Mapping[str, str] = READS, allowed: Iterable[Network] = ()
+) -> Token:
+    """A token for `repository` (its name, without the owner; empty: all of the installation's) and `permissions` alone.
 
-    Raises UserError("authentication_failed" | "repository_not_found" | "source_unreachable").
+    Raises UserError("authentication_failed" | "repository_not_found" | "host_refused" | "source_unreachable").
     """
     allowed = tuple(allowed)
     address = f"{app.api}/app/installations/{app.installation}/access_tokens"
-    headers = {
-        "Accept": "application/vnd.github+json",
-        "Authorization": f"Bearer {statement(app, time.time())}",
-        "X-GitHub-Api-Version": "2022-11-28",
-        "User-Agent": "brainpod",
-    }
-    body = {"repositories": [repository], "permissions": {"contents": "read"}}
+    headers = _headers(app)
+    body = {**({"repositories": [repository]} if repository else {}), "permissions": dict(permissions)}
     status, answer = outbound.post(check_url(address, field="host", allowed=allowed), body, headers, allowed=allowed)
     if status != 201:
         raise _refused(status, answer, repository)
@@ -95,6 +97,26 @@ def issue(app: App, repository: str, *, allowed: Iterable[Network] = ()) -> Toke
     return Token(answer["token"], ends)
 
 
+def owner_of(app: App, *, allowed: Iterable[Network] = ()) -> str:
+    """Whose repositories the installation reaches, which is this app's own. Raises UserError as `issue`."""
+    allowed = tuple(allowed)
+    at = check_url(f"{app.api}/app/installations/{app.installation}", field="host", allowed=allowed)
+    status, said = outbound.ask("GET", at, _headers(app), allowed=allowed)
+    owner = said.get("account", {}).get("login") if status == 200 and isinstance(said, dict) else None
+    if not isinstance(owner, str):
+        raise _refused(status, said, "")
+    return owner
+
+
+def _headers(app: App) -> dict[str, str]:
+    return {
+        "Accept": "application/vnd.github+json",
+        "Authorization": f"Bearer {statement(app, time.time())}",
+        "X-GitHub-Api-Version": "2022-11-28",
+        "User-Agent": "brainpod",
+    }
+
+
 def _refused(status: int, answer: Any, repository: str) -> UserError:
     said = answer.get("message") if isinstance(answer, dict) else None
     told = f" (the host: {' '.join(said.split())[:200]})" if isinstance(said, str) else f" (status {status})"
@@ -105,6 +127,9 @@ def _refused(status: int, answer: Any, repository: str) -> UserError:
     if status == 404:
         hint = f"Check the installation's id: it is the number at the end of its page's address.{told}"
         return UserError("authentication_failed", "The GitHub App has no such installation.", hint)
+    if status == 422 and "permission" in told:
+        hint = f"Give the app the permissions of docs/git-access.md at GitHub, and accept them there.{told}"
+        return UserError("host_refused", "The GitHub App was not given the permission for this.", hint)
     if status == 422:
         hint = f"Add the repository to the installation, with read access to its contents.{told}"
         message = f"The installation of the GitHub App does not reach the repository {repository}."

@@ -113,6 +113,12 @@ class Hosted:
             raise UserError("branch_not_found", f"The repository has no branch {name}.", hint)
         return tip
 
+    def branches(self, url: ParsedUrl) -> tuple[str, tuple[str, ...]]:
+        """The ref that HEAD names, and those of all branches."""
+        path = self.existing(url)
+        said = _plain("--git-dir", str(path), "for-each-ref", "--format=%(refname)", "refs/heads/")
+        return f"refs/heads/{self.default_branch(path)}", tuple(said.splitlines())
+
     def existing(self, url: ParsedUrl) -> Path:
         """The repository's directory. Raises UserError("repository_not_found")."""
         try:

@@ -24,17 +24,20 @@ def post(
 
 
 def ask(
-    method: str, at: ParsedUrl, headers: Mapping[str, str], content: bytes = b"", *, allowed: Iterable[Network] = ()
-) -> tuple[int, Any]:
+    method: str, at: ParsedUrl, headers: Mapping[str, str], content: bytes = b"", *, allowed: Iterable[Network] = (),
+    query: str = "", largest: int = LARGEST,
+) -> tuple[int, Any]:  # fmt: skip
     """The status and the JSON (None if it is none) that `at` answers; redirects are not followed.
 
+    `query`: what follows the address's question mark, encoded. `largest`: bytes of the answer.
     Raises Invalid naming `host` for a private address, UserError("source_unreachable").
     """
     addresses = resolve_public(at.host, at.port, field="host", allowed=allowed)
     authority = at.url.split("/", 3)[2]
-    request = outbound.Request(method, at.url, at.host, at.port, authority, headers, content, by_name=True)
+    url = f"{at.url}?{query}" if query else at.url
+    request = outbound.Request(method, url, at.host, at.port, authority, headers, content, by_name=True)
     try:
-        answer = outbound.send(request, addresses, seconds=SECONDS, largest=LARGEST)
+        answer = outbound.send(request, addresses, seconds=SECONDS, largest=largest)
     except outbound.Unanswered as error:
         raise _unreachable(at, str(error)) from None
     if not answer.whole:

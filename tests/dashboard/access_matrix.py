@@ -164,9 +164,11 @@ resource-kinds resource-new resource resource-deletion
 workload-log draft draft-discard deployments deployment cancellation remedy deployment-log deployment-log-text
 revisions revision previews preview-settings webhook webhook-secret webhook-rotation webhook-deliveries
 terminals git-access git-access-connection git-access-check git-access-secret git-access-sign-in
+git-access-app git-access-app-callback git-access-app-install git-access-app-setup
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
 platform-backups pod-backups backup backup-restores backup-drills backup-content
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
+repositories repository-branches
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
 manifest manifest-file imports api-description api-documentation
@@ -287,6 +289,7 @@ API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
 OWN_GATE: dict[str, str] = dict.fromkeys(API.split(), "the bearer token of an operator") | {
     **dict.fromkeys((f"api-v1:{name}" for name in API_V1), "the bearer token of a team, and its policy"),
     "api-v1-nothing": "nothing is there",
+    "app-hook": "the signature over the body, by the secret of the team's GitHub App",
     "hook": "the signature over the body, by the key of the pod's webhook",
     "prometheus": "the bearer token of BRAINPOD_METRICS_TOKEN; without one set up there is no such page",
     **dict.fromkeys(

@@ -27,7 +27,7 @@ from apps.backups.models import Backup, BackupKey, BackupPlan, Restore
 from apps.builds.models import Artifact, BuildCache, Builder, BuildRun, PushedImage, Runtime
 from apps.cdn.models import CloudflareZone
 from apps.certificates.models import Certificate, DnsZone
-from apps.connections.models import Grant, Handshake, OAuthApplication
+from apps.connections.models import AppHandshake, Grant, Handshake, OAuthApplication
 from apps.core.ids import new_id
 from apps.deployments.models import AppControl, AppEvent, Deployment, Duty, Job, JobRun, Workload
 from apps.disks.models import DiskAction, Snapshot
@@ -71,11 +71,13 @@ def plant() -> None:
     )
     Grant.objects.create(connection=connection, application=application, account="octo")
     Handshake.objects.create(id=new_id(), session=PLANTED, user=owner, team=team, application=application)
+    AppHandshake.objects.create(id=new_id(), session=PLANTED, user=owner, team=team, host="github.com")
     pod = Pod.objects.create(team=team, name=f"p{new_id()}", created_by=owner, webhook_path=PLANTED)
     endpoint = team.endpoints.create(kind="slack", name="ours", shown="https://x/…", path=PLANTED, version=1)
     message = Message.objects.create(pk=Message.new_id(), team=team, pod=pod, event="test", body="{}")
     Delivery.objects.create(message=message, endpoint=endpoint)
     pod.hosts.create(host=f"{pod.name}.example.com", route="site")
+    pod.reports.create(kind="status", repository="https://x.org/a/b", subject="f" * 40, key="x", url="https://x.org")
     pod.roles.create(membership=team.memberships.get(), role="viewer")
     DomainProof.objects.create(team=team, host=f"{new_id()}.example.org", zone="example.org")
     revision = pod.revisions.create(version=1, sealed_at=timezone.now(), summary="first", author=owner)

@@ -11,6 +11,7 @@ from apps.connections.models import Provider
 class Paths:
     """`user` answers who signed in, in JSON; `names`: its fields that say so, the first that is there.
 
+    `api`: the scopes asked for where more than cloning is wanted.
     `basic`: the application says who it is in a header, not in the form. `revoke`: RFC 7009; empty: there is none.
     """
 
@@ -19,6 +20,7 @@ class Paths:
     user: str
     scope: str
     names: tuple[str, ...]
+    api: str
     revoke: str = ""
     basic: bool = False
 
@@ -26,17 +28,19 @@ class Paths:
 PATHS = {
     # A classic OAuth app has no narrower scope for private repositories.
     Provider.GITHUB: Paths(
-        "/login/oauth/authorize", "/login/oauth/access_token", "/api/v3/user", "repo", ("login",)
+        "/login/oauth/authorize", "/login/oauth/access_token", "/api/v3/user", "repo", ("login",), "repo"
     ),
     Provider.GITLAB: Paths(
-        "/oauth/authorize", "/oauth/token", "/api/v4/user", "read_user read_repository", ("username",), "/oauth/revoke"
+        "/oauth/authorize", "/oauth/token", "/api/v4/user", "read_user read_repository", ("username",),
+        "read_user read_repository api", "/oauth/revoke",
     ),
     Provider.BITBUCKET: Paths(
         "/site/oauth2/authorize", "/site/oauth2/access_token", "/2.0/user", "repository account",
-        ("username", "nickname", "display_name"), basic=True,
+        ("username", "nickname", "display_name"), "repository account webhook pullrequest", basic=True,
     ),
     Provider.GITEA: Paths(
-        "/login/oauth/authorize", "/login/oauth/access_token", "/api/v1/user", "read:repository read:user", ("login",)
+        "/login/oauth/authorize", "/login/oauth/access_token", "/api/v1/user", "read:repository read:user", ("login",),
+        "write:repository write:issue read:user",
     ),
 }  # fmt: skip
 _ELSEWHERE = {"github.com": "https://api.github.com/user", "bitbucket.org": "https://api.bitbucket.org/2.0/user"}

@@ -148,7 +148,8 @@ def page(application: OAuthApplication, *, state: str, verifier: str, redirect: 
     client = WebApplicationClient(application.client_id)
     return str(
         client.prepare_request_uri(
-            hosts.address(application.host, paths.authorize), redirect_uri=redirect, scope=paths.scope, state=state,
+            hosts.address(application.host, paths.authorize), redirect_uri=redirect,
+            scope=paths.api if application.api else paths.scope, state=state,
             code_challenge=client.create_code_challenge(verifier, "S256"), code_challenge_method="S256",
         )
     )  # fmt: skip

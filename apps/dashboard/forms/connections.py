@@ -100,3 +100,13 @@ FORMS: dict[str, tuple[Kind, type[forms.Form]]] = {
     "deploy-key": (Kind.DEPLOY_KEY, DeployKeyForm),
 }
 SECRET_FORMS: dict[str, type[forms.Form]] = {Kind.TOKEN: NewTokenForm, Kind.GITHUB_APP: NewAppKeyForm}
+
+
+class AppManifestForm(forms.Form):
+    organisation = _text(
+        "Organisation", "Whose app it is to be, such as acme. Empty: your own account's.", required=False, longest=39
+    )
+    host = forms.CharField(
+        label="Host", initial="github.com", max_length=300, widget=forms.TextInput(attrs=_PLAIN),
+        help_text="Another one for GitHub Enterprise Server.",
+    )  # fmt: skip

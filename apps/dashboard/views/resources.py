@@ -21,6 +21,7 @@ from apps.dashboard.build_plans import build_plan
 from apps.dashboard.deployment_pages import page_of_deployments
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render
+from apps.dashboard.repository_pages import pickers
 from apps.dashboard.resource_forms import ResourceForm
 from apps.dashboard.resource_pages import (
     edit_context,
@@ -57,7 +58,10 @@ def resource_new(request: Request, pod: Pod, kind: str) -> HttpResponse:
             if form.aside(PUSH):
                 return redirect("resource", pod=pod.name, name=form.name)
             return redirect("pod", pod=pod.name)
+    elif form.kind.name == "App" and (repo := request.GET.get("repo", "")[:1000]):
+        form.spec.setdefault("source", {})["repo"] = repo
     context = frame(pod, request.access) | {"form": form, "kind": form.kind}
+    context["pickers"] = pickers(pod) if form.kind.name == "App" else []
     return render(request, "resources/new.html", context, status=status)
 
 
