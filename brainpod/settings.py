@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "apps.disks",
     "apps.terminals",
     "apps.manifests",
+    "apps.blueprints",
     "apps.backups",
     "apps.notify",
     "apps.flatrun",

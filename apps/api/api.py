@@ -11,7 +11,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 
 from apps.api import refusals
-from apps.api.operations import deploying, events, pods, resources, revisions
+from apps.api.operations import blueprints, deploying, events, pods, resources, revisions
 from apps.core.errors import Detail, Invalid
 
 DESCRIPTION = (
@@ -38,7 +38,7 @@ api = NinjaAPI(
     parser=JsonBody(),
     servers=[{"url": "/"}],
 )
-for _part in (pods, resources, revisions, deploying, events):
+for _part in (pods, resources, revisions, deploying, events, blueprints):
     api.add_router("", _part.router)
 for _kind in (Exception, Http404, HttpError, ValidationError):  # ninja has answers of its own for the last three
     api.add_exception_handler(_kind, refusals.answer)
