@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "apps.disks",
     "apps.terminals",
     "apps.manifests",
+    "apps.blueprints",
     "apps.backups",
     "apps.previews",
     "apps.notify",

@@ -13,6 +13,7 @@ from ninja.parser import Parser
 from apps.api import refusals
 from apps.api.operations import (
     backups,
+    blueprints,
     deploying,
     deployments,
     domains,
@@ -49,7 +50,10 @@ api = NinjaAPI(
     parser=JsonBody(),
     servers=[{"url": "/"}],
 )
-for _part in (pods, resources, revisions, deploying, events, deployments, running, domains, backups, images):
+_PARTS = (
+    pods, resources, revisions, deploying, events, deployments, running, domains, backups, images, blueprints,
+)  # fmt: skip
+for _part in _PARTS:
     api.add_router("", _part.router)
 for _kind in (Exception, Http404, HttpError, ValidationError):  # ninja has answers of its own for the last three
     api.add_exception_handler(_kind, refusals.answer)

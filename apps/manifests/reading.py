@@ -83,7 +83,11 @@ def locate(node: Node, parts: list[str]) -> tuple[Place, list[str]]:
 
 def parse(content: str | bytes, *, team: str | None = None) -> Manifest:
     """The manifest in `content`, for the team with the slug `team`. Raises FileRefused with every problem."""
-    root = read(content)
+    return understood(read(content), team=team)
+
+
+def understood(root: Node, *, team: str | None = None) -> Manifest:
+    """The same of what is read already."""
     problems = list(_check_top(root))
     resources: list[Wanted] = []
     nodes: dict[str, Node] = {}

@@ -24,6 +24,7 @@ from tests.dashboard.access_matrix import API_V1, World, build_world
 pytestmark = pytest.mark.django_db
 BODIES: dict[str, Any] = {
     "createResources": [DATA],
+    "installBlueprint": {"input": {}},
     "replaceResource": resource("Config", "settings", {"files": {}}),
     "addDomain": {"domain": "www.example.com"},
     "createBackup": {"resource": "db"},
@@ -70,7 +71,7 @@ def ask(world: World, program: Program, name: str, pod: str = "") -> Any:
     words = {
         "pod": pod or world.pod.name, "kind": "Config", "namespace": "default", "name": "settings",
         "revision": revision_id(world.pod.live.pk), "app": "web", "route": "front", "domain": "www.example.com",
-        "deployment": world.words["deployment"], "backup": world.words["backup"],
+        "deployment": world.words["deployment"], "backup": world.words["backup"], "blueprint": "static-site",
     }  # fmt: skip
     return program(method, path.format(**words) + QUERIES.get(name, ""), BODIES.get(name))
 

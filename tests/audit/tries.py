@@ -173,6 +173,7 @@ def _failing_sign_in(world: World) -> dict[str, Any]:
 
 SIGN_IN: dict[str, Any] = {"who": "anonymous"}
 TOLD = {"name": "others", "target": "http://127.0.0.1:1029/", "events": ["deployment.failed"], "enabled": "on"}
+BLUEPRINT = "version: 1\nblueprint: ours\ntitle: Ours\nresources: {}\n"
 FILE = "version: 1\nresources: {}\n"
 TRIES: dict[str, Try] = {
     "account-name post": Try("account.name", {"name": "Ada"}),
@@ -189,6 +190,11 @@ TRIES: dict[str, Try] = {
     "backup-plan post": Try("backup.plan", {"schedule": "@daily", "last": 3, "days": 0, "weeks": 0}, before=_backup),
     "backup-restores post": Try("backup.restore", {"target": "db", "confirmation": "db"}, before=_backup),
     "backups post": Try("backup.make", before=_backup),
+    "blueprint post": Try(
+        "blueprint.install", lambda world: {"team": world.team.slug, "name": f"site-{world.team.pk}"}
+    ),
+    "team-blueprint delete": Try("blueprint.remove"),
+    "team-blueprints post": Try("blueprint.add", {"text": BLUEPRINT}),
     "build-cache post": Try("cache.clear", words=lambda world: {"name": "web"}),
     "build-plan post": Try("inspection.make", {"again": "1"}),
     "cancellation post": Try("deployment.cancel", before=_open_deployment),

@@ -145,6 +145,10 @@ def _certified(world: World) -> str:
     return host
 
 
+def _blueprint(world: World) -> str:
+    return world.team.blueprints.create(name=f"b{new_id()}"[:40], text="version: 1").name
+
+
 def _service() -> str:
     """One that is far away, and is not waited for."""
     return Service.objects.create(name=f"s{new_id()}", type="redis", managed=False, host="127.0.0.1", port=1).name
@@ -171,7 +175,7 @@ database-password database-rotation job-run job-run-cancellation job-run-log loo
 repositories repository-branches
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
-manifest manifest-file imports api-description api-documentation
+blueprints team-blueprints manifest manifest-file imports api-description api-documentation
 services database-cancellation database-databases database-privileges database-saved database-statement
 """
 
@@ -220,6 +224,8 @@ ROWS: dict[str, Row] = (
         "terminal-ending": Row(lambda world: {"session": _terminal(world)}),
         "audit-file": Row(lambda world: {"kind": "csv"}),
         "team-audit-file": Row(lambda world: {"kind": "jsonl"}),
+        "blueprint": Row(lambda world: {"blueprint": "static-site"}),
+        "team-blueprint": Row(lambda world: {"blueprint": _blueprint(world)}),
         "account-token": Row(lambda world: {"pk": 10**9}),
         "service-new": Row(lambda world: {"how": "external"}),
         "service": Row(lambda world: {"name": _service()}),
@@ -283,6 +289,9 @@ API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
     "listClusters": (Role.VIEWER, ()),
     "listPodImages": (Role.VIEWER, ("registry:pull",)),
     "inspectPodImage": (Role.VIEWER, ("registry:pull",)),
+    "listBlueprints": (Role.VIEWER, ()),
+    "getBlueprint": (Role.VIEWER, ()),
+    "installBlueprint": (Role.DEVELOPER, ("resources:write",)),
 }
 """Each operation of the API: the least role, and what a policy has to allow. tests/api/test_access.py tries them."""
 

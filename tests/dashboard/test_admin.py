@@ -73,6 +73,7 @@ def plant() -> None:
     Handshake.objects.create(id=new_id(), session=PLANTED, user=owner, team=team, application=application)
     AppHandshake.objects.create(id=new_id(), session=PLANTED, user=owner, team=team, host="github.com")
     pod = Pod.objects.create(team=team, name=f"p{new_id()}", created_by=owner, webhook_path=PLANTED)
+    team.blueprints.create(name="ours", text="version: 1", created_by=owner)
     endpoint = team.endpoints.create(kind="slack", name="ours", shown="https://x/…", path=PLANTED, version=1)
     message = Message.objects.create(pk=Message.new_id(), team=team, pod=pod, event="test", body="{}")
     Delivery.objects.create(message=message, endpoint=endpoint)

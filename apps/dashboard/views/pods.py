@@ -28,7 +28,7 @@ from apps.pods.models import Pod
 from apps.pushes import door
 
 
-def _own_teams(request: Request) -> list[tuple[str, str]]:
+def own_teams(request: Request) -> list[tuple[str, str]]:
     """The teams in which the person may make a pod, for a choice."""
     able = [role for role in Role if role >= Role.DEVELOPER]
     found = request.user.memberships.filter(role__in=able).select_related("team").order_by("team__name")
@@ -38,14 +38,14 @@ def _own_teams(request: Request) -> list[tuple[str, str]]:
 @signed_in
 @require_safe
 def pod_new(request: Request) -> HttpResponse:
-    form = PodForm(teams=_own_teams(request), initial={"team": request.GET.get("team", "")})
+    form = PodForm(teams=own_teams(request), initial={"team": request.GET.get("team", "")})
     return render(request, "pods/new.html", {"form": form})
 
 
 @signed_in
 @require_POST
 def pods(request: Request) -> HttpResponse:
-    form = PodForm(request.POST, teams=_own_teams(request))
+    form = PodForm(request.POST, teams=own_teams(request))
     status = 422
     if form.is_valid():
         team = Team.objects.of(request.user).get(slug=form.cleaned_data["team"])
