@@ -182,6 +182,7 @@ TRIES: dict[str, Try] = {
     "cloudflare delete": Try("cdn.disconnect", before=_zone),
     "cloudflare post": Try("cdn.connect", {"zone": "a" * 32, "token": "t" * 40}),
     "cloudflare-purges post": Try("cdn.purge", before=_zone),
+    "staging post": Try("pod.branch", {"name": "beside", "databases": "empty"}),
     "deployments post": Try("deployment.latest", {"latest": "web"}, before=_no_lookups),
     "disk-snapshot-deletion post": Try("disk.use", words=_snapshot),
     "disk-snapshots post": Try("disk.use", {"note": "before"}),

@@ -158,7 +158,7 @@ PLAIN = """
 audit team-audit home search gallery healthz readyz operators-login sign-in sign-out
 account account-name account-password account-theme account-tokens service-practices
 teams team team-name team-usage team-invitations
-pods pod-new pod pod-bar pod-settings pod-region pod-engine pod-deletion
+pods pod-new pod pod-bar staging pod-settings pod-region pod-engine pod-deletion
 cloudflare cloudflare-purges
 resource-kinds resource-new resource resource-deletion
 workload-log draft draft-discard deployments deployment cancellation remedy deployment-log deployment-log-text
