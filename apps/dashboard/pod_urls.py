@@ -54,6 +54,7 @@ urlpatterns: list[URLPattern] = [
     path("<slug:pod>/lifecycle/", lifecycle.pod_lifecycle, name="pod-lifecycle"),
     path("<slug:pod>/kept-answers/", resources.kept_answers, name="kept-answers"),
     path("<slug:pod>/staging/", children.staging, name="staging"),
+    path("<slug:pod>/promotion/", children.promotion, name="promotion"),
     path("<slug:pod>/deletion/", pods.pod_deletion, name="pod-deletion"),
     path("<slug:pod>/resources/new/", resources.resource_kinds, name="resource-kinds"),
     path("<slug:pod>/resources/new/<str:kind>/", resources.resource_new, name="resource-new"),

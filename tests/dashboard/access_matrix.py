@@ -173,8 +173,9 @@ manifest manifest-file imports api-description api-documentation
 services database-cancellation database-databases database-privileges database-saved database-statement
 """
 
-# Of a database that runs: tests/databases tries them with one.
+# Of a database that runs (tests/databases tries them with one), or of a staging pod (tests/dashboard/pages).
 AWAY = """
+promotion
 database-console database-data database-export database-key database-keys database-row database-rows
 database-structure database-user database-users
 """

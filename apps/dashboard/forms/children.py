@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
+from apps.deployments.promotion import Offers
 from apps.pods.children import DatabasePolicy
 
 _DATABASES = (
@@ -26,3 +27,14 @@ class StagingForm(forms.Form):
         " production's keys, and enter others.",
     )
     databases = forms.ChoiceField(label="Databases", choices=_DATABASES)
+
+
+class PromotionForm(forms.Form):
+    """`version`: the live revision of the staging pod that was looked at."""
+
+    apps = forms.MultipleChoiceField(required=False)
+    version = forms.IntegerField(widget=forms.HiddenInput())
+
+    def __init__(self, *args: object, offers: Offers, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["apps"].choices = [(offer.app, offer.app) for offer in offers.apps]  # type: ignore[attr-defined]

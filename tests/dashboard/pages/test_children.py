@@ -8,7 +8,9 @@ from django.urls import reverse
 
 from apps.accounts.models import Team, User
 from apps.accounts.roles import Role
+from apps.builds.models import Artifact
 from apps.dashboard.pod_cards import cards
+from apps.pods import actions
 from apps.pods.models import Pod, PodRole
 from tests.dashboard.pages.conftest import spec
 
@@ -47,6 +49,59 @@ def test_what_is_left_out_follows_the_choice(bobs: Client, live_pod: Pod) -> Non
         assert "<html" not in said[choice]
     assert "Nothing." in said["empty"]
     assert "<code>db</code>" in said["none"]
+
+
+@pytest.fixture
+def built(live_pod: Pod, bobs: Client, bob: User) -> Pod:
+    """A staging pod that is live as v1, with another greeting, and has built the app `web`."""
+    child = _child(bobs, live_pod)
+    draft = child.draft
+    assert draft
+    config = draft.resources.get(name="settings")
+    config.spec["variables"] = [{"name": "GREETING", "value": "from staging"}]
+    config.save()
+    child.live = child.head = actions.seal(pod=child, summary="", by=bob)
+    child.save()
+    artifact = Artifact.objects.create(team=child.team, kind="bundle", manifest={"app": "sha256:0"})
+    child.live.builds.create(app="web", inputs="0", commit="c" * 40, message="Blue buttons", artifact=artifact)
+    return child
+
+
+def test_promotion_is_chosen_and_reviewed(bobs: Client, live_pod: Pod, built: Pod) -> None:
+    assert "/pods/beside/promotion/" in bobs.get("/pods/beside/").content.decode()
+    page = bobs.get("/pods/beside/promotion/").content.decode()
+    assert "Blue buttons" in page
+    assert "from staging" in page  # what is not carried over
+    answer = bobs.post("/pods/beside/promotion/", {"apps": ["web"], "version": 1})
+    assert answer.headers["Location"] == f"/pods/{live_pod.name}/draft/"
+    review = bobs.get(answer.headers["Location"]).content.decode()
+    assert "web: the artifact of beside, revision 1. Nothing is built." in review
+    assert "Promote web of beside, revision 1" in review
+    assert "from staging" not in review
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"apps": [], "version": 1}, "Choose an app."),
+        ({"apps": ["web"], "version": 2}, "Another revision of beside is live"),
+        ({"apps": ["nothing"], "version": 1}, "Select a valid choice"),
+    ],
+)
+def test_promotions_that_are_refused(
+    bobs: Client, live_pod: Pod, built: Pod, given: dict[str, object], words: str
+) -> None:
+    answer = bobs.post("/pods/beside/promotion/", given)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert live_pod.draft is None
+
+
+def test_promoting_takes_developers_of_both(bobs: Client, bob: User, team: Team, live_pod: Pod, built: Pod) -> None:
+    PodRole.objects.create(pod=live_pod, membership=team.memberships.get(user=bob), role=Role.VIEWER)
+    assert bobs.get("/pods/beside/promotion/").status_code == 403
+    assert bobs.post("/pods/beside/promotion/", {"apps": ["web"], "version": 1}).status_code == 403
+    assert live_pod.draft is None
 
 
 @pytest.mark.parametrize(
