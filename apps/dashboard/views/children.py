@@ -50,7 +50,7 @@ def _named(form: forms.Form) -> Iterator[None]:
         yield
     except Invalid as error:
         told = [it if it.path in form.fields else Detail("", f"{it.path}: {it.message}") for it in error.details]
-        raise Invalid(told, code=error.code) from None
+        raise Invalid(told) from None
 
 
 def _page(request: Request, pod: Pod, form: StagingForm, *, status: int = 200) -> HttpResponse:
