@@ -53,6 +53,7 @@ VERBS: dict[str, str] = {
     "draft.copy": "started the draft from a revision",
     "draft.discard": "discarded the draft",
     "draft.engine": "chose another engine",
+    "draft.promote": "put what a staging pod runs into the draft",
     "draft.remove": "took a resource out of the draft",
     "inspection.make": "had a repository looked at",
     "invitation.accept": "accepted an invitation",

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps import engines
 from apps.builds.caching.place import PRODUCTION
-from apps.builds.models import Artifact, Build
+from apps.builds.models import Artifact, Build, Promotion
 from apps.core.leases import Lease, LeaseLost
 from apps.pods.models import Resource, Revision, Snapshot
 
@@ -33,6 +33,28 @@ def is_cold(resource: Resource) -> bool:
 
 def inputs(snapshot: Snapshot, app: str) -> str:
     """The digest of everything in a revision that the build of `app` depends on, its commit left out."""
+    return hashlib.sha256(json.dumps(_inputs(snapshot, app), sort_keys=True).encode()).hexdigest()
+
+
+def differing(before: Snapshot, after: Snapshot, app: str) -> list[str]:
+    """What the builds of `app` in two revisions depend on and is not the same: paths such as `env.VITE_API`.
+
+    The branch is left out: a commit is the same on each. A secret is the same in no two pods.
+    """
+    old, new = _flat(_inputs(before, app)), _flat(_inputs(after, app))
+    return [
+        path for path in sorted(old.keys() | new.keys()) if path != "source.branch" and old.get(path) != new.get(path)
+    ]
+
+
+def _flat(value: dict[str, Any], path: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, inner in value.items():
+        found |= _flat(inner, f"{path}{name}.") if isinstance(inner, dict) else {f"{path}{name}": inner}
+    return found
+
+
+def _inputs(snapshot: Snapshot, app: str) -> dict[str, Any]:
     spec = snapshot[app].spec
     source = {key: spec["source"].get(key) for key in ("repo", "branch", "rootDir", "submodules")}
     build = {key: value for key, value in spec.get("build", {}).items() if key != "cache"}
@@ -50,7 +72,7 @@ def inputs(snapshot: Snapshot, app: str) -> str:
     whole = {"source": source, "build": build, "static": static, "env": env, "configs": configs}
     if spec.get("type") == "job":
         whole["idle"] = True  # it has no start command, whatever the repository says
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+    return whole
 
 
 def find(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
@@ -59,11 +81,14 @@ def find(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
     A pinned commit is served by the newest build of the pod with equal inputs. Without one the app follows its branch:
     it keeps what its parent was built from until somebody deploys the latest. What the revision's engine cannot run
     does not serve: a pod that moves to another kind of engine is built again, from the same commit (`kept_commit`).
+    What was promoted to a draft serves it while it is still what the draft says.
     """
     stored = Build.objects.filter(artifact__kind__in=_runnable(revision)).select_related("artifact")
     own = stored.filter(revision=revision, app=app).first()
     if own:
         return own
+    if promoted := _promoted(revision, app, snapshot):
+        return promoted
     same = stored.filter(app=app, inputs=inputs(snapshot, app), zone=PRODUCTION)
     if is_cold(snapshot[app]):
         same = same.filter(cold=True)  # a redeploy with the cache off is to be built from nothing, once
@@ -73,6 +98,19 @@ def find(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
             return found
         commit = kept_commit(revision, app, snapshot)
     return same.filter(revision__pod_id=revision.pod_id, commit=commit).order_by("-id").first() if commit else None
+
+
+def _promoted(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
+    rows = Promotion.objects.filter(revision=revision, app=app, build__artifact__kind__in=_runnable(revision))
+    row = rows.select_related("build__artifact", "build__revision").first()
+    if row is None or row.build.commit != snapshot[app].spec["source"].get("commit", ""):
+        return None
+    return None if differing(row.build.revision.snapshot(), snapshot, app) else row.build
+
+
+def runs_on(revision: Revision, artifact: Artifact) -> bool:
+    """Whether the engine of `revision` runs `artifact`."""
+    return artifact.kind in _runnable(revision)
 
 
 def kept_commit(revision: Revision, app: str, snapshot: Snapshot) -> str:

@@ -13,7 +13,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.audit.operators import Noted
-from apps.builds.models import Artifact, Build, BuildCache, Builder, BuildRun, Inspection, PushedImage, Runtime
+from apps.builds.models import (
+    Artifact,
+    Build,
+    BuildCache,
+    Builder,
+    BuildRun,
+    Inspection,
+    Promotion,
+    PushedImage,
+    Runtime,
+)
 from apps.core.admin import ReadOnly
 
 
@@ -48,6 +58,13 @@ class BuildAdmin(ReadOnly, admin.ModelAdmin):
     @admin.display(ordering="revision__pod__name")
     def pod(self, build: Build) -> str:
         return build.revision.pod.name
+
+
+@admin.register(Promotion)
+class PromotionAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("app", "revision", "build", "created_at")
+    search_fields = ("app", "revision__pod__name", "build__revision__pod__name")
+    list_select_related = ("revision__pod", "build__revision__pod")
 
 
 @admin.register(Builder)

@@ -61,6 +61,25 @@ class Build(models.Model):
         return f"{self.app} at {self.commit[:7] or 'the branch'}"
 
 
+class Promotion(models.Model):
+    """That an app of `revision` is to be served by a `build` of another pod: put into a draft, and sealed with it.
+
+    It counts while the app has the commit of the build and what the build was made with (apps.builds.actions.find).
+    """
+
+    revision = models.ForeignKey(Revision, on_delete=models.CASCADE, related_name="promotions")
+    app = models.CharField(max_length=63)
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="promotions")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("app",)
+        constraints = (models.UniqueConstraint(fields=("revision", "app"), name="one_promotion_per_app_and_revision"),)
+
+    def __str__(self) -> str:
+        return f"{self.app}: the artifact of {self.build.revision.pod}, revision {self.build.revision.version}"
+
+
 class Builder(models.Model):
     """A machine that builds. It says every few seconds that it is there (apps.builds.fleet).
 

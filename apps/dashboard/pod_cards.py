@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import functools
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q
@@ -56,18 +56,37 @@ class Card:
     wanted: int
     last: Last | None
     seen: datetime.datetime | None
+    parent: str = ""  # its name
+    lineage: str = ""
+    children: tuple[Card, ...] = ()
 
 
 def cards(user: User, *, team: str = "", text: str = "") -> list[Card]:
-    """The pods of the teams `user` is in, by name; of the team with the slug `team` alone, with `text` in the name."""
+    """The pods of the teams `user` is in, by name; of the team with the slug `team` alone, with `text` in the name.
+
+    Children stand in the card of their parent, where that is among them.
+    """
     wanted = [
         row for row in _PODS.rows(user.pk) if (not team or row[3] == team) and (not text or text.lower() in row[1])
     ]
     if not wanted:
         return []
     last, running, hosts = _last(user), _running(user), _hosts(user)
+    return _nested(
+        [_card(row, last.get(row[0]), running.get(row[0], Running()), tuple(hosts.get(row[0], ()))) for row in wanted]
+    )
+
+
+def _nested(found: list[Card]) -> list[Card]:
+    """`found` with children in their parents' cards, by lineage and name."""
+    named, below = {card.name for card in found}, defaultdict(list)
+    for card in found:
+        if card.parent in named:
+            below[card.parent].append(card)
     return [
-        _card(row, last.get(row[0]), running.get(row[0], Running()), tuple(hosts.get(row[0], ()))) for row in wanted
+        replace(card, children=tuple(sorted(below[card.name], key=lambda child: (child.lineage, child.name))))
+        for card in found
+        if card.parent not in named
     ]
 
 
@@ -91,13 +110,14 @@ def _html(card: Card, deployed: str, seen: str) -> Markup:
 
 
 def _card(row: tuple[Any, ...], last: Last | None, instances: Running, hosts: tuple[str, ...]) -> Card:
-    _, name, team, slug, version, has_draft, stopped, asleep = row
+    _, name, team, slug, version, has_draft, stopped, asleep, parent, lineage = row
     rests = resting(stopped=bool(stopped), asleep=bool(asleep))
     state = pod_state(live=version is not None, last=last.state if last else "", instances=instances, rests=rests)
     seen = instances.seen if state == "unknown" else None
     return Card(
-        name, team, slug, state, version, bool(has_draft), hosts, instances.healthy, instances.total, last, seen
-    )
+        name, team, slug, state, version, bool(has_draft), hosts, instances.healthy, instances.total, last, seen,
+        parent or "", lineage,
+    )  # fmt: skip
 
 
 def teams_of(user: User) -> list[TeamName]:
@@ -119,7 +139,18 @@ _PODS = Prepared(
             asleep=Exists(AppControl.objects.filter(pod=OuterRef("pk"), asleep_since__isnull=False)),
         )
         .order_by("name")
-        .values_list("id", "name", "team__name", "team__slug", "live__version", "has_draft", "stopped", "asleep")
+        .values_list(
+            "id",
+            "name",
+            "team__name",
+            "team__slug",
+            "live__version",
+            "has_draft",
+            "stopped",
+            "asleep",
+            "parent__name",
+            "lineage",
+        )
     )
 )
 _LAST = Prepared(

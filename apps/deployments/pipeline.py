@@ -201,7 +201,13 @@ def _elapsed(deployment: Deployment) -> float | None:
 
 def _skip_build(recorder: Recorder, build: Build) -> None:
     commit = f" ({build.commit[:7]})" if build.commit else ""
-    recorder.skip(*STAGES[:6], app=build.app, why=f"The stored artifact serves{commit}.")
+    why = f"The stored artifact serves{commit}."
+    promoted = build.revision.promotions.filter(app=build.app, build__artifact=build.artifact_id)
+    if row := promoted.select_related("build__revision__pod").first():
+        origin = row.build.revision
+        why = f"The artifact of {origin.pod}, revision {origin.version}{commit}: nothing is built."
+        recorder.write(f"{build.app}: {why[0].lower()}{why[1:]}")
+    recorder.skip(*STAGES[:6], app=build.app, why=why)
 
 
 def _check_health(recorder: Recorder, release: Release, workload: Workload) -> None:

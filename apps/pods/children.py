@@ -16,7 +16,7 @@ from apps.pods.batch import Batch, Wanted, put
 from apps.pods.contents import disks_used
 from apps.pods.environment import KEY, secret_path
 from apps.pods.kinds.types import check_value
-from apps.pods.models import Pod, Resource, Revision, Snapshot
+from apps.pods.models import Pod, PodRole, Resource, Revision, Snapshot
 from apps.pods.references import references_in
 from apps.pods.resources import PASSWORD
 from apps.secretstore import secrets as secret_store
@@ -59,6 +59,8 @@ def branch_off(
 ) -> Pod:
     """A new pod of the parent's team, with the parent's live revision as its draft; nothing is deployed.
 
+    Members have the roles in it that they have in the parent.
+
     `variables` have these values in the child, whatever they are in the parent. What is left out says `outline`, given
     the same. Raises Invalid naming `name` or `variables.<name>`, else `<resource>.<field>`;
     Conflict("not_live_yet" | "is_a_child" | "pod_deleting" | "name_taken" | "host_taken"), and Unavailable when the
@@ -69,6 +71,9 @@ def branch_off(
     with transaction.atomic():
         revisions.lock(parent)
         child = actions.create_pod(team=parent.team, name=name, by=by, parent=parent, lineage=lineage)
+        # Who has less in the parent is not let in to its secrets by way of the child.
+        held = PodRole.objects.filter(pod=parent)
+        PodRole.objects.bulk_create(PodRole(membership_id=r.membership_id, pod=child, role=r.role) for r in held)
     try:
         put(pod=child, batch=Batch(given, engine=found.revision.engine), by=by)
     except BaseException:

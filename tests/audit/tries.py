@@ -14,6 +14,7 @@ from django.utils import timezone
 from apps.accounts import tokens
 from apps.accounts.models import Invitation, SignIn, User
 from apps.backups.models import Backup
+from apps.builds.models import Artifact
 from apps.cdn.models import CloudflareZone
 from apps.certificates.models import Certificate
 from apps.deployments.models import Deployment
@@ -25,6 +26,7 @@ from apps.notify.models import Delivery
 from apps.pods import actions as pods
 from apps.pods.keys import make_key
 from apps.previews.models import Preview
+from apps.pods.models import Pod
 from tests.dashboard.access_matrix import World
 from tests.people import PASSWORD, make_user
 
@@ -128,6 +130,19 @@ def _issuing(world: World) -> dict[str, Any]:
     return {"host": host}
 
 
+def _staging(world: World) -> dict[str, Any]:
+    """A staging pod that has built the app at another commit."""
+    child = Pod.objects.create(team=world.team, name=f"{world.pod.name}-x", parent=world.pod, lineage="staging")
+    assert world.pod.live is not None
+    child.live = child.revisions.create(version=1, sealed_at=timezone.now())
+    spec = world.pod.live.resources.get(name="web").spec
+    child.live.resources.create(kind="App", name="web", spec=spec)
+    artifact = Artifact.objects.create(team=world.team, kind="bundle", manifest={"app": "sha256:0"})
+    child.live.builds.create(app="web", inputs="0", commit="c" * 40, artifact=artifact)
+    child.save()
+    return {"pod": child.name}
+
+
 def _snapshot(world: World) -> dict[str, Any]:
     return {"snapshot": Snapshot.objects.create(pod=world.pod, disk="data", state="ready").pk}
 
@@ -202,6 +217,8 @@ TRIES: dict[str, Try] = {
     "cloudflare delete": Try("cdn.disconnect", before=_zone),
     "cloudflare post": Try("cdn.connect", {"zone": "a" * 32, "token": "t" * 40}),
     "cloudflare-purges post": Try("cdn.purge", before=_zone),
+    "promotion post": Try("draft.promote", {"apps": ["web"], "version": 1}, words=_staging),
+    "staging post": Try("pod.branch", {"name": "beside", "databases": "empty"}),
     "deployments post": Try("deployment.latest", {"latest": "web"}, before=_no_lookups),
     "disk-snapshot-deletion post": Try("disk.use", words=_snapshot),
     "disk-snapshots post": Try("disk.use", {"note": "before"}),

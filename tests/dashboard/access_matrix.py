@@ -162,7 +162,7 @@ PLAIN = """
 audit team-audit home search gallery healthz readyz operators-login sign-in sign-out
 account account-name account-password account-theme account-tokens service-practices
 teams team team-name team-usage team-invitations
-pods pod-new pod pod-bar pod-settings pod-region pod-engine pod-deletion
+pods pod-new pod pod-bar staging pod-settings pod-region pod-engine pod-deletion
 cloudflare cloudflare-purges
 resource-kinds resource-new resource resource-deletion
 workload-log draft draft-discard deployments deployment cancellation remedy deployment-log deployment-log-text
@@ -179,8 +179,9 @@ blueprints team-blueprints manifest manifest-file imports api-description api-do
 services database-cancellation database-databases database-privileges database-saved database-statement
 """
 
-# Of a database that runs: tests/databases tries them with one.
+# Of a database that runs (tests/databases tries them with one), or of a staging pod (tests/dashboard/pages).
 AWAY = """
+promotion
 database-console database-data database-export database-key database-keys database-row database-rows
 database-structure database-user database-users
 """

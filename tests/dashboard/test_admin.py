@@ -86,6 +86,7 @@ def plant() -> None:
     Pod.objects.filter(pk=pod.pk).update(live=revision, head=revision)
     artifact = Artifact.objects.create(team=team, kind="static", manifest={"files": "sha256:0"}, size=5_000_000)
     build = revision.builds.create(app="web", inputs="0", commit="c" * 40, artifact=artifact)
+    revision.promotions.create(app="web", build=build)
     Builder.objects.create(name=f"b{new_id()}", region="local", labels=["fast"])
     Runtime.objects.create(daemon=f"d{new_id()}", seen_at=timezone.now())
     PushedImage.objects.create(name=f"registry.example.org/shop-web:{new_id()}", pushed_at=timezone.now())

@@ -77,3 +77,4 @@ class DeletionForm(forms.Form):
         help_text="Type it to delete the pod.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+    children = forms.BooleanField(required=False, label="Delete its children along with it")

@@ -25,9 +25,12 @@ def review_page(request: Request, pod: Pod, form: DeployForm | None = None, *, s
     """The review with a fresh plan; `form` keeps the message that was typed."""
     draft = pod.draft
     found = review(pod, draft) if draft else None
-    context: dict[str, Any] = frame(pod, request.access) | {"review": found, "form": form or DeployForm()}
+    form = form or DeployForm(initial={"summary": draft.summary if draft else ""})
+    context: dict[str, Any] = frame(pod, request.access) | {"review": found, "form": form}
     if draft:
-        context["build_plans"] = build_plans(pod, draft.snapshot(), stored_apps(draft))
+        context["promotions"] = draft.promotions.select_related("build__revision__pod")
+        context["stored"] = stored_apps(draft)
+        context["build_plans"] = build_plans(pod, draft.snapshot(), context["stored"])
     return render(request, "draft/draft.html", context, fragment="draft/_draft.html", status=status)
 
 

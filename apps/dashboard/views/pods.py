@@ -63,7 +63,8 @@ def pods(request: Request) -> HttpResponse:
 @pod_page()
 @require_safe
 def pod(request: Request, pod: Pod) -> HttpResponse:
-    context = frame(pod, request.access) | {"map": pod_map(pod), "push_to": door.remote(pod)}
+    children = pod.children.order_by("lineage", "name")
+    context = frame(pod, request.access) | {"map": pod_map(pod), "push_to": door.remote(pod), "children": children}
     return render(request, "pods/pod.html", context, fragment="pods/_pod_map.html")
 
 
@@ -91,6 +92,7 @@ def settings_page(
     zone = CloudflareZone.objects.filter(pod=pod).first()
     context = frame(pod, request.access) | {
         "form": form or DeletionForm(),
+        "children": pod.children.filter(deleting_at=None),
         "cloudflare": zone,
         "cloudflare_form": cloudflare_form or CloudflareForm(initial={"zone": zone.zone if zone else ""}),
         "webhook": panel(pod),
@@ -133,8 +135,11 @@ def pod_engine(request: Request, pod: Pod) -> HttpResponse:
 def pod_deletion(request: Request, pod: Pod) -> HttpResponse:
     form = DeletionForm(request.POST)
     if form.is_valid():
-        with errors_into(form):
-            deployments.delete_pod(pod=pod, confirmation=form.cleaned_data["confirmation"], by=request.user)
+        if form.cleaned_data["children"]:
+            for child in pod.children.select_related("team"):
+                gate.pod_access(request.user, child, Role.ADMIN)
+        with errors_into(form, codes={"has_children": "children"}):
+            deployments.delete_pod(pod=pod, by=request.user, **form.cleaned_data)
             messages.success(request, f"{pod.name} is being deleted.")
             return redirect("home")
     return settings_page(request, pod, form=form, status=422)
