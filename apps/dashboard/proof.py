@@ -25,7 +25,7 @@ def is_fresh(request: Request) -> bool:
 
 
 def proven(view: View) -> View:
-    """For who has just shown who they are; others are led to do so, and come back. Goes beneath `signed_in`."""
+    """For who has just shown who they are; others are led to do so, and come back. The innermost decorator."""
 
     @functools.wraps(view)
     def wrapper(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:

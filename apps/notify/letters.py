@@ -24,5 +24,5 @@ def post(letter: Letter) -> None:
 def send(email: str, title: str, words: str, at: str, number: str) -> None:
     """Raises NotSent. `number`: the same each time it is tried."""
     url = f"{settings.BRAINPOD.public_address}/account/"
-    told = Told(title=title, words=words, level="info", url=url, at=at, where="")
+    told = Told(title=title, words=words, level="info", url=url, at=at, where=title)
     mail.send(told, to=email, message=number, why=WHY)

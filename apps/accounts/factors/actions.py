@@ -159,9 +159,8 @@ def _changed(user: User, verb: str, title: str, kept: str | None, **details: str
     user.sign_in_links.all().delete()
     end_others(user, kept)
     trail.note(verb, by=user if kept else None, about=user, name=user.email, **details)
-    words = (
-        f"{title}{': ' + details['called'] if 'called' in details else ''}. All other sessions were ended. {NOT_YOU}"
-    )
+    called = f"Its name: {details['called']}. " if "called" in details else ""
+    words = f"{called}All other sessions were ended. {NOT_YOU}"
     write_to(user.email, title=title, words=words)
 
 

@@ -64,8 +64,8 @@ def account_proof_options(request: Request) -> HttpResponse:
 
 
 @signed_in
-@proven
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven
 def account_app(request: Request) -> HttpResponse:
     """Its key is shown until a code made from it is given back."""
     if _SECRET not in request.session:
@@ -84,24 +84,24 @@ def account_app(request: Request) -> HttpResponse:
 
 
 @signed_in
-@proven
 @require_POST
+@proven
 def account_app_removal(request: Request) -> HttpResponse:
     actions.turn_off_app(user=request.user, kept=request.session.session_key)
     return _done(request, "The authenticator app was removed.")
 
 
 @signed_in
-@proven
 @require_POST
+@proven
 def account_recovery_codes(request: Request) -> HttpResponse:
     made = actions.renew_codes(user=request.user, kept=request.session.session_key)
     return _done(request, "The old recovery codes count no longer.", made)
 
 
 @signed_in
-@proven
 @require_http_methods(["GET", "HEAD", "POST"])
+@proven
 def account_passkeys(request: Request) -> HttpResponse:
     form = PasskeyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -114,8 +114,8 @@ def account_passkeys(request: Request) -> HttpResponse:
 
 
 @signed_in
-@proven
 @require_POST
+@proven
 def account_passkey_options(request: Request) -> HttpResponse:
     return JsonResponse(passkeys.ask_to_make(request.user))
 
@@ -135,8 +135,8 @@ def account_passkey(request: Request, pk: int) -> HttpResponse:
 
 
 @signed_in
-@proven
 @require_POST
+@proven
 def account_passkey_removal(request: Request, pk: int) -> HttpResponse:
     actions.remove_passkey(user=request.user, passkey=_passkey(request, pk), kept=request.session.session_key)
     return _done(request, "The passkey was removed.")
