@@ -24,7 +24,7 @@ Kind = Authenticator.Type
 WRONG = "is wrong, or was used already. An app shows a new one every 30 seconds."
 
 
-def second_step(*, user: User, code: str = "", credential: str = "", request: HttpRequest) -> str:
+def second_step(*, user: User, typed: str = "", credential: str = "", request: HttpRequest) -> str:
     """What `user` was told from: `passkey`, `app` or `recovery`.
 
     Raises Invalid naming `code` or `credential`, UserError `too_many_attempts`.
@@ -32,7 +32,7 @@ def second_step(*, user: User, code: str = "", credential: str = "", request: Ht
     throttle = SecondStep(user.email, request)
     throttle.check()
     try:
-        how = _second_step(user, code, credential, request)
+        how = _second_step(user, typed, credential, request)
     except Invalid:
         throttle.failed()
         trail.note("signin.second_failed", by=None, about=user, name=user.email)
@@ -67,7 +67,7 @@ def prove(*, user: User, password: str = "", code: str = "", credential: str = "
             trail.note("signin.second_failed", by=None, about=user, name=user.email)
             raise Invalid([Detail("password", "is not your password.")])
     if credential or user.has_second_factor():
-        second_step(user=user, code=code, credential=credential, request=request)
+        second_step(user=user, typed=code, credential=credential, request=request)
 
 
 @transaction.atomic

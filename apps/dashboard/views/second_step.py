@@ -44,7 +44,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             with errors_into(form):
-                given = {"code": form.cleaned_data["code"], "credential": form.cleaned_data["credential"]}
+                given = {"typed": form.cleaned_data["code"], "credential": form.cleaned_data["credential"]}
                 how = actions.second_step(user=user, **given, request=request)
                 del request.session[PENDING]
                 return enter(request, user, kept["next"], by=f"{kept['by']}, {how}")
