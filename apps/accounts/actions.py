@@ -49,6 +49,18 @@ def rename_team(*, team: Team, name: str, by: User) -> None:
 
 
 @transaction.atomic
+def require_second_factor(*, team: Team, required: bool, by: User) -> None:
+    """Whether members need a second factor to enter. Raises Conflict `no_second_factor` if `by` has none."""
+    gate.access(by, team, Role.OWNER)
+    if required and not by.has_second_factor():
+        words = "You have no second factor yourself: you would be the first who cannot enter."
+        raise Conflict("no_second_factor", words, "Set one up first: Account, Second factor.")
+    team.requires_second_factor = required
+    team.save(update_fields=["requires_second_factor"])
+    trail.note("team.second_factor", by=by, about=team, required=required)
+
+
+@transaction.atomic
 def create_first_user(*, token: str, email: str, name: str, password: str) -> User:
     """The operator, owner of the team `home`, by the console's link. Raises NotFound for a link that is none."""
     email, name = check_email(email), check_label(name)
@@ -188,12 +200,23 @@ def change_password(*, user: User, current: str, new: str, request: HttpRequest)
         user.set_password(new)
         user.save(update_fields=["password"])
         user.sign_in_links.all().delete()
-        for sign_in in user.sign_ins.exclude(session_key=request.session.session_key):
-            sign_in.end()
+        end_others(user, request.session.session_key)
         old_key = request.session.session_key
         update_session_auth_hash(request, user)
         SignIn.objects.filter(session_key=old_key).update(session_key=request.session.session_key)
         trail.note("account.password", by=user, about=user, name=user.email)
+
+
+def end_others(user: User, kept: str | None) -> None:
+    """Sign all browsers of `user` out but the one whose session has the key `kept`."""
+    for sign_in in user.sign_ins.exclude(session_key=kept or ""):
+        sign_in.end()
+
+
+@transaction.atomic
+def end_other_sessions(*, user: User, kept: str | None) -> None:
+    trail.note("session.end_others", by=user, about=user, name=user.email)
+    end_others(user, kept)
 
 
 @transaction.atomic

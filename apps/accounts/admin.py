@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
@@ -32,6 +34,7 @@ admin.site.site_title = "Brainpod"
 admin.site.index_title = "Everything the platform keeps"
 admin.site.enable_nav_sidebar = True
 admin.site.unregister(Group)  # roles are held in teams
+admin.site.unregister([EmailAddress, Authenticator])  # the first is not used; of the second ours shows no secrets
 
 
 class MembershipInline(admin.TabularInline):
@@ -109,8 +112,8 @@ class PersonAdmin(TakesMembershipsAlong, UserAdmin):
 @admin.register(Team)
 class TeamAdmin(TakesMembershipsAlong, admin.ModelAdmin):
     form = TeamForm
-    list_display = ["name", "slug", "plan", "created_at"]
-    list_filter = ["plan"]
+    list_display = ["name", "slug", "plan", "requires_second_factor", "created_at"]
+    list_filter = ["plan", "requires_second_factor"]
     search_fields = ["name", "slug"]
     readonly_fields = ["slug", "created_at"]
     inlines = [MembershipInline]
@@ -147,7 +150,7 @@ class InvitationAdmin(Ended):
 
 @admin.register(SignIn)
 class SignInAdmin(Ended):
-    list_display = ["user", "address", "agent", "at"]
+    list_display = ["user", "address", "agent", "at", "seen_at"]
     search_fields = ["user__email", "address"]
     list_select_related = ["user"]
 
@@ -157,6 +160,17 @@ class SignInAdmin(Ended):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[SignIn]) -> None:
         for sign_in in queryset:
             sign_in.end()
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(Ended):
+    """Removing one takes it away, and leaves the others; `manage.py second_factor` takes all."""
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_filter = ["type"]
+    search_fields = ["user__email"]
+    list_select_related = ["user"]
+    exclude = ["data"]
 
 
 @admin.register(ApiToken)

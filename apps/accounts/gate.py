@@ -37,15 +37,30 @@ def require(role: Role, needs: Role) -> None:
         )
 
 
+def admit(user: Any, team: Team) -> None:
+    """Raise UserError `second_factor_required` (403) if `team` wants one of its members and `user` has none.
+
+    Here, so that it holds for pages, sockets and the tokens of programs alike.
+    """
+    if team.requires_second_factor and not user.has_second_factor():
+        raise UserError(
+            "second_factor_required",
+            f"{team.name} is open to members with a second factor, and you have none yet.",
+            "Set up an authenticator app or a passkey: Account, Second factor.",
+            status=403,
+        )
+
+
 def access(user: Any, team: Team, needs: Role = Role.VIEWER) -> Access:
     """The access of `user` to `team`.
 
-    Raises NotFound for who is no member (the same as for a team that does not exist), UserError `forbidden` (403) for
-    a role below `needs`.
+    Raises NotFound for who is no member (the same as for a team that does not exist), what `admit` raises, UserError
+    `forbidden` (403) for a role below `needs`.
     """
     role = team.role_of(user) if user.is_authenticated and user.is_active else None
     if role is None:
         raise NotFound("such team")
+    admit(user, team)
     require(role, needs)
     return Access(user, team, role)
 
@@ -58,6 +73,7 @@ def pod_access(user: Any, pod: Any, needs: Role = Role.VIEWER) -> Access:
     role = role_in(user, pod)
     if role is None:
         raise NotFound("such pod")
+    admit(user, pod.team)
     require(role, needs)
     return Access(user, pod.team, role)
 

@@ -7,11 +7,12 @@ import hashlib
 import secrets
 from typing import Any, ClassVar, Self
 
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.sessions.models import Session
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -19,6 +20,7 @@ from apps.accounts.roles import Role
 from apps.core.plans import SHIPPED, UNLIMITED, Plan, parse
 
 RESERVED_SLUGS = frozenset({"new"})
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)  # recovery codes alone are none
 
 
 def digest(token: str) -> str:
@@ -71,10 +73,24 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_short_name(self) -> str:
         return self.name
 
+    def has_second_factor(self) -> bool:
+        """An authenticator app or a passkey: what is asked for after the password."""
+        return Authenticator.objects.filter(user_id=self.pk, type__in=FACTORS).exists()
+
+
+def admitted(user: int, team: str = "") -> Q:
+    """Of teams, or of what has one at `team` (`team__`): where the person needs no second factor, or has one."""
+    held = Exists(Authenticator.objects.filter(user_id=user, type__in=FACTORS))
+    return Q(**{f"{team}requires_second_factor": False}) | Q(held)
+
 
 class TeamQuerySet(models.QuerySet["Team"]):
     def of(self, user: Any) -> Self:
-        """The teams `user` is a member of; none for the anonymous and the inactive."""
+        """The teams `user` is a member of and may enter; none for the anonymous and the inactive."""
+        return self.joined_by(user).filter(admitted(user.pk)) if user.is_authenticated else self.none()
+
+    def joined_by(self, user: Any) -> Self:
+        """The teams `user` is a member of, those too that ask for a second factor first."""
         if not user.is_authenticated or not user.is_active:
             return self.none()
         return self.filter(memberships__user=user)
@@ -86,6 +102,7 @@ class Team(models.Model):
     name = models.CharField(max_length=80)
     slug = models.SlugField(max_length=50, unique=True)
     plan = models.CharField(max_length=40, default=UNLIMITED)  # a name in BRAINPOD_PLANS
+    requires_second_factor = models.BooleanField(default=False)  # of every member, see apps/accounts/gate.py
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
 
@@ -194,6 +211,7 @@ class SignIn(models.Model):
     address = models.GenericIPAddressField(null=True)
     agent = models.CharField(max_length=200, blank=True)
     at = models.DateTimeField(default=timezone.now, editable=False)
+    seen_at = models.DateTimeField(default=timezone.now, editable=False)  # some minutes exact
 
     class Meta:
         ordering = ["-at"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -27,7 +28,9 @@ def note(request: HttpRequest | None, user: User, **_: Any) -> None:
             "agent": request.headers.get("User-Agent", "")[:200],
         },
     )
-    trail.note("signin.passed", by=user, about=user, name=user.email, address=address_of(request))
+    request.session["seen"] = int(time.time())
+    how = getattr(request, "signed_in_by", "")
+    trail.note("signin.passed", by=user, about=user, name=user.email, address=address_of(request), how=how)
 
 
 @receiver(user_logged_out)

@@ -155,6 +155,28 @@ class Throttle(Failures):
             return
 
 
+class PasskeySignIn(Throttle):
+    """Of an address: nobody says whose passkey it will be, and guessing is hopeless."""
+
+    def __init__(self, request: HttpRequest, *, url: str | None = None) -> None:
+        Failures.__init__(self, [Counter(f"signin:passkey:{network_of(request)}", 20, 60)], url=url)
+
+
+class SecondStep(Throttle):
+    """The counters that an attempt at the second step touches.
+
+    Who gets here has the password, and six digits are few: from many addresses too it is a few hundred a day.
+    """
+
+    def __init__(self, email: str, request: HttpRequest, *, url: str | None = None) -> None:
+        first = counters(email, request)
+        mine = [Counter(one.key.replace("signin:", "signin:second:", 1), one.free, one.longest) for one in first]
+        account = hashlib.sha256(email.strip().lower().encode()).hexdigest()[:32]
+        everywhere = Counter(f"signin:second:account:{account}", 10, 300)
+        kept = mine if len(mine) == 1 else [*mine[:-1], everywhere]
+        Failures.__init__(self, kept, url=url)
+
+
 def counters(email: str, request: HttpRequest) -> list[Counter]:
     """A known device's own; else the account's from this address, the address's and the account's from anywhere.
 

@@ -87,6 +87,6 @@ class AuditEntry(models.Model):
 
     @property
     def who(self) -> str:
-        if self.verb == "signin.failed":
+        if self.verb in ("signin.failed", "signin.second_failed"):
             return "Somebody"
         return self.person or "The platform"

@@ -8,11 +8,13 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 
 from apps.audit.models import AuditEntry, AuditQuerySet
+from apps.audit.verbs import VERBS
 
 PAGE = 50
 COLUMNS = ("at", "actor", "person", "token", "verb", "name", "object_id", "team", "address", "request", "details")
@@ -29,6 +31,12 @@ class Wanted:
     since: datetime.date | None = None
     until: datetime.date | None = None
     text: str = ""
+
+
+def signing_in_of(user: Any) -> AuditQuerySet:
+    """What was done with `user`'s own account, newest first: sign-ins, failed ones too, passwords, second factors."""
+    verbs = [verb for verb in VERBS if verb.startswith(("signin.", "account."))]
+    return AuditEntry.objects.filter(verb__in=verbs, object_id=str(user.pk))
 
 
 def matching(rows: AuditQuerySet, wanted: Wanted) -> AuditQuerySet:

@@ -29,8 +29,18 @@ class Announcement:
     data: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What one person is told, about their own account. `words`: sentences without secrets."""
+
+    email: str
+    title: str
+    words: str
+
+
 Listener = Callable[[Announcement], None]
 _listeners: list[Listener] = []
+_carriers: list[Callable[[Letter], None]] = []
 
 
 def listen(listener: Listener) -> None:
@@ -47,3 +57,18 @@ def announce(event: str, *, pod_id: str, words: str, page: tuple[str, ...], **da
                 listener(made)
         except Exception:
             log.exception("announcement_lost", event_told=event, pod=pod_id)
+
+
+def carry(carrier: Callable[[Letter], None]) -> None:
+    if carrier not in _carriers:
+        _carriers.append(carrier)
+
+
+def write_to(email: str, *, title: str, words: str) -> None:
+    """Tell one person, as far as there is a way to. Called in the transaction of the change, which it cannot undo."""
+    for carrier in _carriers:
+        try:
+            with transaction.atomic():
+                carrier(Letter(email, title, words))
+        except Exception:
+            log.exception("letter_lost", title=title)

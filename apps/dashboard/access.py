@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
@@ -16,7 +17,8 @@ from django.utils.cache import add_never_cache_headers
 from apps.accounts import gate
 from apps.accounts.models import Team, User
 from apps.accounts.roles import Role
-from apps.core.errors import NotFound
+from apps.accounts.sessions import seen
+from apps.core.errors import NotFound, UserError
 from apps.dashboard.render import wants_fragment
 from apps.pods.models import Pod
 
@@ -55,6 +57,7 @@ def signed_in(view: View) -> View:
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return to_sign_in(request)
+        seen(request)
         response = view(request, *args, **kwargs)
         add_never_cache_headers(response)
         return response
@@ -78,10 +81,13 @@ def team_page(needs: Role = Role.VIEWER) -> Callable[[View], View]:
 
     def decorator(view: View) -> View:
         def wrapper(request: Request, *args: Any, team: str, **kwargs: Any) -> HttpResponseBase:
-            found = Team.objects.of(request.user).filter(slug=team).first()
+            found = Team.objects.joined_by(request.user).filter(slug=team).first()
             if found is None:
                 raise NotFound("such team")
-            request.access = gate.access(request.user, found, needs)
+            try:
+                request.access = gate.access(request.user, found, needs)
+            except UserError as error:
+                return to_second_factor(request, error)
             return view(request, *args, team=found, **kwargs)
 
         return _marked(view, signed_in(wrapper), Rule("team", needs))
@@ -94,10 +100,14 @@ def pod_page(needs: Role = Role.VIEWER) -> Callable[[View], View]:
 
     def decorator(view: View) -> View:
         def wrapper(request: Request, *args: Any, pod: str, **kwargs: Any) -> HttpResponseBase:
-            found = Pod.objects.visible_to(request.user).select_related("team").filter(name=pod).first()
+            teams = Team.objects.joined_by(request.user)
+            found = Pod.objects.filter(team__in=teams).select_related("team").filter(name=pod).first()
             if found is None:
                 raise NotFound("such pod")
-            request.access = gate.pod_access(request.user, found, needs)
+            try:
+                request.access = gate.pod_access(request.user, found, needs)
+            except UserError as error:
+                return to_second_factor(request, error)
             return view(request, *args, pod=found, **kwargs)
 
         return _marked(view, signed_in(wrapper), Rule("pod", needs))
@@ -113,3 +123,11 @@ def to_sign_in(request: HttpRequest) -> HttpResponseRedirect:
         asked = current.path + (f"?{current.query}" if current.query else "")
     query = f"?{urlencode({'next': asked})}" if asked and asked != "/" else ""
     return HttpResponseRedirect(reverse(settings.LOGIN_URL) + query)
+
+
+def to_second_factor(request: HttpRequest, error: UserError) -> HttpResponseRedirect:
+    """To where one sets it up, if `error` says that it is missing; else raises it."""
+    if error.code != "second_factor_required":
+        raise error
+    messages.warning(request, str(error))
+    return HttpResponseRedirect(reverse("account-second-factor"))

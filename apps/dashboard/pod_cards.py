@@ -16,7 +16,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from markupsafe import Markup
 
-from apps.accounts.models import Team, User
+from apps.accounts.models import Team, User, admitted
 from apps.dashboard.environment import in_words
 from apps.dashboard.pod_states import Running, pod_state, resting
 from apps.dashboard.prepared import Prepared, moment
@@ -27,6 +27,7 @@ from apps.pods.models import HostName, Pod, Revision
 class TeamName(NamedTuple):
     slug: str
     name: str
+    wants_second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +123,21 @@ def _card(row: tuple[Any, ...], last: Last | None, instances: Running, hosts: tu
 
 def teams_of(user: User) -> list[TeamName]:
     """The teams `user` is a member of, by name."""
-    return [TeamName(*row) for row in _TEAMS.rows(user.pk)]
+    return [TeamName(slug, name, bool(wants)) for slug, name, wants in _TEAMS.rows(user.pk)]
 
 
 # Each asks for all pods of a person: a list of fifty ids costs the ORM more than the joins cost the database.
 
 _TEAMS = Prepared(
-    lambda user: Team.objects.filter(memberships__user_id=user).order_by("name", "pk").values_list("slug", "name")
+    lambda user: (
+        Team.objects.filter(memberships__user_id=user)
+        .order_by("name", "pk")
+        .values_list("slug", "name", "requires_second_factor")
+    )
 )
 _PODS = Prepared(
     lambda user: (
-        Pod.objects.filter(team__memberships__user_id=user, deleting_at=None)
+        Pod.objects.filter(admitted(user, "team__"), team__memberships__user_id=user, deleting_at=None)
         .annotate(
             has_draft=Exists(Revision.objects.filter(pod=OuterRef("pk"), sealed_at=None)),
             stopped=Exists(AppControl.objects.filter(pod=OuterRef("pk"), stopped_at__isnull=False)),

@@ -6,7 +6,9 @@ class NotifyConfig(AppConfig):
     verbose_name = "Notifications"
 
     def ready(self) -> None:
-        from apps.core.announce import listen
+        from apps.core.announce import carry, listen
+        from apps.notify.letters import post
         from apps.notify.outbox import take
 
         listen(take)
+        carry(post)

@@ -13,6 +13,7 @@ from apps.notify.shapes import Told
 
 SECONDS = 10
 LONGEST = 150  # characters of a subject
+TEAM = "You get this because your team has this address among its notifications."
 
 
 class NotSent(Exception):
@@ -23,14 +24,14 @@ def ready() -> bool:
     return bool(settings.BRAINPOD.smtp_host)
 
 
-def send(told: Told, *, to: str, message: str) -> None:
+def send(told: Told, *, to: str, message: str, why: str = TEAM) -> None:
     """Raises NotSent. `message`: the id, the same each time it is tried, so that mail programs see it is the same."""
     config = settings.BRAINPOD
     if not ready():
         raise NotSent("This platform has no mail server: an operator sets BRAINPOD_SMTP_HOST.")
     mail = EmailMessage(
         subject=subject(told),
-        body=text(told),
+        body=text(told, why),
         from_email=config.mail_from,
         to=[to],
         headers={"Message-ID": f"<{message}@{config.dashboard_host}>", "Auto-Submitted": "auto-generated"},
@@ -55,7 +56,6 @@ def subject(told: Told) -> str:
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
-def text(told: Told) -> str:
+def text(told: Told, why: str = TEAM) -> str:
     parts = [told.words, told.url, f"{told.where} · {told.at}" if told.where else told.at]
-    why = "You get this because your team has this address among its notifications."
     return "\n\n".join(filter(None, [*parts, f"-- \n{why}"])) + "\n"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from celery import shared_task
 from django.db import close_old_connections
 
-from apps.notify import outbox, sending, tidying
+from apps.notify import letters, outbox, sending, tidying
+from apps.notify.mail import NotSent
 
 
 @shared_task(name=outbox.SEND, expires=60)
@@ -18,3 +19,15 @@ def send() -> None:
 def tidy() -> None:
     close_old_connections()
     tidying.tidy()
+
+
+@shared_task(
+    name=letters.LETTER,
+    expires=86400,
+    autoretry_for=(NotSent,),
+    max_retries=6,
+    retry_backoff=60,
+    retry_backoff_max=3600,
+)
+def letter(email: str, title: str, words: str, at: str, number: str) -> None:
+    letters.send(email, title, words, at, number)

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from allauth.mfa.webauthn.internal.auth import WebAuthn
 from django.utils import timezone
 
 from apps.accounts import tokens
+from apps.accounts.factors import codes
 from apps.accounts.models import Invitation, SignIn, User
 from apps.backups.models import Backup
 from apps.builds.models import Artifact
@@ -49,6 +51,7 @@ class Try:
     words: Callable[[World], dict[str, Any]] | None = None
     before: Callable[[World], Any] | None = None
     who: str = "owner"
+    proven: bool = False  # has just shown who they are
 
 
 def _draft(world: World) -> None:
@@ -169,6 +172,15 @@ def _sent(world: World) -> dict[str, Any]:
     return told | {"pk": row.pk}
 
 
+def _app(world: World) -> None:
+    codes.keep_app(owner(world), codes.new_secret(), 1)
+
+
+def _passkey(world: World) -> dict[str, Any]:
+    """One that nobody can use, and everybody rename."""
+    return {"pk": WebAuthn.add(owner(world), "Phone", {}).instance.pk}
+
+
 def _session(world: World) -> dict[str, Any]:
     return {"pk": SignIn.objects.create(user=owner(world), session_key=f"other{world.team.pk}").pk}
 
@@ -192,7 +204,12 @@ BLUEPRINT = "version: 1\nblueprint: ours\ntitle: Ours\nresources: {}\n"
 FILE = "version: 1\nresources: {}\n"
 TRIES: dict[str, Try] = {
     "account-name post": Try("account.name", {"name": "Ada"}),
+    "account-app-removal post": Try("account.app_off", before=_app, proven=True),
+    "account-passkey post": Try("account.passkey_rename", {"name": "Blue key"}, words=_passkey),
+    "account-passkey-removal post": Try("account.passkey_remove", words=_passkey, proven=True),
     "account-password post": Try("account.password", {"current": PASSWORD, "new": NEW}),
+    "account-recovery-codes post": Try("account.recovery_new", before=_app, proven=True),
+    "account-sessions delete": Try("session.end_others"),
     "account-session delete": Try("session.end", words=_session),
     "account-token delete": Try("token.revoke", words=_token),
     "account-tokens post": Try("token.make", lambda world: {"name": "ci", "scope": f"team:{world.team.slug}"}),
@@ -256,12 +273,14 @@ TRIES: dict[str, Try] = {
     "resource-new post": Try("draft.change", {"name": "more"}),
     "service-deletion post": Try("service.change", who="operator"),
     "sign-in post": Try("signin.failed", _failing_sign_in, **SIGN_IN),
+    "sign-in-passkey post": Try("signin.failed", who="anonymous"),
     "sign-in-link post": Try("signin.passed", **SIGN_IN),
     "sign-out post": Try("signin.out"),
     "team-invitation delete": Try("invitation.withdraw"),
     "team-invitations post": Try("invitation.make", {"email": "new@example.com", "role": "viewer"}),
     "team-member delete": Try("member.remove"),
     "team-member post": Try("member.role", {"role": "developer"}),
+    "team-second-factor post": Try("team.second_factor"),
     "team-name post": Try("team.rename", {"name": "Ours"}),
     "teams post": Try("team.make", {"name": "Another"}),
     "terminal-ending post": Try("terminal.end"),
@@ -278,6 +297,14 @@ SERVICES = "needs a server: apps.infrastructure.workloads.tell writes it down, s
 AS_RESOURCE = "puts a change into the draft by the action of `resource`"
 
 ELSEWHERE: dict[str, str] = {
+    "account-app post": "needs a code: see tests/accounts/test_second_factor.py",
+    "account-passkeys post": "needs a browser: see tests/browser/test_passkeys.py",
+    "account-passkey-options post": "asks the browser for a passkey, which comes with the next request",
+    "account-proof post": "changes nothing; what fails is written down as the second step is",
+    "account-proof-options post": "asks the browser for a passkey, which comes with the next request",
+    "second-step post": "needs somebody who passed the first: see tests/accounts/test_second_factor.py",
+    "second-step-options post": "asks the browser for a passkey, which comes with the next request",
+    "sign-in-passkey-options post": "asks the browser for a passkey, which comes with the next request",
     "account-theme post": "how one's own pages look is no business of others",
     "operators-login post": "answers nobody: operators sign in where everybody does",
     "welcome post": "needs a platform without people: see test_the_first_user",

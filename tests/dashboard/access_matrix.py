@@ -161,6 +161,9 @@ def _token(path: str) -> str:
 PLAIN = """
 audit team-audit home search gallery healthz readyz operators-login sign-in sign-out
 account account-name account-password account-theme account-tokens service-practices
+second-step second-step-options sign-in-passkey sign-in-passkey-options team-second-factor
+account-proof account-proof-options account-second-factor account-app account-app-removal account-recovery-codes
+account-passkeys account-passkey-options account-sessions
 teams team team-name team-usage team-invitations
 pods pod-new pod pod-bar staging pod-settings pod-region pod-engine pod-deletion
 cloudflare cloudflare-purges
@@ -234,6 +237,8 @@ ROWS: dict[str, Row] = (
         "service-deletion": Row(lambda world: {"name": _service()}),
         "service-database": Row(lambda world: {"name": _service(), "pk": 10**9}),
         "service-log": Row(lambda world: {"name": _service()}),
+        "account-passkey": Row(lambda world: {"pk": 10**9}),
+        "account-passkey-removal": Row(lambda world: {"pk": 10**9}),
         "account-session": Row(lambda world: {"pk": 10**9}),
         "webhook-redelivery": Row(lambda world: {"pk": 10**9}),
         "preview-approval": Row(lambda world: {"preview": 10**9}),

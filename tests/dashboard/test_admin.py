@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
@@ -43,10 +44,21 @@ from tests.people import join, make_team, make_user
 
 pytestmark = pytest.mark.django_db
 
-MODELS = [m for m in apps.get_models() if m.__module__.startswith("apps.")]
+MODELS = [*(m for m in apps.get_models() if m.__module__.startswith("apps.")), Authenticator]
 ADDED = {"User", "DnsZone", "OAuthApplication"}
 CHANGED = {"User", "Team", "DnsZone", "OAuthApplication"}
-REMOVED = {"ApiToken", "User", "Team", "SignInLink", "Invitation", "SignIn", "Builder", "DnsZone", "OAuthApplication"}
+REMOVED = {
+    "Authenticator",
+    "ApiToken",
+    "User",
+    "Team",
+    "SignInLink",
+    "Invitation",
+    "SignIn",
+    "Builder",
+    "DnsZone",
+    "OAuthApplication",
+}
 """What operators may do beyond looking. Everything else is written by the platform alone."""
 
 PLANTED = "planted-value-nobody-may-read"
@@ -62,6 +74,7 @@ def plant() -> None:
     ApiToken.objects.create(
         user=owner, name="deploys", scope="operator", digest=f"{PLANTED}{owner.pk}", start="bp_abcde"
     )
+    Authenticator.objects.create(user=owner, type="totp", data={"secret": PLANTED})
     SignIn.objects.create(user=owner, session_key=f"{PLANTED}{owner.pk}", address="203.0.113.5")
     connection = team.connections.create(
         kind="oauth", provider="github", host="github.com", name="ours", path=PLANTED, version=1, created_by=owner

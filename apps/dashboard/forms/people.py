@@ -13,17 +13,19 @@ from apps.dashboard.forms import checked
 from apps.pods.roles import OFFERED
 
 
-def _password(label: str, *, new: bool, hint: str = "") -> forms.CharField:
+def password_field(label: str, *, new: bool, hint: str = "", required: bool = True) -> forms.CharField:
     kind = "new-password" if new else "current-password"
     widget = forms.PasswordInput(attrs={"autocomplete": kind, "maxlength": LONGEST_PASSWORD})
-    return forms.CharField(label=label, strip=False, max_length=LONGEST_PASSWORD, widget=widget, help_text=hint)
+    return forms.CharField(
+        label=label, strip=False, max_length=LONGEST_PASSWORD, widget=widget, help_text=hint, required=required
+    )
 
 
 class SignInForm(forms.Form):
     email = forms.CharField(
         label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
     )
-    password = _password("Password", new=False)
+    password = password_field("Password", new=False)
 
     def clean_email(self) -> str:
         return checked(check_email, self.cleaned_data["email"])
@@ -50,7 +52,7 @@ class TeamForm(NameForm):
 class NewPasswordForm(NameForm):
     """A new account whose address is known already."""
 
-    password = _password("Password", new=True, hint="At least 10 characters.")
+    password = password_field("Password", new=True, hint="At least 10 characters.")
     email = ""
 
     def clean(self) -> dict[str, Any]:
@@ -75,8 +77,8 @@ class WelcomeForm(NewPasswordForm):
 
 
 class PasswordForm(forms.Form):
-    current = _password("Current password", new=False)
-    new = _password("New password", new=True, hint="At least 10 characters. Ends your other sessions.")
+    current = password_field("Current password", new=False)
+    new = password_field("New password", new=True, hint="At least 10 characters. Ends your other sessions.")
 
 
 class ThemeForm(forms.Form):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts import actions
+from apps.audit import reading
 from apps.core.errors import NotFound
 from apps.dashboard.access import Request, signed_in
 from apps.dashboard.browsers import browser_words
@@ -28,6 +29,8 @@ def _page(request: Request, *, name: NameForm | None = None, password: PasswordF
         "sessions": request.user.sign_ins.filter(session_key__in=open_keys),
         "current": request.session.session_key,
         "browser_words": browser_words,
+        "second_factor": request.user.has_second_factor(),
+        "entries": reading.signing_in_of(request.user)[:20],
     }
     return render(request, "accounts/account.html", context, status=422 if name or password else 200)
 
@@ -70,6 +73,15 @@ def account_theme(request: Request) -> HttpResponse:
         return HttpResponse("theme: must be one of system, light, dark.", status=422, content_type="text/plain")
     actions.choose_theme(user=request.user, theme=form.cleaned_data["theme"])
     return HttpResponse(status=204)
+
+
+@signed_in
+@require_http_methods(["DELETE"])
+def account_sessions(request: Request) -> HttpResponse:
+    """All of them but this one."""
+    actions.end_other_sessions(user=request.user, kept=request.session.session_key)
+    messages.success(request, "All other browsers are signed out.")
+    return redirect("account")
 
 
 @signed_in

@@ -18,9 +18,12 @@ from apps.dashboard.render import render
 def home(request: Request) -> HttpResponse:
     """The pods of all one's teams; `?team=` and `?q=` narrow it."""
     team, text = request.GET.get("team", ""), request.GET.get("q", "").strip()
+    teams = teams_of(request.user)
+    closed = [one.name for one in teams if one.wants_second_factor]
     context = {
         "cards": as_html(cards(request.user, team=team, text=text)),
-        "teams": teams_of(request.user),
+        "teams": teams,
+        "closed": [] if closed and request.user.has_second_factor() else closed,
         "team": team,
         "q": text,
         "filtered": bool(team or text),

@@ -48,7 +48,7 @@ def pods(request: Request) -> HttpResponse:
     form = PodForm(request.POST, teams=own_teams(request))
     status = 422
     if form.is_valid():
-        team = Team.objects.of(request.user).get(slug=form.cleaned_data["team"])
+        team = Team.objects.joined_by(request.user).get(slug=form.cleaned_data["team"])
         gate.access(request.user, team, Role.DEVELOPER)
         try:
             with errors_into(form):

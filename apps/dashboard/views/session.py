@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth import authenticate, login, logout
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib.auth import authenticate, logout
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts import actions
 from apps.accounts.models import SignInLink, User
-from apps.accounts.throttle import Throttle, remember_device
+from apps.accounts.throttle import Throttle
 from apps.core.errors import NotFound, UserError
 from apps.dashboard.access import public
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.people import SignInForm, WelcomeForm
 from apps.dashboard.render import render
+from apps.dashboard.views.entering import enter, first_step_passed, next_of
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 GONE = "such link, or it was used or has expired: make a new one on the server with manage.py signin"
-
-
-def next_of(request: HttpRequest) -> str:
-    """Where to go after signing in: only ever a page of ours."""
-    asked = request.POST.get("next") or request.GET.get("next") or "/"
-    safe = url_has_allowed_host_and_scheme(asked, {request.get_host()}, require_https=request.is_secure())
-    return asked if safe else "/"
-
-
-def enter(request: HttpRequest, user: User, to: str = "/") -> HttpResponse:
-    """Sign `user` in, with a new session key, and make the browser one of theirs."""
-    login(request, user, backend=BACKEND)
-    response = HttpResponseRedirect(to)
-    remember_device(response, user.email)
-    return response
 
 
 @public
@@ -49,7 +33,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             try:
                 if user := _authenticated(request, form):
-                    return enter(request, user, next_of(request))
+                    return first_step_passed(request, user, next_of(request), by="password")
             except UserError as error:
                 form.add_error(None, str(error))
                 status = error.status
@@ -90,7 +74,7 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         if not SignInLink.objects.use_up(link):
             raise NotFound(GONE)
-        return enter(request, link.user)
+        return first_step_passed(request, link.user, by="link")
     return render(request, "accounts/sign_in_link.html", {"link": link})
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts import actions
-from apps.accounts.models import Invitation, Membership, Team, User
+from apps.accounts.models import FACTORS, Invitation, Membership, Team, User
 from apps.accounts.roles import Role
 from apps.core.errors import NotFound
 from apps.dashboard.access import Request, public, signed_in, team_page
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.people import InviteForm, NewPasswordForm, PodRoleForm, RoleForm, TeamForm
 from apps.dashboard.render import render
-from apps.dashboard.views.session import enter
+from apps.dashboard.views.entering import enter
 from apps.pods.roles import OFFERED, give_role
 
 
@@ -37,7 +38,8 @@ def teams(request: Request) -> HttpResponse:
 
 
 def _page(request: Request, team: Team, *, status: int = 200, **given: object) -> HttpResponse:
-    found = team.memberships.select_related("user").annotate(elsewhere=Count("pod_roles"))
+    factors = Authenticator.objects.filter(user_id=OuterRef("user_id"), type__in=FACTORS)
+    found = team.memberships.select_related("user").annotate(elsewhere=Count("pod_roles"), factor=Exists(factors))
     members = sorted(found, key=lambda m: (-Role(m.role).rank, m.user.name))
     context = {
         "team": team,
@@ -66,6 +68,16 @@ def team_name(request: Request, team: Team) -> HttpResponse:
         return _page(request, team, status=422, name_form=form)
     actions.rename_team(team=team, name=form.cleaned_data["name"], by=request.user)
     messages.success(request, "The team was renamed.")
+    return redirect("team", team=team.slug)
+
+
+@team_page(needs=Role.OWNER)
+@require_POST
+def team_second_factor(request: Request, team: Team) -> HttpResponse:
+    """`required`: on, or not given."""
+    required = request.POST.get("required") == "on"
+    actions.require_second_factor(team=team, required=required, by=request.user)
+    messages.success(request, "Members need a second factor now." if required else "The password alone is enough now.")
     return redirect("team", team=team.slug)
 
 
