@@ -165,7 +165,7 @@ workload-log draft draft-discard deployments deployment cancellation remedy depl
 revisions revision webhook webhook-secret webhook-rotation webhook-deliveries
 terminals git-access git-access-connection git-access-check git-access-secret git-access-sign-in
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
-platform-backups pod-backups backup backup-restores backup-drills backup-content
+platform-status platform-backups pod-backups backup backup-restores backup-drills backup-content
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
