@@ -18,7 +18,8 @@ from django.db import connection
 from apps.backups.platform import upgrading
 from apps.core import room
 from apps.core.errors import NotFound, UserError
-from tests.stack.platform import ROOT
+from apps.core.ids import new_id
+from tests.stack.platform import ROOT, _new_database
 
 BEGIN = """
 import json, sys, django
@@ -56,20 +57,14 @@ print(json.dumps({"old": old, "new": people(), "whys": [copy.why for copy in upg
 
 
 @pytest.fixture
-def environment(short_state: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+def environment(short_state: Path) -> Iterator[dict[str, str]]:
     """Of a platform of its own, on a database of the suite's kind."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BRAINPOD_") and k != "DATABASE_URL"}
     kept |= {"BRAINPOD_STATE": str(short_state), "DJANGO_SETTINGS_MODULE": "brainpod.settings"}
     if connection.vendor == "sqlite":
         yield kept
         return
-    request.getfixturevalue("transactional_db")
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE DATABASE upgrading")
-    url = os.environ["DATABASE_URL"].rpartition("/")[0]
-    yield kept | {"DATABASE_URL": f"{url}/upgrading"}
-    with connection.cursor() as cursor:
-        cursor.execute("DROP DATABASE upgrading WITH (FORCE)")
+    yield kept | {"DATABASE_URL": _new_database(os.environ["DATABASE_URL"], f"upgrading_{new_id()}")}
 
 
 def run(environment: dict[str, str], code: str, *words: str) -> Any:
