@@ -5,7 +5,7 @@ MANAGE := $(RUN) manage.py
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo signin doctor reset test test-postgres check lint format bench bench-soak lock environment dev-environment
+.PHONY: help up demo signin doctor reset test test-postgres check docs lint format bench bench-soak lock environment dev-environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,8 +31,11 @@ test: dev-environment ## the whole test suite, on SQLite and PostgreSQL, with wh
 test-postgres: dev-environment ## what touches the database, on PostgreSQL, but for the browser's part
 	@$(RUN) -m tests.stack.postgres $(RUN) -m pytest --reuse-db --database -m "not browser" $(ARGS)
 
-check: dev-environment ## lint, types, layers, migrations, Django's own checks
+check: dev-environment ## lint, types, layers, migrations, Django's own checks, the documentation's links
 	@$(RUN) dev/check.py
+
+docs: dev-environment ## docs/ as a site in var/site; dead links and anchors fail it
+	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet $(ARGS)
 
 lint: dev-environment ## style only
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .

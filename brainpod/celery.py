@@ -13,6 +13,7 @@ import structlog
 from celery import Celery, Task
 from celery.signals import (
     beat_init,
+    before_task_publish,
     celeryd_init,
     setup_logging,
     task_prerun,
@@ -64,6 +65,7 @@ app.autodiscover_tasks()
 # They are wake-ups: the reconciler sends them again.
 redis.QoS.restore_at_shutdown = False
 
+NUMBER = "brainpod_request"  # in a message's headers
 SUBJECTS = {  # what a task's first argument is
     "deployments.run": "deployment",
     "deployments.tear_down": "pod",
@@ -87,11 +89,20 @@ def _set_logging_up(**_: Any) -> None:
     logging.apply()
 
 
+@before_task_publish.connect
+def _number(headers: dict[str, Any], **_: Any) -> None:
+    """A task belongs to the request that it was sent in."""
+    if number := structlog.contextvars.get_contextvars().get("request"):
+        headers[NUMBER] = number
+
+
 @task_prerun.connect
 def _bind(*, task_id: str, task: Task, args: Sequence[Any], **_: Any) -> None:
     """What the lines of this task are about; a pool's child does one task after the other."""
     structlog.contextvars.clear_contextvars()
     about = {SUBJECTS[task.name]: args[0]} if task.name in SUBJECTS and args else {}
+    if number := getattr(task.request, NUMBER, None):
+        about["request"] = number
     structlog.contextvars.bind_contextvars(task=task_id, **about)
 
 

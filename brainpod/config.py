@@ -137,6 +137,7 @@ class Config:
     backups_recipient: str = ""  # age1…: what backups are sealed for besides the platform's own key
     backups_platform: str = ""  # when the platform itself is backed up, a line of cron: 0 4 * * *; empty: by hand alone
     backups_platform_kept: int = 7  # how many backups of the platform stay
+    upgrade_copies: int = 3  # copies of the database from before upgrades that stay; 0: none is made
     vault_addr: str = ""  # https://… ; empty: the embedded OpenBao
     vault_role_id: str = ""  # AppRole of the platform, for a Vault outside
     vault_secret_id: str = ""
@@ -146,6 +147,8 @@ class Config:
     smtp_user: str = ""  # empty: the server is not told who we are
     smtp_password: str = field(default="", repr=False)
     smtp_from: str = ""  # whom mail is from; empty: brainpod@ and the base domain
+    sentry_dsn: str = field(default="", repr=False)  # where errors of the platform itself are reported; empty: nowhere
+    sentry_environment: str = "production"  # what this installation is called there
     failpoints: bool = False  # tests only: see apps/core/failpoints.py
 
     @property

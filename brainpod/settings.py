@@ -175,3 +175,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 LOGGING = logging.configure(BRAINPOD.log_form)
+
+if BRAINPOD.sentry_dsn:
+    from brainpod import reporting  # here: nothing of the client is loaded where nobody wants it
+
+    reporting.start(BRAINPOD, secret_key=SECRET_KEY)

@@ -26,6 +26,7 @@ REGISTRY = re.compile(
 )
 BASE_IMAGE = re.compile(r"(\*|[a-z]+(-build)?)=[\w.:/@{}-]+")
 MAIL_FROM = re.compile(r"[^\s<>@]+@[^\s<>@]+|[^<>@\r\n]+ <[^\s<>@]+@[^\s<>@]+>")
+SENTRY_DSN = re.compile(r"https?://[A-Za-z0-9]+@[A-Za-z0-9.-]+(:\d{1,5})?(/[\w.-]+)*/\d+")
 RECIPIENT = re.compile(r"age1[a-z0-9]{58}")
 SCHEMES = {
     "docker_host": ("unix", "tcp", "ssh"),
@@ -85,6 +86,7 @@ RANGES = {
     "build_cpu": (0.01, 1024),
     "drain_seconds": (0, 3600),
     "backups_platform_kept": (1, 10_000),
+    "upgrade_copies": (0, 1_000),
     "terminal_idle_seconds": (10, 86400),
     "terminal_seconds": (60, 604_800),
     "snapshot_kept": (1, 1000),
@@ -111,6 +113,8 @@ def check(config: Config) -> None:
         raise ImproperlyConfigured(
             "BRAINPOD_METRICS_TOKEN must be 24 or more letters, digits and . _ ~ + / - = without spaces."
         )
+    if config.sentry_dsn and not SENTRY_DSN.fullmatch(config.sentry_dsn):
+        raise ImproperlyConfigured("BRAINPOD_SENTRY_DSN must be like https://key@sentry.example.com/1.")
     _check_backups(config)
     _check_mail(config)
     _check_nomad(config)

@@ -26,6 +26,13 @@ from apps.secretstore.vault import Vault
 from apps.sources.git import GitSource
 
 
+def upgrade_copy() -> Callable[[], object]:
+    """What keeps the database as it is before a new version changes it."""
+    from apps.backups.platform import upgrading  # here: an upgrade is rare, and this is much to load
+
+    return upgrading.keep
+
+
 def engine() -> Engine:
     """The default of this installation."""
     made = {"process": process_engine, "docker": docker_engine, "nomad": nomad_engine}

@@ -17,6 +17,7 @@ CHECKS = {
     "types": [sys.executable, "-m", "mypy"],
     "layers": [str(PROGRAMS / "lint-imports"), "--no-cache"],
     "migrations": [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
+    "docs": [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", "{state}/site"],
     "django": [sys.executable, "manage.py", "check", "--fail-level", "WARNING"],
 }
 
@@ -30,8 +31,8 @@ def main() -> int:
         for name, command in CHECKS.items():
             began = time.monotonic()
             done = subprocess.run(
-                command, cwd=ROOT, env={**kept, "BRAINPOD_STATE": state}, stdin=subprocess.DEVNULL, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                [word.format(state=state) for word in command], cwd=ROOT, env={**kept, "BRAINPOD_STATE": state},
+                stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
             )  # fmt: skip
             print(
                 f"{name:<11} {'FAILED' if done.returncode else 'ok':<7} {time.monotonic() - began:5.1f} s", flush=True

@@ -48,6 +48,12 @@ def note(
     )
 
 
+def request_of(verb: str, about: models.Model) -> str:
+    """The number of the request in which `verb` was last done to the row; empty where that was in none."""
+    rows = AuditEntry.objects.filter(verb=verb, object_id=str(about.pk)).order_by("-id")
+    return rows.values_list("request", flat=True).first() or ""
+
+
 def _actor(person: Any, token: str) -> str:
     if person is None:
         return AuditEntry.Actor.PLATFORM

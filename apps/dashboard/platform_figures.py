@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from django.db.models import Count
 
 from apps.builds.models import Builder
+from apps.dashboard import platform_gauges
 from apps.deployments.disks import live_disks
 from apps.deployments.models import Deployment, DeploymentState, Workload
 from apps.metrics import reader, store
@@ -28,7 +29,7 @@ Labels = Mapping[str, str]
 
 
 def families() -> list[Family]:
-    return [*_apps(), *_deployments(), *_builders(), *_disks(), _age()]
+    return [*_apps(), *_deployments(), *_builders(), *_disks(), *platform_gauges.families(), _age()]
 
 
 def _apps() -> Iterator[Family]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 
@@ -23,6 +24,8 @@ from apps.pods.models import Lineage, Pod, Revision
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
+
+log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
@@ -104,6 +107,7 @@ def start(*, pod: Pod, revision: Revision, trigger: Trigger, by: User | None) ->
     trail.note("deployment.make", by=by, about=deployment, name=pod.name, trigger=trigger, version=revision.version)
     changed(pod.pk, deployment.pk)
     workers.wake(workers.RUN, deployment.pk)
+    log.info("deployment_made", deployment=deployment.pk, pod=pod.name, trigger=str(trigger))
     return deployment
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from apps.audit import trail
 from apps.builds import pipeline as builds
 from apps.builds.models import Build
 from apps.core.errors import PlatformError, UserError
@@ -90,7 +91,9 @@ def run(deployment_id: str) -> None:
     lease = acquire(deployment, builder=deployment.builder_id)  # which may have been given to another by now
     if lease is None:
         return
-    with kept(lease):
+    # Whoever woke this worker: the lines are those of the request that made the deployment.
+    known = {"request": trail.request_of("deployment.make", deployment), "deployment": deployment.pk}
+    with kept(lease), structlog.contextvars.bound_contextvars(**known):
         if deployment.is_open and _begin(deployment):
             failpoint("deployment.begun", deployment.pod_id)
             _work(deployment, lease)
@@ -190,6 +193,7 @@ def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: st
             raise LeaseLost
         announcing.deployment_ended(deployment)
     recorder.log.ended(state, seconds=_elapsed(deployment), note=error)
+    log.info("deployment_ended", pod=deployment.pod.name, state=state, code=code, seconds=_elapsed(deployment))
     changed(deployment.pod_id, deployment.pk)
 
 

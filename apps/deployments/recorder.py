@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from django.utils import timezone
 
 from apps.core.errors import PlatformError, UserError
@@ -16,6 +17,8 @@ from apps.core.leases import LeaseLost
 from apps.deployments.attended import Attended, Cancelled
 from apps.deployments.events import changed
 from apps.deployments.models import STAGE_TITLES, Deployment, StageRun
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class Recorder(Attended):
         """Run one stage: times it, opens its section of the log, and records how it ended."""
         self.check()
         self.log.section(f"{STAGE_TITLES[stage]} · {app}")
+        log.info("stage", stage=stage, app=app, pod=self.deployment.pod_id)
         self._set(stage, app=app, state="running", started_at=timezone.now(), finished_at=None, note="")
         failpoint(f"before-{stage}", self.deployment.pod_id)
         note = Note()

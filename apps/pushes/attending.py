@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import re
 import socket
 import threading
@@ -29,7 +30,9 @@ class Attendant:
     def __init__(self, line: socket.socket, found: Repository, place: Place, *, arrived: Callable[[], None]) -> None:
         self._line, self._found, self._place, self._arrived = line, found, place, arrived
         self._hushed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="push", daemon=True)
+        # What is known of the request (its number, where it came from) holds for what is done for it here.
+        run = contextvars.copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._run,), name="push", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

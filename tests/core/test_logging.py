@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import structlog
-from celery.signals import task_prerun
+from celery.signals import before_task_publish, task_prerun
 
 from apps.deployments import tasks
 
@@ -90,4 +90,18 @@ def test_a_task_s_lines_name_what_it_is_about() -> None:
             task_prerun.send(None, task_id="t-1", task=task, args=("d-1",), kwargs={})
             assert structlog.contextvars.get_contextvars() == {"task": "t-1", **bound}
     finally:
+        structlog.contextvars.clear_contextvars()
+
+
+def test_a_task_belongs_to_the_request_it_was_sent_in() -> None:
+    headers: dict[str, str] = {}
+    structlog.contextvars.bind_contextvars(request="r-12345678")
+    before_task_publish.send("deployments.reconcile", headers=headers)
+    structlog.contextvars.clear_contextvars()
+    tasks.reconcile.push_request(**headers)  # as a worker makes it of a message's headers
+    try:
+        task_prerun.send(None, task_id="t-1", task=tasks.reconcile, args=(), kwargs={})
+        assert structlog.contextvars.get_contextvars() == {"task": "t-1", "request": "r-12345678"}
+    finally:
+        tasks.reconcile.pop_request()
         structlog.contextvars.clear_contextvars()

@@ -173,7 +173,7 @@ revisions revision previews preview-settings webhook webhook-secret webhook-rota
 terminals git-access git-access-connection git-access-check git-access-secret git-access-sign-in
 git-access-app git-access-app-callback git-access-app-install git-access-app-setup
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
-platform-backups pod-backups backup backup-restores backup-drills backup-content
+platform-status platform-backups pod-backups backup backup-restores backup-drills backup-content
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
 repositories repository-branches
 notifications notification notification-settings notification-key notification-test

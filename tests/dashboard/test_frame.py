@@ -175,7 +175,8 @@ def test_readiness_names_what_is_missing(client: Client, settings: SimpleNamespa
     assert answer.status_code == 503
     assert answer.json()["database"] == "ok"
     assert answer.json()["valkey"] == "unreachable"
-    assert set(answer.json()) == {"database", "valkey", "engine", "edge"}
+    assert answer.json()["migrations"] == "ok"
+    assert set(answer.json()) == {"database", "migrations", "valkey", "secrets", "engine", "edge"}
 
 
 @pytest.mark.parametrize(

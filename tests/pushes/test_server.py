@@ -20,6 +20,7 @@ from apps.accounts import tokens
 from apps.accounts.models import ApiToken, Team, User
 from apps.accounts.policies import DEPLOY_ONLY, READ_ONLY
 from apps.accounts.roles import Role
+from apps.audit import trail
 from apps.deployments.models import Deployment
 from apps.hooks.models import Receipt
 from apps.pods import actions as pods
@@ -82,6 +83,7 @@ def test_the_first_push_makes_all_there_is_need_of(work: Work, state: Path, alic
     assert repositories(state) == [f"{team.slug}/{name}/web.git"]
     assert row.revision.summary.endswith(": first")
     assert Receipt.objects.get(pod=pod).deployment == row
+    assert trail.request_of("deployment.make", row), "the number of the push, for the worker's lines"
 
 
 def test_pushes_are_followed_as_those_of_any_host(work: Work, state: Path, name: str) -> None:

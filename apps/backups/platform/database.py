@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from apps.backups.kinds.programs import program, started
 from apps.backups.sealing import BLOCK
@@ -60,6 +60,29 @@ def load(source: Path) -> None:
         return
     with source.open("rb") as file, _started("pg_restore", "--no-owner", "--exit-on-error", feeds=True) as running:
         running.feed(file)
+
+
+def put_back(source: Path) -> None:
+    """What `dump` wrote in place of everything that is there. Nobody else may use the database meanwhile."""
+    if connection.vendor == "sqlite":
+        connection.close()
+        with closing(sqlite3.connect(source)) as copy, closing(sqlite3.connect(_file())) as there:
+            copy.backup(there)
+        return
+    quote = connection.ops.quote_name
+    with transaction.atomic(), connection.cursor() as cursor:
+        for name in connection.introspection.table_names(cursor):
+            cursor.execute(f"DROP TABLE {quote(name)} CASCADE")  # a table that came later may refer to an earlier one
+    load(source)
+
+
+def size() -> int:
+    """Bytes, about."""
+    if connection.vendor == "sqlite":
+        return _file().stat().st_size
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database())")
+        return int(cursor.fetchone()[0])
 
 
 def not_empty(what: str) -> Conflict:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from apps.core.errors import Detail, Invalid, PlatformError, Unavailable
 from apps.engines.base import (
     Capabilities,
@@ -51,7 +53,7 @@ class _Conversation:
         try:
             self._sock.settimeout(timeout)
             self._sock.connect(str(path))
-            self.send(request)
+            self.send({**request, "request": structlog.contextvars.get_contextvars().get("request", "")})
         except OSError as error:
             self._sock.close()
             raise _away(error) from error

@@ -24,8 +24,16 @@ QUEUE = 20_000  # lines a slow reader of the stream may be behind; more are drop
 BATCH = 500
 HEARTBEAT = 20.0  # seconds
 UNREAD = 4_194_304  # bytes a reader of a run may be behind before the run has to wait
+TOLD = ("run", "launch", "stop", "attach")
 Request = dict[str, Any]
 PLAIN = ("check", "launch", "status", "workloads", "logs", "exec", "probe", "connections", "stop", "stats")
+
+
+def _told(request: Request) -> None:
+    """What changes something is a line, with the number of the request that it is for (docs/observability.md)."""
+    if request["op"] in TOLD:
+        about = request["spec"]["id"] if "spec" in request else request["id"]
+        log.info("%s %s request=%s", request["op"], about, request.get("request") or "-")
 
 
 class Server:
@@ -46,6 +54,7 @@ class Server:
         try:
             request = json.loads(await reader.readuntil(b"\n"))
             try:
+                _told(request)
                 await self._answer(request, reader, writer)
             except (UserError, PlatformError) as error:
                 writer.write(protocol.encode({"error": _error(error)}))

@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
+from apps.core.components import component
 from apps.core.errors import Unavailable
 from apps.edge import edge
 from apps.infrastructure.embedded import files, openbao
@@ -27,7 +28,10 @@ DATABASE_SECONDS = 60  # a database outside may come up later than we do
 
 
 def migrate() -> bool:
-    """Bring the database to the newest schema. Raises Unavailable after a minute without a database."""
+    """Bring the database to the newest schema, a copy of it kept first; False if it is that already.
+
+    Raises Unavailable after a minute without a database, UserError where the copy cannot be made: nothing has changed.
+    """
     deadline = time.monotonic() + DATABASE_SECONDS
     while True:
         try:
@@ -43,14 +47,16 @@ def migrate() -> bool:
 
 
 def _migrate() -> bool:
-    recorder = MigrationRecorder(connections["default"])
-    if _shipped() <= recorder.applied_migrations().keys():
+    applied = MigrationRecorder(connections["default"]).applied_migrations()
+    if shipped() <= applied.keys():
         return False
+    if applied and settings.BRAINPOD.upgrade_copies:
+        component("upgrade_copy")()
     call_command("migrate", interactive=False, verbosity=0)
     return True
 
 
-def _shipped() -> set[tuple[str, str]]:
+def shipped() -> set[tuple[str, str]]:
     """(app, migration) of every file there is: to load them all only to find nothing to do takes long."""
     return {
         (app.label, module.name)
