@@ -57,7 +57,8 @@
     } else if (event.key === "Enter") enter(event);
     else eager = false;
   });
-  list.addEventListener("htmx:afterSwap", () => {
+  // Settled, not swapped: only then does htmx know the buttons that came.
+  list.addEventListener("htmx:afterSettle", () => {
     const all = options();
     input.setAttribute("aria-expanded", "true");
     choose(all[0]);

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from django.db.models import Max, Model, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import In
 
 from apps.accounts.models import User
 from apps.builds.models import Build
@@ -28,13 +29,13 @@ _NUMBER = re.compile(r"(?:v|#)?(\d{1,9})")
 _HASH = re.compile(r"[0-9a-f]{4,64}")
 
 T = TypeVar("T", bound=Model)
-OneRevision = tuple[int, str, int, str]
+OneRevision = tuple[int, str, int | None, str]
 
 
 def deployments(asked: Asked) -> Iterator[Hit]:
     """The newest deployment of each revision that fits; a revision that was never deployed stands for itself."""
     for pods, words in asked.readings:
-        numbers = [int(found[1]) for word in words if (found := _NUMBER.fullmatch(word))]
+        numbers = [int(number[1]) for word in words if (number := _NUMBER.fullmatch(word))]
         sealed = Revision.objects.filter(sealed_at__isnull=False)
         found = _rows(sealed.filter(pod__in=pods, version__in=numbers)) if len(numbers) == len(words) else []
         rank = BEGINS if found else WITHIN
@@ -89,15 +90,15 @@ def _whose(pod: str) -> Coalesce:
     return Coalesce(f"{pod}_id", Value(""))
 
 
-def _newest(rows: QuerySet[T], pod: str, pods: list[str]) -> QuerySet[T]:
+def _newest(rows: QuerySet[T, T], pod: str, pods: list[str]) -> QuerySet[T, T]:
     """Those of `pods`: all if they are a few, else those among the newest RECENT."""
     if len(pods) <= FEW:
         return rows.filter(**{f"{pod}__in": pods})
-    newest = rows.model._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
-    return rows.filter(pk__gt=newest - RECENT).alias(whose=_whose(pod)).filter(whose__in=pods)
+    newest = rows.order_by().aggregate(newest=Max("pk"))["newest"] or 0
+    return rows.filter(In(_whose(pod), pods), pk__gt=newest - RECENT)
 
 
-def _said(rows: QuerySet[T], words: Iterable[str], fields: Iterable[str], people: Iterable[int]) -> QuerySet[T]:
+def _said(rows: QuerySet[T, T], words: Iterable[str], fields: Iterable[str], people: Iterable[int]) -> QuerySet[T, T]:
     """Rows in which each word stands in one of `fields`, and all by one of `people`."""
     said = Q()
     for word in words:
@@ -132,6 +133,6 @@ def _shown(asked: Asked, found: list[OneRevision], rank: int) -> Iterator[Hit]:
         yield _hit(asked.pods[pod_id].name, version, summary, state, pk, rank)
 
 
-def _hit(pod: str, version: int, summary: str, state: str, pk: str, rank: int) -> Hit:
+def _hit(pod: str, version: int | None, summary: str, state: str, pk: str, rank: int) -> Hit:
     address = url("deployment", pod, pk) if pk else url("revision", pod, version)
     return Hit(f"v{version} {summary}".strip(), address, "rocket" if pk else "history", f"{pod} {state}".strip(), rank)
