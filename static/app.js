@@ -1,8 +1,7 @@
-// The frame's behaviour: theme, palette, filter key, questions, toasts, copying, relative times.
+// The frame's behaviour: theme, questions, toasts, copying, relative times.
 "use strict";
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
-  const mac = /Mac|iPhone|iPad/.test(navigator.platform);
 
   // --- theme
   const setTheme = (theme) => {
@@ -10,33 +9,6 @@
     for (const button of document.querySelectorAll("[data-set-theme][aria-pressed]")) {
       button.setAttribute("aria-pressed", String(button.dataset.setTheme === theme));
     }
-  };
-
-  // --- palette
-  const openPalette = () => {
-    const palette = $("#palette");
-    if (!palette || palette.open) return;
-    palette.showModal();
-    const input = $("input", palette);
-    input.value = "";
-    input.focus();
-    htmx.trigger(input, "palette-open");
-  };
-  const stepThroughHits = (event) => {
-    const palette = $("#palette");
-    if (!palette?.open || !["ArrowDown", "ArrowUp", "Enter"].includes(event.key)) return;
-    const hits = [...palette.querySelectorAll("#palette-hits a")];
-    const input = $("input", palette);
-    if (event.key === "Enter") {
-      if (document.activeElement === input && hits.length) {
-        event.preventDefault();
-        hits[0].click();
-      }
-      return;
-    }
-    event.preventDefault();
-    const at = hits.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
-    (at < 0 ? input : hits[Math.min(at, hits.length - 1)] || input).focus();
   };
 
   // --- questions: hx-confirm is asked in a dialog of the page's own
@@ -114,34 +86,14 @@
   };
 
   document.addEventListener("click", (event) => {
-    const target = event.target.closest("[data-set-theme], [data-palette], [data-close-toast], [data-copy], dialog");
+    const target = event.target.closest("[data-set-theme], [data-close-toast], [data-copy], dialog");
     if (!target) return;
     if (target.dataset.setTheme) setTheme(target.dataset.setTheme);
-    else if ("palette" in target.dataset) openPalette();
     else if ("closeToast" in target.dataset) target.closest(".toast").remove();
     else if ("copy" in target.dataset) copy(target);
     else if (target === event.target && target.tagName === "DIALOG") target.close("no"); // the backdrop
   });
 
-  document.addEventListener("keydown", (event) => {
-    if ((mac ? event.metaKey : event.ctrlKey) && event.key.toLowerCase() === "k") {
-      event.preventDefault();
-      openPalette();
-      return;
-    }
-    const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      const filter = $("[data-filter]");
-      if (filter) {
-        event.preventDefault();
-        filter.focus();
-        filter.select();
-      }
-    }
-    stepThroughHits(event);
-  });
-
-  if (mac) document.querySelectorAll("[data-modifier]").forEach((key) => (key.textContent = "⌘ K"));
   tendAll();
   refreshTimes();
   setInterval(refreshTimes, 10000);

@@ -55,7 +55,7 @@ class Build(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("revision", "app"), name="one_build_per_app_and_revision"),)
-        indexes = (models.Index(fields=("inputs", "commit")),)
+        indexes = (models.Index(fields=("inputs", "commit")), models.Index(fields=("commit",)))
 
     def __str__(self) -> str:
         return f"{self.app} at {self.commit[:7] or 'the branch'}"

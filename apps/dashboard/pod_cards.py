@@ -20,8 +20,10 @@ from apps.accounts.models import Team, User, admitted
 from apps.dashboard.environment import in_words
 from apps.dashboard.pod_states import Running, pod_state, resting
 from apps.dashboard.prepared import Prepared, moment
-from apps.deployments.models import AppControl, Deployment, Workload
+from apps.deployments.models import OPEN_STATES, AppControl, Deployment, Workload
 from apps.pods.models import HostName, Pod, Revision
+
+LATELY = datetime.timedelta(days=7)
 
 
 class TeamName(NamedTuple):
@@ -89,6 +91,22 @@ def _nested(found: list[Card]) -> list[Card]:
         for card in found
         if card.parent not in named
     ]
+
+
+class News(NamedTuple):
+    """Pods by their newest deployment, the newest first: those it is under way for, and those it failed for lately."""
+
+    under_way: list[Card]
+    failed: list[Card]
+
+
+def news(found: list[Card], now: datetime.datetime) -> News:
+    rows = [(card.last.at, card.last.state, card) for card in found if card.last]
+    rows.sort(key=lambda row: row[0], reverse=True)
+    return News(
+        [card for _, state, card in rows if state in OPEN_STATES],
+        [card for at, state, card in rows if state == "failed" and now - at < LATELY],
+    )
 
 
 def as_html(found: list[Card]) -> list[Markup]:

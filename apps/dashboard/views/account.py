@@ -16,7 +16,7 @@ from apps.dashboard.access import Request, signed_in
 from apps.dashboard.browsers import browser_words
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.people import NameForm, PasswordForm, ThemeForm
-from apps.dashboard.render import render
+from apps.dashboard.render import render, wants_fragment
 
 
 def _page(request: Request, *, name: NameForm | None = None, password: PasswordForm | None = None) -> HttpResponse:
@@ -67,12 +67,12 @@ def account_password(request: Request) -> HttpResponse:
 @signed_in
 @require_POST
 def account_theme(request: Request) -> HttpResponse:
-    """The browser has switched already; this makes it last."""
+    """The browser has switched already, where there are scripts; this makes it last."""
     form = ThemeForm(request.POST)
     if not form.is_valid():
         return HttpResponse("theme: must be one of system, light, dark.", status=422, content_type="text/plain")
     actions.choose_theme(user=request.user, theme=form.cleaned_data["theme"])
-    return HttpResponse(status=204)
+    return HttpResponse(status=204) if wants_fragment(request) else redirect("account")
 
 
 @signed_in

@@ -17,14 +17,16 @@ from apps.dashboard.forms.people import InviteForm
 from apps.dashboard.platform_parts import parts
 from apps.dashboard.render import render
 from apps.dashboard.search import find
+from apps.dashboard.search.words import LONGEST
 from apps.dashboard.states import STATES
 
 
 @signed_in
 @require_safe
 def search(request: Request) -> HttpResponse:
-    hits = find(request.user, request.GET.get("q", ""))
-    return render(request, "search.html", {"hits": hits, "q": request.GET.get("q", "")}, fragment="_search.html")
+    """What fits `?q=`, as a page and as the options of the palette."""
+    text = request.GET.get("q", "").strip()[:LONGEST]
+    return render(request, "search.html", {"groups": find(request.user, text), "q": text}, fragment="_search.html")
 
 
 @public

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from apps.backups.platform import kept
 from apps.dashboard.access import Request, signed_in
 from apps.dashboard.certificate_card import all_alarms
-from apps.dashboard.pod_cards import as_html, cards, teams_of
+from apps.dashboard.pod_cards import as_html, cards, news, teams_of
 from apps.dashboard.render import render
 
 
@@ -20,8 +20,10 @@ def home(request: Request) -> HttpResponse:
     team, text = request.GET.get("team", ""), request.GET.get("q", "").strip()
     teams = teams_of(request.user)
     closed = [one.name for one in teams if one.wants_second_factor]
+    found = cards(request.user, team=team, text=text)
     context = {
-        "cards": as_html(cards(request.user, team=team, text=text)),
+        "cards": as_html(found),
+        "news": news(found, timezone.now()),
         "teams": teams,
         "closed": [] if closed and request.user.has_second_factor() else closed,
         "team": team,
