@@ -46,5 +46,5 @@ class Autoscaler(autoscale.Autoscaler):  # type: ignore[misc]
     def maybe_scale(self, req: Any = None) -> None:
         if req is None:
             super().maybe_scale()
-        elif self.qty > self.processes:
-            get_event_loop().call_later(self.PATIENCE, super().maybe_scale)
+        elif self.qty > self.processes and (loop := get_event_loop()):
+            loop.call_later(self.PATIENCE, super().maybe_scale)

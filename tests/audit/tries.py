@@ -27,8 +27,8 @@ from apps.notify import outbox
 from apps.notify.models import Delivery
 from apps.pods import actions as pods
 from apps.pods.keys import make_key
-from apps.previews.models import Preview
 from apps.pods.models import Pod
+from apps.previews.models import Preview
 from tests.dashboard.access_matrix import World
 from tests.people import PASSWORD, make_user
 
