@@ -22,7 +22,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 DOCKER = ("builds", "engines", "deployments", "servers", "artifacts")
 # In the same lane, so that both take about as long.
-BESIDE = ("accounts", "api", "audit", "backups", "databases", "flatrun", "manifests", "notify", "pushes", "sql")
+BESIDE = (
+    "accounts", "api", "audit", "backups", "blueprints", "connections", "databases", "flatrun", "manifests", "notify",
+    "previews", "pushes", "reporting", "sql",
+)  # fmt: skip
 BROWSER = ("browser",)
 PYTEST = [sys.executable, "-m", "pytest"]
 POSTGRES = [sys.executable, "-m", "tests.stack.postgres", *PYTEST, "--reuse-db", "--database", "-m", "not browser"]

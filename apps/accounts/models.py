@@ -13,6 +13,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.contrib.sessions.models import Session
 from django.db import models
 from django.db.models import Exists, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -102,7 +103,9 @@ class Team(models.Model):
     name = models.CharField(max_length=80)
     slug = models.SlugField(max_length=50, unique=True)
     plan = models.CharField(max_length=40, default=UNLIMITED)  # a name in BRAINPOD_PLANS
-    requires_second_factor = models.BooleanField(default=False)  # of every member, see apps/accounts/gate.py
+    requires_second_factor = models.BooleanField(
+        default=False, db_default=False
+    )  # of every member, see apps/accounts/gate.py
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     members = models.ManyToManyField(User, through="Membership", related_name="teams")
 
@@ -211,7 +214,7 @@ class SignIn(models.Model):
     address = models.GenericIPAddressField(null=True)
     agent = models.CharField(max_length=200, blank=True)
     at = models.DateTimeField(default=timezone.now, editable=False)
-    seen_at = models.DateTimeField(default=timezone.now, editable=False)  # some minutes exact
+    seen_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)  # some minutes exact
 
     class Meta:
         ordering = ["-at"]

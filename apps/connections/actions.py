@@ -146,7 +146,7 @@ def rotate(*, connection: Connection, by: User, secret: str = "") -> None:
                 secret = checks.check_token(secret)
             except Invalid as error:
                 raise Invalid([Detail("secret", error.details[0].message)]) from None
-    path, version = secrets.keep(connection.team_id, connection.pk, secret, secrets.more_of(connection))
+    path, version = secrets.keep(connection.team_id, connection.pk, secret, secrets.carried_over(connection))
     with transaction.atomic():
         won = Connection.objects.filter(pk=connection.pk, path=connection.path).update(
             path=path, version=version, rotated_at=timezone.now(), last_error="", check_result="", checked_at=None,

@@ -74,7 +74,7 @@ class Connection(models.Model):
     username = models.CharField(max_length=100, blank=True)
     app_id = models.CharField(max_length=40, blank=True)
     installation_id = models.CharField(max_length=20, blank=True)
-    app_page = models.CharField(max_length=300, blank=True)
+    app_page = models.CharField(max_length=300, blank=True, default="", db_default="")
     public_key = models.CharField(max_length=200, blank=True)
     host_key = models.CharField(max_length=1300, blank=True)
     path = models.CharField(max_length=120)
@@ -131,7 +131,7 @@ class OAuthApplication(models.Model):
     host = models.CharField(max_length=260, unique=True)
     client_id = models.CharField("client id", max_length=200)
     api = models.BooleanField(
-        "more than cloning", default=False,
+        "more than cloning", default=False, db_default=False,
         help_text="Lists repositories, registers webhooks and reports back: the application has to have the scopes for "
         "it, which docs/git-access.md names. Who signed in before signs in again.",
     )  # fmt: skip

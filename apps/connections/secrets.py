@@ -31,6 +31,17 @@ def more_of(connection: Connection) -> dict[str, str]:
     return {key: value for key, value in _all(connection).items() if key != _KEY}
 
 
+def carried_over(connection: Connection) -> dict[str, str]:
+    """As `more_of`, for who replaces the secret: nothing if it is gone, or being replaced. Raises Unavailable."""
+    try:
+        held = store().read(connection.path, connection.version)
+    except Unavailable:
+        raise
+    except PlatformError:
+        return {}
+    return {key: value for key, value in held.items() if key != _KEY}
+
+
 def _all(connection: Connection) -> dict[str, str]:
     try:
         return store().read(connection.path, connection.version)
