@@ -21,6 +21,7 @@ from apps.core.leases import Leased
 from apps.deployments.models import OPEN_STATES, Deployment
 from apps.edge import edge
 from apps.notify.models import Delivery
+from apps.reporting.models import Report
 
 PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")  # what kombu appends to a queue's name (brainpod/celery.py)
 UNDER_WAY = "unacked"  # where it keeps what a worker has and has not answered for
@@ -116,8 +117,11 @@ def outboxes() -> list[Outbox]:
     due = Delivery.objects.filter(state="pending")
     told = due.aggregate(count=Count("pk"), since=Min("next_at", filter=Q(next_at__lte=now)))
     copies = Backup.objects.filter(remote="waiting").aggregate(count=Count("pk"), since=Min("finished_at"))
+    reports = Report.objects.exclude(next_at=None)
+    reported = reports.aggregate(count=Count("pk"), since=Min("next_at", filter=Q(next_at__lte=now)))
     return [
         Outbox("notifications", told["count"], told["since"]),
+        Outbox("reports to git hosts", reported["count"], reported["since"]),
         Outbox("backup copies", copies["count"], copies["since"]),
     ]
 

@@ -22,7 +22,7 @@ def status(request: Request) -> HttpResponse:
         "parts": platform_parts.parts(),
         "versions": platform_parts.versions(),
         "queues": platform_state.queues(),
-        "leases": platform_state.leases(),
+        "leases": [one for one in platform_state.leases() if one.held or one.run_out],
         "outboxes": platform_state.outboxes(),
         "builders": platform_state.builders(),
         "edge": platform_state.edge_state(),
