@@ -106,7 +106,9 @@ class Failures:
         """Seconds until another attempt is due; none or less: it may be made now."""
         now = time.time()
         rows = zip(self._counters, self._read(), strict=True)
-        return max(at + counter.wait(count) - now for counter, (count, at) in rows)
+        waits = ((at, counter.wait(count)) for counter, (count, at) in rows)
+        # Another attempt may have failed since `now`: what costs nothing is no wait for that.
+        return max((at + wait - now for at, wait in waits if wait), default=0)
 
     def failed(self) -> None:
         try:

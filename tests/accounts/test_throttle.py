@@ -65,6 +65,15 @@ def test_failures_make_one_wait(url: str, email: str) -> None:
     assert refused(url, email, address)
 
 
+def test_a_failure_of_the_same_moment_costs_no_wait(url: str, email: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    address, now = unique_address(), time.time()
+    with monkeypatch.context() as later:
+        later.setattr(throttle.time, "time", lambda: now + 0.5)
+        fail(url, email, address, 2)
+    monkeypatch.setattr(throttle.time, "time", lambda: now)
+    assert not refused(url, email, address)
+
+
 def test_the_owner_gets_in_from_another_address(url: str, email: str) -> None:
     fail(url, email, unique_address(), 15)
     assert not refused(url, email, unique_address())
