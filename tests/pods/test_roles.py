@@ -111,6 +111,8 @@ def test_every_page_of_a_pod_goes_by_the_role_there() -> None:
         for route in routes():
             if route.rule is None or route.rule.kind != "pod" or route.rule.role is None:
                 continue
+            if route.name == "staging":  # makes a pod: who may is a matter of the team
+                continue
             got = browser.get(route.address(world)).status_code
             fine = (
                 got in ((404, 405) if ROWS[route.name].away else (200, 302, 405))
