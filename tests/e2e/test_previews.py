@@ -53,10 +53,10 @@ def test_a_pull_request_has_a_pod_until_it_is_closed(platform, visitor, tmp_path
     host = "gallery-pr-12.localhost"
     until(platform, lambda: request(platform, host) == (200, "door hello one-s3cret"))
     assert request(platform, "gallery.localhost") == (200, "main - one-s3cret"), "the parent is as it was"
+    assert ended(visitor, newest(visitor, "gallery-pr-12")) == "ready"
     page = visitor.get("/pods/gallery/previews/").text
     assert host in page
     assert re.search(r'data-preview="gallery-pr-12"', page)
-    assert ended(visitor, newest(visitor, "gallery-pr-12")) == "ready"
 
     commit = propose(repository, "wider door")
     assert "Updating" in told(commit, action="synchronize", at="2026-11-22T10:01:00Z")["verdict"]
