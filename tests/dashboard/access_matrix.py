@@ -175,7 +175,7 @@ git-access-app git-access-app-callback git-access-app-install git-access-app-set
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
 platform-status platform-backups pod-backups backup backup-restores backup-drills backup-content
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
-repositories repository-branches
+repositories repository-branches webhook-registrations
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
 blueprints team-blueprints manifest manifest-file imports api-description api-documentation
