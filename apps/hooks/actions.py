@@ -43,14 +43,14 @@ def make_webhook(*, pod: Pod, by: User) -> Webhook:
     return made
 
 
-def read_key(*, pod: Pod, by: User) -> str:
-    """The key, to be pasted into the git host. It can be read again and again, by who may deploy the pod anyway:
-    a key shown only once ends up in a note beside the keyboard. Every reading is logged.
+def read_key(*, pod: Pod, by: User, app: str = "") -> str:
+    """The key, or that of one app's address, to be pasted into the git host. It can be read again and again, by who
+    may deploy the pod anyway: a key shown only once ends up in a note beside the keyboard. Every reading is logged.
     """
     row = _webhook(pod)
-    trail.note("webhook.secret", by=by, about=pod)
+    trail.note("webhook.secret", by=by, about=pod, part=app)
     log.info("webhook_key_shown", pod=pod.pk, by=by.pk)
-    return store().read(keys.path_of(pod.pk), row.version)[keys.NEW]
+    return keys.of_app(store().read(keys.path_of(pod.pk), row.version)[keys.NEW], app)
 
 
 def rotate_key(*, pod: Pod, by: User) -> Webhook:

@@ -63,7 +63,8 @@ class Outcome(models.TextChoices):
 class Receipt(models.Model):
     """A delivery and what became of it, in words.
 
-    `event`: what it told, as apps.hooks.events writes it, to be judged again; None where that is of no use.
+    `event`: what it told, as apps.hooks.events writes it, to be judged again, and `app` where it came on the address of
+    one alone; None where that is of no use.
     """
 
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="receipts")

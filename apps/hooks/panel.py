@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.urls import reverse
 
+from apps.builds.actions import has_source
 from apps.hooks.models import Receipt, Registration, Webhook
 from apps.hooks.registering import address_of, repositories_of, teller, tells_itself
-from apps.pods.models import Pod
+from apps.pods.models import Pod, Resource
 
 SHOWN = 5  # in the settings; the inbox has them all
 
@@ -23,6 +25,13 @@ class Place:
     repository: str
     row: Registration | None
     app: str
+
+
+def own_address(pod: Pod, app: Resource) -> str:
+    """Where deliveries are judged for `app` alone; empty where the pod has no webhook, or the app no repository."""
+    if app.kind != "App" or not has_source(app) or not Webhook.objects.filter(pod=pod).exists():
+        return ""
+    return settings.BRAINPOD.public_address + reverse("hook-of-app", kwargs={"pod": pod.pk, "app": app.name})
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,6 +306,7 @@ OWN_GATE: dict[str, str] = dict.fromkeys(API.split(), "the bearer token of an op
     "api-v1-nothing": "nothing is there",
     "app-hook": "the signature over the body, by the secret of the team's GitHub App",
     "hook": "the signature over the body, by the key of the pod's webhook",
+    "hook-of-app": "the signature over the body, by the key of the app's own address",
     "prometheus": "the bearer token of BRAINPOD_METRICS_TOKEN; without one set up there is no such page",
     **dict.fromkeys(
         ("git-refs", "git-service", "git-app-refs", "git-app-service"), "a token of the team, as HTTP Basic's password"

@@ -12,6 +12,7 @@ from apps.core.errors import Invalid, NotFound, UserError
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render
+from apps.dashboard.resource_pages import resource_of
 from apps.hooks import actions, receive, registering
 from apps.hooks.models import Outcome, Receipt
 from apps.pods.models import Pod
@@ -51,8 +52,14 @@ def webhook_registrations(request: Request, pod: Pod) -> HttpResponse:
 @pod_page(needs=Role.DEVELOPER)
 @require_POST
 def webhook_secret(request: Request, pod: Pod) -> HttpResponse:
-    """The secret in place of its mask. A POST: no cache or history keeps it, and each showing is logged."""
-    return render(request, "pods/_webhook_secret.html", {"secret": actions.read_key(pod=pod, by=request.user)})
+    """The secret in place of its mask, of one app's address with `?app=`. A POST: no cache or history keeps it, and
+    each showing is logged.
+    """
+    app = request.GET.get("app", "")
+    if app and resource_of(pod, app)[0].kind != "App":
+        raise NotFound("such app in this pod")
+    secret = actions.read_key(pod=pod, by=request.user, app=app)
+    return render(request, "pods/_webhook_secret.html", {"secret": secret})
 
 
 @pod_page(needs=Role.DEVELOPER)
