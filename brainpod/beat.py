@@ -18,6 +18,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "old_notifications": {"task": "notify.tidy", "schedule": 3600.0, "options": {"expires": 600}},
     "reports": {"task": "reporting.send", "schedule": 15.0, "options": {"expires": 20}},
     "database_book": {"task": "databases.forget", "schedule": 3600.0, "options": {"expires": 600}},
+    "webhooks": {"task": "hooks.tend", "schedule": 60.0, "options": {"expires": 60}},
     "previews": {"task": "previews.tend", "schedule": 15.0, "options": {"expires": 15}},
     "terminals": {"task": "terminals.sweep", "schedule": 30.0, "options": {"expires": 60}},
 }

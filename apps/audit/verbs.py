@@ -108,8 +108,10 @@ VERBS: dict[str, str] = {
     "webhook.end_old": "ended the old secret of a webhook",
     "webhook.make": "made a webhook",
     "webhook.redeliver": "had a delivery judged again",
+    "webhook.register": "registered a webhook at a git host",
     "webhook.rotate": "replaced the secret of a webhook",
     "webhook.secret": "looked at the secret of a webhook",
+    "webhook.unregister": "took a webhook away at a git host",
 }
 
 KINDS = tuple(sorted({verb.partition(".")[0] for verb in VERBS}))

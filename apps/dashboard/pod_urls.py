@@ -45,6 +45,7 @@ urlpatterns: list[URLPattern] = [
     path("<slug:pod>/bar/", pods.pod_bar, name="pod-bar"),
     path("<slug:pod>/settings/", pods.pod_settings, name="pod-settings"),
     path("<slug:pod>/webhook/", webhooks.webhook, name="webhook"),
+    path("<slug:pod>/webhook/registrations/", webhooks.webhook_registrations, name="webhook-registrations"),
     path("<slug:pod>/webhook/secret/", webhooks.webhook_secret, name="webhook-secret"),
     path("<slug:pod>/webhook/rotation/", webhooks.webhook_rotation, name="webhook-rotation"),
     path("<slug:pod>/webhook/deliveries/", webhooks.deliveries, name="webhook-deliveries"),

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.audit import trail
 from apps.core.errors import Conflict, NotFound
+from apps.deployments.wake import wake
 from apps.hooks import keys
 from apps.hooks.models import Webhook
 from apps.pods.models import Pod
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from apps.accounts.models import User
 
 log = structlog.get_logger(__name__)
+TEND = "hooks.tend"  # has git hosts know the present key
 OVERLAP = datetime.timedelta(hours=24)  # how long the old key counts beside the new one
 
 
@@ -27,7 +29,7 @@ def make_webhook(*, pod: Pod, by: User) -> Webhook:
     """Give the pod a webhook; the one it has, if it has one. Raises Conflict("pod_deleting"), Unavailable."""
     if found := Webhook.objects.filter(pod=pod).first():
         return found
-    _check_alive(pod)
+    check_alive(pod)
     # First the path, for whoever deletes the pod; then the key, outside a transaction; then the row that names it.
     Pod.objects.filter(pk=pod.pk).update(webhook_path=keys.path_of(pod.pk))
     version = store().write(keys.path_of(pod.pk), {keys.NEW: keys.make()})
@@ -41,14 +43,14 @@ def make_webhook(*, pod: Pod, by: User) -> Webhook:
     return made
 
 
-def read_key(*, pod: Pod, by: User) -> str:
-    """The key, to be pasted into the git host. It can be read again and again, by who may deploy the pod anyway:
-    a key shown only once ends up in a note beside the keyboard. Every reading is logged.
+def read_key(*, pod: Pod, by: User, app: str = "") -> str:
+    """The key, or that of one app's address, to be pasted into the git host. It can be read again and again, by who
+    may deploy the pod anyway: a key shown only once ends up in a note beside the keyboard. Every reading is logged.
     """
     row = _webhook(pod)
-    trail.note("webhook.secret", by=by, about=pod)
+    trail.note("webhook.secret", by=by, about=pod, part=app)
     log.info("webhook_key_shown", pod=pod.pk, by=by.pk)
-    return store().read(keys.path_of(pod.pk), row.version)[keys.NEW]
+    return keys.of_app(store().read(keys.path_of(pod.pk), row.version)[keys.NEW], app)
 
 
 def rotate_key(*, pod: Pod, by: User) -> Webhook:
@@ -57,7 +59,7 @@ def rotate_key(*, pod: Pod, by: User) -> Webhook:
     Raises Conflict("webhook_changed") if somebody else did it meanwhile.
     """
     row = _webhook(pod)
-    _check_alive(pod)
+    check_alive(pod)
     present = store().read(keys.path_of(pod.pk), row.version)[keys.NEW]
     version = store().write(keys.path_of(pod.pk), {keys.NEW: keys.make(), keys.OLD: present})
     now = timezone.now()
@@ -69,6 +71,7 @@ def rotate_key(*, pod: Pod, by: User) -> Webhook:
             trail.note("webhook.rotate", by=by, about=pod)
     if not won:
         raise Conflict("webhook_changed", "Somebody else has just made a new secret.", "Reload the page to see it.")
+    wake(TEND)
     log.info("webhook_key_rotated", pod=pod.pk, by=by.pk)
     row.refresh_from_db()
     return row
@@ -92,6 +95,7 @@ def _webhook(pod: Pod) -> Webhook:
     return row
 
 
-def _check_alive(pod: Pod) -> None:
+def check_alive(pod: Pod) -> None:
+    """Raises Conflict("pod_deleting")."""
     if pod.deleting_at:
         raise Conflict("pod_deleting", f"{pod.name} is being deleted.", "Nothing in it can be changed any more.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import ReadOnly
-from apps.hooks.models import Receipt, Tip, Webhook
+from apps.hooks.models import Receipt, Registration, Tip, Webhook
 
 
 @admin.register(Receipt)
@@ -13,6 +13,13 @@ class ReceiptAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("received_at", "pod", "provider", "about", "head", "outcome", "verdict")
     list_filter = ("outcome", "provider")
     search_fields = ("pod__name", "delivery", "head")
+    list_select_related = ("pod",)
+
+
+@admin.register(Registration)
+class RegistrationAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("repository", "pod", "version", "registered_at", "next_at", "failed")
+    search_fields = ("repository", "pod__name")
     list_select_related = ("pod",)
 
 

@@ -13,6 +13,7 @@ from apps.hooks.following import built_from
 from apps.hooks.providers.base import Event, Ping, Push
 from apps.hooks.receive import Verdict, base_of, receive, together
 from apps.pods.models import Pod
+from apps.previews.pull_requests import PullRequest
 
 REFUSED = "The signature does not match: it is not the webhook secret of this GitHub App."
 
@@ -50,5 +51,5 @@ def _key(connection: Connection | None) -> str:
 
 def _concerns(pod: Pod, told: Sequence[Event]) -> bool:
     base = base_of(pod)
-    pushed = [event.repository_urls for event in told if isinstance(event, Push)]
-    return base is not None and any(built_from(base.snapshot(), urls) for urls in pushed)
+    named = [event.repository_urls for event in told if isinstance(event, Push | PullRequest)]
+    return base is not None and any(built_from(base.snapshot(), urls) for urls in named)

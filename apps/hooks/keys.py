@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import re
 import secrets
 
@@ -25,8 +28,16 @@ def make() -> str:
     return secrets.token_urlsafe(32)
 
 
-def keys_of(pod_id: str) -> tuple[str, str]:
-    """The key of a pod's webhook and the one it replaced, while that counts.
+def of_app(key: str, app: str) -> str:
+    """The key of one app's own address. It follows from the pod's, so that it is made anew along with it; the pod's
+    does not follow from it. No app: the pod's own.
+    """
+    made = hmac.new(key.encode(), f"webhook of app {app}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(made).decode().rstrip("=") if app else key
+
+
+def keys_of(pod_id: str, app: str = "") -> tuple[str, str]:
+    """The key of a pod's webhook, or of that of one app, and the one it replaced, while that counts.
 
     For a pod that is not there or has none: keys nobody knows, found with the same steps, so that an answer and the
     time it takes do not tell which pods exist. Raises Unavailable when the store does not answer.
@@ -43,4 +54,4 @@ def keys_of(pod_id: str) -> tuple[str, str]:
         kept = {}
     known = kept if row else {}
     old = known.get(OLD) if row and row.old_counts else ""
-    return known.get(NEW) or make(), old or make()
+    return of_app(known.get(NEW) or make(), app), of_app(old or make(), app)

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from apps.accounts.models import Team
+from apps.core.leases import Leased
 from apps.deployments.models import Deployment
 from apps.pods.models import Pod
 
@@ -61,7 +63,8 @@ class Outcome(models.TextChoices):
 class Receipt(models.Model):
     """A delivery and what became of it, in words.
 
-    `event`: what it told, as apps.hooks.events writes it, to be judged again; None where that is of no use.
+    `event`: what it told, as apps.hooks.events writes it, to be judged again, and `app` where it came on the address of
+    one alone; None where that is of no use.
     """
 
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="receipts")
@@ -81,3 +84,28 @@ class Receipt(models.Model):
 
     def __str__(self) -> str:
         return self.verdict
+
+
+class Registration(Leased):
+    """The pod's webhook at a repository's host, put there by the platform; it outlives its pod until it is taken away.
+
+    `repository`: as apps.hooks.repositories writes it. `address` and `version` (of the key) are those that the host
+    was given; 0: none yet. `failed`: why the host could not be told of another, or have it taken away; it is not tried
+    again before `next_at`.
+    """
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+    pod = models.ForeignKey(Pod, null=True, on_delete=models.SET_NULL, related_name="registrations")
+    repository = models.CharField(max_length=2000)
+    address = models.CharField(max_length=300)
+    version = models.PositiveIntegerField()
+    registered_at = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(default=timezone.now, db_index=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    failed = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("pod", "repository"), name="one_registration_each"),)
+
+    def __str__(self) -> str:
+        return f"webhook at {self.repository}"

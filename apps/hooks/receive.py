@@ -23,7 +23,7 @@ from apps.hooks.keys import POD
 from apps.hooks.models import Outcome, Receipt, Tip, Webhook
 from apps.hooks.providers.base import Event, Other, Ping, Push
 from apps.hooks.repositories import repositories
-from apps.pods.models import Pod, Revision
+from apps.pods.models import Pod, Resource, Revision
 from apps.previews.following import follow
 from apps.previews.pull_requests import PullRequest
 
@@ -43,18 +43,20 @@ class Verdict:
 
 
 @transaction.atomic
-def receive(*, pod_id: str, provider: str, delivery: str, told: Sequence[Event], by: User | None = None) -> Verdict:
+def receive(
+    *, pod_id: str, provider: str, delivery: str, told: Sequence[Event], by: User | None = None, app: str = ""
+) -> Verdict:
     """Do what each of `told` asks for and keep a Receipt of it. What cannot be done is a verdict too.
 
-    `by`: who pushed, where the platform knows.
+    `by`: who pushed, where the platform knows. `app`: the only one that is judged; empty: every one.
     """
     pod = Pod.objects.select_for_update().filter(pk=pod_id, deleting_at=None).first()
     if pod is None:
         return Verdict("This pod is being deleted: nothing is deployed any more.", Outcome.REFUSED, status=409)
     verdicts = []
     for event in told or (Other("a delivery that tells of nothing"),):
-        verdict = _judged(pod, event, by=by)
-        keep(pod, provider, delivery, event, verdict)
+        verdict = _judged(pod, event, app, by=by)
+        keep(pod, provider, delivery, event, verdict, app=app)
         verdicts.append(verdict)
     return together(verdicts)
 
@@ -68,8 +70,9 @@ def redeliver(*, receipt: Receipt, by: User) -> Verdict:
     if receipt.event is None:
         raise Conflict("webhook_not_kept", "What this delivery told was not kept.", "Redeliver it at the git host.")
     event = events.read(receipt.event)
-    verdict = _judged(pod, event, again=True)
-    keep(pod, receipt.provider, receipt.delivery, event, verdict, by)
+    app = receipt.event.get("app", "")
+    verdict = _judged(pod, event, app, again=True)
+    keep(pod, receipt.provider, receipt.delivery, event, verdict, by, app)
     return verdict
 
 
@@ -87,10 +90,10 @@ def keep_unsigned(*, pod_id: str, provider: str, delivery: str, words: str) -> N
     _forget(Receipt.objects.filter(pod=pod_id, outcome=Outcome.UNSIGNED), UNSIGNED_KEPT)
 
 
-def _judged(pod: Pod, event: Event, *, again: bool = False, by: User | None = None) -> Verdict:
+def _judged(pod: Pod, event: Event, only: str, *, again: bool = False, by: User | None = None) -> Verdict:
     try:
         with transaction.atomic():
-            return _judge(pod, event, again, by)
+            return _judge(pod, event, only, again, by)
     except UserError as error:
         return Verdict(f"Not deployed. {error}", Outcome.REFUSED, status=error.status)
 
@@ -102,40 +105,44 @@ def together(verdicts: list[Verdict]) -> Verdict:
     return replace(first, words=" ".join(dict.fromkeys(verdict.words for verdict in verdicts)))
 
 
-def _judge(pod: Pod, event: Event, again: bool, by: User | None) -> Verdict:
+def _judge(pod: Pod, event: Event, only: str, again: bool, by: User | None) -> Verdict:
     match event:
         case Ping():
-            return Verdict(_greeting(pod, event))
+            return Verdict(_greeting(pod, event, only))
         case Other():
             return Verdict(f"Nothing to do: {event.what}. Only pushes deploy, and pull requests have previews.")
         case PullRequest():
-            return _preview(pod, event, again)
+            return _preview(pod, event, only, again)
         case Push():
-            return _dismissed(event) or _follow(pod, event, again, by)
+            return _dismissed(event) or _follow(pod, event, only, again, by)
 
 
-def _preview(pod: Pod, pull: PullRequest, again: bool) -> Verdict:
+def _preview(pod: Pod, pull: PullRequest, only: str, again: bool) -> Verdict:
     named = repositories(pull.repository_urls)
     if not named:
         return Verdict("Nothing to do: the pull request names no repository that can be reached.")
-    apps = built_from(pod.live.snapshot(), pull.repository_urls) if pod.live else []
+    apps = _built_from(pod.live, pull.repository_urls, only)
     found = follow(pod=pod, pull=pull, repository=named[0], apps=[app.name for app in apps], again=again)
     if found.acts:
         return Verdict(found.words, Outcome.DEPLOYING, status=202)
     return Verdict(found.words, Outcome.REFUSED if found.refused else Outcome.NOTHING)
 
 
-def _greeting(pod: Pod, ping: Ping) -> str:
+def _greeting(pod: Pod, ping: Ping, only: str) -> str:
     base = base_of(pod)
-    apps = built_from(base.snapshot(), ping.repository_urls) if base else []
+    apps = _built_from(base, ping.repository_urls, only)
     if apps:
         return f"The webhook works: pushes deploy {_names([a.name for a in apps])} of {pod.name}."
     if base is None:
         return f"The webhook works. Nothing of {pod.name} was deployed yet: deploy its draft first."
     named = repositories(ping.repository_urls)
-    return (
-        f"The webhook works, but no app of {pod.name} is built from {named[0] if named else 'a repository it names'}."
-    )
+    where = named[0] if named else "a repository it names"
+    return f"The webhook works, but {only or 'no app'} of {pod.name} is {'not ' if only else ''}built from {where}."
+
+
+def _built_from(revision: Revision | None, urls: Sequence[str], only: str) -> list[Resource]:
+    apps = built_from(revision.snapshot(), urls) if revision else []
+    return [app for app in apps if only in ("", app.name)]
 
 
 def _dismissed(push: Push) -> Verdict | None:
@@ -149,14 +156,15 @@ def _dismissed(push: Push) -> Verdict | None:
     return None
 
 
-def _follow(pod: Pod, push: Push, again: bool, by: User | None) -> Verdict:
+def _follow(pod: Pod, push: Push, only: str, again: bool, by: User | None) -> Verdict:
     base = base_of(pod)
     if base is None:
         return Verdict(f"Nothing of {pod.name} was deployed yet: deploy its draft first.")
-    apps = built_from(base.snapshot(), push.repository_urls)
+    apps = _built_from(base, push.repository_urls, only)
     if not apps:
         named = repositories(push.repository_urls)
-        return Verdict(f"No app of {pod.name} is built from {named[0] if named else 'the pushed repository'}.")
+        where = named[0] if named else "the pushed repository"
+        return Verdict(f"{only or 'No app'} of {pod.name} is {'not ' if only else ''}built from {where}.")
     on_branch = followers(apps, push, dict(base.builds.values_list("app", "commit")))
     if not on_branch:
         watched = sorted({a.spec["source"].get("branch") or "the default branch" for a in apps})
@@ -213,8 +221,11 @@ def _names(names: list[str]) -> str:
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
-def keep(pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict, by: User | None = None) -> None:
+def keep(
+    pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict, by: User | None = None, app: str = ""
+) -> None:
     about, head = _about(event)
+    kept = events.kept(event)
     Receipt.objects.create(
         pod=pod,
         provider=provider,
@@ -224,7 +235,7 @@ def keep(pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict,
         outcome=verdict.outcome,
         verdict=plain(verdict.words, 500),
         deployment=verdict.deployment,
-        event=events.kept(event),
+        event=kept | {"app": app} if kept and app else kept,
         again_by=by,
     )
     if by:

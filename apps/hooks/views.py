@@ -24,13 +24,15 @@ REFUSED = "The signature does not match. Is the secret the same on both sides, a
 
 
 @csrf_exempt
-def hook(request: HttpRequest, pod: str) -> JsonResponse:
-    """A delivery for the pod with that id. Who cannot sign learns nothing: not even whether there is such a pod."""
+def hook(request: HttpRequest, pod: str, app: str = "") -> JsonResponse:
+    """A delivery for the pod with that id, or for one app of it alone. Who cannot sign learns nothing: not even
+    whether there is such a pod.
+    """
     if request.method != "POST":
         return _answer("This address takes what git hosts POST to it.", 405, Allow="POST")
     if _length(request) > LARGEST:
         return _answer(f"The delivery is too large: {LARGEST // 1_000_000} MB at most. Deploy from the dashboard.", 413)
-    return _answered(request, pod, lambda: _handle(request, pod))
+    return _answered(request, pod, lambda: _handle(request, pod, app))
 
 
 @csrf_exempt
@@ -61,13 +63,14 @@ def _answered(request: HttpRequest, pod: str, handle: Callable[[], Verdict]) -> 
     return _answer(verdict.words, verdict.status)
 
 
-def _handle(request: HttpRequest, pod: str) -> Verdict:
+def _handle(request: HttpRequest, pod: str, app: str) -> Verdict:
     provider, body = providers.find(request.headers), request.body
-    keys = keys_of(pod)
+    keys = keys_of(pod, app)
     if provider is None or not provider.signed(request.headers, body, keys):
         raise UserError("webhook_signature", REFUSED, status=401)
     told = provider.read(request.headers, body)
-    return receive(pod_id=pod, provider=provider.name, delivery=provider.delivery(request.headers), told=told)
+    delivery = provider.delivery(request.headers)
+    return receive(pod_id=pod, provider=provider.name, delivery=delivery, told=told, app=app)
 
 
 class _Unsigned(JsonResponse):

@@ -336,6 +336,7 @@ ELSEWHERE: dict[str, str] = {
     "disk-restores post": FILES,
     "git-access-app post": "only leads to GitHub; what comes back is written down",
     "git-access-app-install post": "only leads to GitHub; what comes back is written down",
+    "webhook-registrations post": "asks a git host: tests/hooks/test_registering.py",
     "git-access-check post": "asks a git host: tests/connections",
     "git-access-reconnect post": "only leads to the git host; what comes back is written down",
     "git-access-sign-in post": "only leads to the git host; what comes back is written down",

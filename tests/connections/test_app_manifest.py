@@ -19,11 +19,12 @@ from apps.connections import secrets
 from apps.connections.models import AppHandshake, Connection
 from apps.connections.remote.client import can
 from apps.deployments.models import Deployment
+from apps.previews.models import PreviewSettings
 from tests.connections.api_host import ApiHost
 from tests.connections.test_actions import pem, stored
 from tests.hooks.conftest import B, make_pod
 from tests.sources.conftest import Served
-from tests.stack.github import push_payload, signed
+from tests.stack.github import pull_payload, push_payload, signed
 
 Browser = Callable[..., Client]
 KEY, SECRET = pem(), "planted-webhook-secret"
@@ -108,6 +109,11 @@ def test_from_the_button_to_the_first_push(
     again = Client().post(path, body, content_type=kind, headers=headers)
     assert again.status_code == 200
     assert Deployment.objects.filter(pod=pod, trigger="push").count() == 1
+
+    PreviewSettings.objects.create(pod=pod, enabled=True)
+    body, headers = signed(pull_payload(B), SECRET, event="pull_request")
+    told = Client().post(path, body, content_type=headers.pop("Content-Type"), headers=headers)
+    assert told.json()["verdict"].startswith(f"Opening preview {pod.name}-pr-12")
 
 
 def test_deliveries_that_nobody_signed(github: ApiHost, client: Client, team: Team, authority: str) -> None:

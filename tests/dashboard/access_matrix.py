@@ -175,7 +175,7 @@ git-access-app git-access-app-callback git-access-app-install git-access-app-set
 git-access-reconnect git-access-callback build-cache kept-answers pod-lifecycle app-lifecycle
 platform-status platform-backups pod-backups backup backup-restores backup-drills backup-content
 database-password database-rotation job-run job-run-cancellation job-run-log lookup nginx nginx-text route-nginx
-repositories repository-branches
+repositories repository-branches webhook-registrations
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
 blueprints team-blueprints manifest manifest-file imports api-description api-documentation
@@ -306,6 +306,7 @@ OWN_GATE: dict[str, str] = dict.fromkeys(API.split(), "the bearer token of an op
     "api-v1-nothing": "nothing is there",
     "app-hook": "the signature over the body, by the secret of the team's GitHub App",
     "hook": "the signature over the body, by the key of the pod's webhook",
+    "hook-of-app": "the signature over the body, by the key of the app's own address",
     "prometheus": "the bearer token of BRAINPOD_METRICS_TOKEN; without one set up there is no such page",
     **dict.fromkeys(
         ("git-refs", "git-service", "git-app-refs", "git-app-service"), "a token of the team, as HTTP Basic's password"

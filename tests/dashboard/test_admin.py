@@ -91,6 +91,7 @@ def plant() -> None:
     message = Message.objects.create(pk=Message.new_id(), team=team, pod=pod, event="test", body="{}")
     Delivery.objects.create(message=message, endpoint=endpoint)
     pod.hosts.create(host=f"{pod.name}.example.com", route="site")
+    pod.registrations.create(team=team, repository="x.org/a/b", address="https://x.org", version=1)
     pod.reports.create(kind="status", repository="https://x.org/a/b", subject="f" * 40, key="x", url="https://x.org")
     pod.roles.create(membership=team.memberships.get(), role="viewer")
     DomainProof.objects.create(team=team, host=f"{new_id()}.example.org", zone="example.org")

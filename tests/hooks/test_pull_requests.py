@@ -18,7 +18,7 @@ from apps.hooks.providers.base import Other
 from apps.previews.models import Preview, PreviewSettings
 from apps.previews.pull_requests import PullRequest
 from tests.hooks.conftest import A, B, C, Hook, verdict
-from tests.hooks.test_hosts import BITBUCKET, FORGEJO, GITEA, GITLAB, Host, read
+from tests.hooks.test_hosts import BITBUCKET, FORGEJO, GITEA, GITLAB, SERVER, Host, read
 from tests.stack.github import pull_payload, signature
 
 GITHUB = Host(
@@ -31,10 +31,16 @@ PULLS = {
     "gitea": dataclasses.replace(GITEA, event="pull_request", payload="gitea-pull-request"),
     "forgejo": dataclasses.replace(FORGEJO, event="pull_request", payload="gitea-pull-request"),
     "bitbucket": dataclasses.replace(BITBUCKET, event="pullrequest:created", payload="bitbucket-pull-request"),
+    "bitbucket server": dataclasses.replace(SERVER, event="pr:opened", payload="bitbucket-server-pull-request"),
 }
 REFS = {"GitHub": "refs/pull/12/head", "Gitea": "refs/pull/12/head", "GitLab": "refs/merge-requests/12/head"}
 AT = 1795341600  # 2026-11-22 10:00 UTC
 every_host = pytest.mark.parametrize("host", PULLS.values(), ids=PULLS)
+
+
+def is_server(host: Host) -> bool:
+    """Bitbucket Data Center, which tells otherwise than Bitbucket Cloud."""
+    return host.payload.startswith("bitbucket-server")
 
 
 def changed(host: Host, change: Callable[[Any], None]) -> bytes:
@@ -49,12 +55,16 @@ def end(host: Host) -> tuple[str, bytes]:
     def merged(payload: Any) -> None:
         if host.name == "GitLab":
             payload["object_attributes"] |= {"state": "merged", "action": "merge"}
+        elif is_server(host):
+            payload["pullRequest"] |= {"state": "MERGED", "open": False, "closed": True}
         elif host.name == "Bitbucket":
             payload["pullrequest"]["state"] = "MERGED"
         else:
             payload["action"] = "closed"
             payload["pull_request"] |= {"state": "closed", "merged": True}
 
+    if is_server(host):
+        return "pr:merged", changed(host, merged)
     return "pullrequest:fulfilled" if host.name == "Bitbucket" else host.event, changed(host, merged)
 
 
@@ -62,6 +72,9 @@ def fork(host: Host) -> bytes:
     def foreign(payload: Any) -> None:
         if host.name == "GitLab":
             payload["object_attributes"]["source_project_id"] = 2
+        elif is_server(host):
+            links = {"clone": [{"name": "http", "href": "https://git.example.com/scm/~mona/shop.git"}]}
+            payload["pullRequest"]["fromRef"]["repository"] |= {"id": 900, "links": links}
         elif host.name == "Bitbucket":
             payload["pullrequest"]["source"]["repository"]["full_name"] = "mona/shop"
         else:
@@ -75,7 +88,7 @@ def test_a_pull_request_is_read(host: Host) -> None:
     (pull,) = read(host)
     assert isinstance(pull, PullRequest)
     assert (pull.number, pull.is_open, pull.is_fork, pull.merged) == (12, True, False, False)
-    assert pull.head == (B[:12] if host.name == "Bitbucket" else B)
+    assert pull.head == (B[:12] if host is PULLS["bitbucket"] else B)
     assert (pull.title, pull.author, pull.branch, pull.base) == ("Fix the door", "mona", "door", "main")
     assert pull.ref == REFS.get(host.name, "door")
     assert (pull.said_at, pull.source_url) == (AT, "")
@@ -93,7 +106,22 @@ def test_merged_and_foreign_ones(host: Host) -> None:
     assert (pull.is_open, pull.merged, pull.number) == (False, True, 12)
     (pull,) = read(host, fork(host))
     assert pull.is_fork
-    assert pull.source_url == ("https://bitbucket.org/mona/shop" if host.name == "Bitbucket" else "")
+    sources = {"bitbucket": "https://bitbucket.org/mona/shop", "server": "https://git.example.com/scm/~mona/shop.git"}
+    assert pull.source_url == sources.get("server" if is_server(host) else host.name.lower(), "")
+
+
+def test_what_else_data_center_tells() -> None:
+    host = PULLS["bitbucket server"]
+    moved = changed(host, lambda p: p.update(previousFromHash=A, date="2026-11-22T11:05:00+0100"))
+    (pull,) = read(host, moved, "pr:from_ref_updated")
+    assert (pull.is_open, pull.before, pull.said_at) == (True, A, AT + 300)
+    (pull,) = read(host, changed(host, lambda p: p["pullRequest"].update(title="Oil")), "pr:modified")
+    assert (pull.is_open, pull.title) == (True, "Oil")
+    (pull,) = read(host, changed(host, lambda p: p["pullRequest"].update(state="DECLINED")), "pr:declined")
+    assert (pull.is_open, pull.merged) == (False, False)
+    (pull,) = read(host, event="pr:deleted")
+    assert (pull.is_open, pull.merged) == (False, False), "it is told of as it was last, open"
+    assert isinstance(read(host, event="pr:reviewer:approved")[0], Other)
 
 
 def test_a_fork_that_is_gone_is_one_still() -> None:

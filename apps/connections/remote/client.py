@@ -86,17 +86,17 @@ class Client:
 
     def refused(self, status: int, said: Any) -> UserError:
         """The error for an answer that is none of those hoped for; a refused secret is noted on the connection."""
-        host, told = self.connection.host, _told(said, status)
+        host, words = self.connection.host, told(said, status)
         if status == 401:
-            hint = f"An admin of the team replaces its secret on the team's page Git access.{told}"
+            hint = f"An admin of the team replaces its secret on the team's page Git access.{words}"
             error = UserError("authentication_failed", f"{host}'s API does not accept the connection.", hint)
             # A deploy token opens repositories and no API: that it is refused here says nothing of clones.
             return error if self.connection.kind == Kind.TOKEN else refusal(self.connection, error)
         if status in (403, 404, 422):
             needs = self.task.needs.get(self.provider, "")
-            hint = f"It needs {needs}: give it that at the host, or use another connection.{told}"
+            hint = f"It needs {needs}: give it that at the host, or use another connection.{words}"
             return UserError("host_refused", f"{host} does not let {self.connection.name} {self.task.words}.", hint)
-        hint = f"Try again in a minute.{told}"
+        hint = f"Try again in a minute.{words}"
         return UserError("source_unreachable", f"{host} does not answer as it should.", hint)
 
 
@@ -127,8 +127,13 @@ def _authorization(connection: Connection, task: Task, repository: str) -> str:
             return f"Bearer {token}"
 
 
-def _told(said: Any, status: int) -> str:
+def told(said: Any, status: int) -> str:
     """What the host says itself: the field differs from host to host, and is not always a text."""
+    # GitHub says "Validation Failed", and what failed in a list beside it.
+    errors = said.get("errors") if isinstance(said, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    if isinstance(first, dict) and isinstance(first.get("message"), str):
+        said = first
     found: Any = said
     for name in ("message", "error", "error_description"):
         if isinstance(said, dict) and said.get(name):

@@ -8,11 +8,12 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.roles import Role
-from apps.core.errors import NotFound
+from apps.core.errors import Invalid, NotFound, UserError
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render
-from apps.hooks import actions, receive
+from apps.dashboard.resource_pages import resource_of
+from apps.hooks import actions, receive, registering
 from apps.hooks.models import Outcome, Receipt
 from apps.pods.models import Pod
 
@@ -34,9 +35,31 @@ def webhook(request: Request, pod: Pod) -> HttpResponse:
 
 @pod_page(needs=Role.DEVELOPER)
 @require_POST
+def webhook_registrations(request: Request, pod: Pod) -> HttpResponse:
+    """Has the host of `repo` tell the pod of its pushes; once more does no harm. What the host says is said here."""
+    repo = request.POST.get("repo", "")[:2000]
+    try:
+        made = registering.register(pod=pod, repo=repo, by=request.user)
+    except Invalid as error:
+        messages.error(request, " ".join(f"{repo or 'The repository'} {one.message}" for one in error.details))
+    except UserError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{made.repository} tells of pushes and pull requests from now on.")
+    return redirect("pod-settings", pod=pod.name)
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
 def webhook_secret(request: Request, pod: Pod) -> HttpResponse:
-    """The secret in place of its mask. A POST: no cache or history keeps it, and each showing is logged."""
-    return render(request, "pods/_webhook_secret.html", {"secret": actions.read_key(pod=pod, by=request.user)})
+    """The secret in place of its mask, of one app's address with `?app=`. A POST: no cache or history keeps it, and
+    each showing is logged.
+    """
+    app = request.GET.get("app", "")
+    if app and resource_of(pod, app)[0].kind != "App":
+        raise NotFound("such app in this pod")
+    secret = actions.read_key(pod=pod, by=request.user, app=app)
+    return render(request, "pods/_webhook_secret.html", {"secret": secret})
 
 
 @pod_page(needs=Role.DEVELOPER)

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from apps.core.errors import UserError
+from apps.hooks.providers import data_center
 from apps.hooks.providers.base import Event, Ping, Push
 from apps.hooks.providers.reading import addresses, commit, json_of, made_by, moment, moved, other, parsed
 from apps.previews.pull_requests import PullRequest
@@ -144,6 +145,8 @@ class Bitbucket:
                 return list(_server(parsed(self.name, _ServerPush, text)))
             case _ if event in PULLS:
                 return [_pull_request(parsed(self.name, _Pull, text))]
+            case _ if event in data_center.PULLS:
+                return [data_center.pull_request(self.name, event, text)]
         return other(event)
 
 
