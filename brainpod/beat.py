@@ -19,5 +19,6 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "reports": {"task": "reporting.send", "schedule": 15.0, "options": {"expires": 20}},
     "database_book": {"task": "databases.forget", "schedule": 3600.0, "options": {"expires": 600}},
     "previews": {"task": "previews.tend", "schedule": 15.0, "options": {"expires": 15}},
+    "imports": {"task": "manifests.tend", "schedule": 15.0, "options": {"expires": 15}},
     "terminals": {"task": "terminals.sweep", "schedule": 30.0, "options": {"expires": 60}},
 }
