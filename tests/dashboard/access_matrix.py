@@ -183,7 +183,7 @@ database-password database-rotation job-run job-run-cancellation job-run-log loo
 repositories repository-branches
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
-blueprints team-blueprints manifest manifest-file imports repository-imports
+blueprints team-blueprints pod-blueprint manifest manifest-file imports repository-imports
 api-description api-documentation
 services database-cancellation database-databases database-privileges database-saved database-statement
 """
