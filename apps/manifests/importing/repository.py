@@ -101,7 +101,7 @@ def _made(kind: str, texts: dict[str, str], source: dict[str, str], pod: str) ->
     except FileRefused as error:
         words = "; ".join(f"{name} {problem}" for problem in error.problems)
         raise UserError(
-            error.code, words, "Mend the file in the repository, and import it again.", status=422
+            "file_refused", words, "Mend the file in the repository, and import it again.", status=422
         ) from None
     if kind == "compose":  # under the name that it has there
         made = replace(made, report=tuple(replace(item, file=name) for item in made.report))
