@@ -20,5 +20,6 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "database_book": {"task": "databases.forget", "schedule": 3600.0, "options": {"expires": 600}},
     "webhooks": {"task": "hooks.tend", "schedule": 60.0, "options": {"expires": 60}},
     "previews": {"task": "previews.tend", "schedule": 15.0, "options": {"expires": 15}},
+    "imports": {"task": "manifests.tend", "schedule": 15.0, "options": {"expires": 15}},
     "terminals": {"task": "terminals.sweep", "schedule": 30.0, "options": {"expires": 60}},
 }

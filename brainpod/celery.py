@@ -76,6 +76,7 @@ SUBJECTS = {  # what a task's first argument is
     "deployments.check_domain": "domain",
     "deployments.certify": "certificate",
     "previews.settle": "preview",
+    "manifests.fetch": "repository_import",
     "backups.back_up": "backup",
     "backups.copy": "backup",
     "backups.restore": "restore",

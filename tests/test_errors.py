@@ -49,6 +49,8 @@ COMPUTED = {
     ("apps/deployments/inspections.py", "failure.code"),
     ("apps/deployments/lookups.py", "error.code"),  # likewise
     ("apps/deployments/lookups.py", "failure.code"),
+    ("apps/manifests/fetching.py", "error.code"),  # likewise
+    ("apps/manifests/fetching.py", "failure.code"),
     ("apps/dashboard/build_plans.py", "row.error_code"),  # that row's
     ("apps/connections/oauth/protocol.py", "code"),  # OAuth's own code, and no error's
     ("apps/engines/process/client.py", "code"),  # handed on: the agent's own

@@ -63,6 +63,7 @@ VERBS: dict[str, str] = {
     "draft.engine": "chose another engine",
     "draft.promote": "put what a staging pod runs into the draft",
     "draft.remove": "took a resource out of the draft",
+    "import.make": "had a repository looked through for an import",
     "inspection.make": "had a repository looked at",
     "invitation.accept": "accepted an invitation",
     "invitation.make": "invited somebody",

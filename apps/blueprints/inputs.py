@@ -47,7 +47,8 @@ class Input:
     @property
     def sample(self) -> str:
         """A value to try the blueprint out with; of one with a pattern and no default it need not match."""
-        made = {"hostname": "www.example.com", "boolean": "false", "choice": self.choices[0] if self.choices else ""}
+        host = f"{self.name.replace('_', '')}.example.com"  # another for each: a route has none twice
+        made = {"hostname": host, "boolean": "false", "choice": self.choices[0] if self.choices else ""}
         return self.default or made.get(self.kind, "example")
 
     def taken(self, given: Any) -> str:

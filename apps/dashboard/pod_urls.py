@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 from apps.dashboard.views import (
     app_keys,
     backups,
+    blueprints,
     build_plans,
     cdn,
     certificates,
@@ -160,7 +161,10 @@ urlpatterns: list[URLPattern] = [
     ),
     path("<slug:pod>/manifest/", manifests.manifest, name="manifest"),
     path("<slug:pod>/brainpod.yaml", manifests.manifest_file, name="manifest-file"),
+    path("<slug:pod>/blueprint/", blueprints.pod_blueprint, name="pod-blueprint"),
     path("<slug:pod>/imports/", manifests.imports, name="imports"),
+    path("<slug:pod>/imports/repositories/", manifests.repository_imports, name="repository-imports"),
+    path("<slug:pod>/imports/repositories/<slug:found>/", manifests.repository_import, name="repository-import"),
     path("<slug:pod>/draft/", draft.draft, name="draft"),
     path("<slug:pod>/draft/discard/", draft.draft_discard, name="draft-discard"),
     path("<slug:pod>/deployments/", deployments.deployments, name="deployments"),

@@ -38,6 +38,18 @@ def _in_a_block(text: str) -> bool:
 _Dumper.add_representer(str, _text)
 
 
+class _Rewriter(_Dumper):
+    """For what was read by `nodes.read`, where all is text: nothing needs quotes to stay what it is."""
+
+
+_Rewriter.yaml_implicit_resolvers = {}
+_Rewriter.add_representer(str, lambda dumper, data: _text(dumper, data) if data else _empty(dumper))
+
+
+def _empty(dumper: yaml.SafeDumper) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", "", style="'")
+
+
 def exported(revision: Revision | None, *, pod: str, commits: bool = False) -> str:
     """`revision` (None: nothing) of the pod called `pod`. `commits`: with the commits its apps are pinned to."""
     found: dict[str, Any] = {"version": VERSION, "pod": pod}
@@ -53,6 +65,11 @@ def exported(revision: Revision | None, *, pod: str, commits: bool = False) -> s
 
 def dumped(found: dict[str, Any]) -> str:
     return yaml.dump(found, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6)
+
+
+def rewritten(found: dict[str, Any]) -> str:
+    """`found`, text and lists and mappings of it, in the form of a file; read, it is the same."""
+    return yaml.dump(found, Dumper=_Rewriter, sort_keys=False, allow_unicode=True, width=10**6)
 
 
 def described(resource: Resource, *, commits: bool = False) -> dict[str, Any]:

@@ -246,6 +246,7 @@ TRIES: dict[str, Try] = {
     "git-access-new post": Try("connection.make", {"host": "github.com", "token": "x" * 40}),
     "git-access-secret post": Try("connection.rotate", {"secret": "y" * 40}),
     "imports post": Try("draft.batch", {"action": "apply", "text": FILE}),
+    "repository-imports post": Try("import.make", {"repo": "https://github.com/example/app.git"}),
     "invitation post": Try("invitation.accept", words=_guest, who="stranger"),
     "job-run-cancellation post": Try("job.cancel"),
     "job-runs post": Try("job.run"),

@@ -149,6 +149,11 @@ def _blueprint(world: World) -> str:
     return world.team.blueprints.create(name=f"b{new_id()}"[:40], text="version: 1").name
 
 
+def _import(world: World) -> str:
+    row = world.pod.repository_imports.create(repo=f"brainpod:x/{new_id()}", deadline=timezone.now())
+    return str(row.pk)
+
+
 def _service() -> str:
     """One that is far away, and is not waited for."""
     return Service.objects.create(name=f"s{new_id()}", type="redis", managed=False, host="127.0.0.1", port=1).name
@@ -178,7 +183,8 @@ database-password database-rotation job-run job-run-cancellation job-run-log loo
 repositories repository-branches webhook-registrations
 notifications notification notification-settings notification-key notification-test
 services database-cancellation database-databases database-privileges database-saved database-statement
-blueprints team-blueprints manifest manifest-file imports api-description api-documentation
+blueprints team-blueprints pod-blueprint manifest manifest-file imports repository-imports
+api-description api-documentation
 services database-cancellation database-databases database-privileges database-saved database-statement
 """
 
@@ -230,6 +236,7 @@ ROWS: dict[str, Row] = (
         "team-audit-file": Row(lambda world: {"kind": "jsonl"}),
         "blueprint": Row(lambda world: {"blueprint": "static-site"}),
         "team-blueprint": Row(lambda world: {"blueprint": _blueprint(world)}),
+        "repository-import": Row(lambda world: {"found": _import(world)}),
         "account-token": Row(lambda world: {"pk": 10**9}),
         "service-new": Row(lambda world: {"how": "external"}),
         "service": Row(lambda world: {"name": _service()}),

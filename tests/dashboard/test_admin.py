@@ -114,6 +114,7 @@ def plant() -> None:
     deployment.stages.create(stage="build", app="web", state="failed")
     pod.inspections.create(app="web", inputs="0", repo="https://git.example.com/a/b.git", deadline=timezone.now())
     pod.lookups.create(app="web", repo="https://git.example.com/a/b.git", deadline=timezone.now())
+    pod.repository_imports.create(repo="https://git.example.com/a/b.git", actor=owner, deadline=timezone.now())
     Workload.objects.create(pod=pod, revision=revision, deployment=deployment, app="web", fingerprint="0")
     AppEvent.objects.create(pod=pod, app="web", instance="web.1", kind="restart", words="restarted 1 of 10")
     AppControl.objects.create(pod=pod, app="web", stopped_at=timezone.now(), stopped_by=owner)

@@ -44,6 +44,18 @@ class ImportForm(forms.Form):
         return given
 
 
+class RepositoryForm(forms.Form):
+    """A repository that has the file."""
+
+    repo = forms.CharField(
+        label="Git repository",
+        max_length=1000,
+        help_text="With what the team's connections to git hosts may read.",
+        widget=forms.TextInput(attrs={"placeholder": "https://github.com/you/app.git", "autocomplete": "off"}),
+    )
+    branch = forms.CharField(label="Branch", max_length=250, required=False, help_text="Empty: the default one.")
+
+
 class ConvertForm(forms.Form):
     """Files of other tools: chosen, or one that is pasted."""
 

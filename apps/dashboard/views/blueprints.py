@@ -12,11 +12,13 @@ from apps.accounts.models import Team
 from apps.accounts.roles import Role
 from apps.blueprints import actions, catalogue
 from apps.blueprints.catalogue import Entry
+from apps.blueprints.drawn import drawn
 from apps.blueprints.models import TeamBlueprint
 from apps.core.errors import NotFound, UserError
-from apps.dashboard.access import Request, signed_in, team_page
+from apps.dashboard.access import Request, pod_page, signed_in, team_page
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.blueprints import BlueprintForm, InstallForm
+from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render
 from apps.dashboard.views.pods import own_teams
 from apps.manifests.problems import FileRefused
@@ -75,6 +77,18 @@ def _installed(request: Request, pod: Pod, entry: Entry) -> HttpResponse:
         messages.error(request, f"It is in the draft, and was not deployed: {error}")
         return redirect("draft", pod=pod.name)
     return redirect("deployment", pod.name, row.pk)
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_safe
+def pod_blueprint(request: Request, pod: Pod) -> HttpResponse:
+    """What is live of the pod as a blueprint, in a form that adds it to the team's own."""
+    gate.access(request.user, pod.team, Role.DEVELOPER)  # in the pod alone is not enough
+    if pod.live is None:
+        raise NotFound("live revision of this pod: deploy it first")
+    made = drawn(pod, pod.live)
+    context = {"form": BlueprintForm(initial={"text": made.text}), "notes": made.notes, "revision": pod.live}
+    return render(request, "blueprints/drawn.html", frame(pod, request.access) | context)
 
 
 @team_page(needs=Role.DEVELOPER)

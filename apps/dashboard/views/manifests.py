@@ -8,17 +8,20 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods, require_safe
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.roles import Role
-from apps.core.errors import Invalid, UserError
+from apps.core.errors import Invalid, NotFound, UserError
 from apps.dashboard.access import Request, pod_page
-from apps.dashboard.forms.manifests import ConvertForm, ImportForm
+from apps.dashboard.forms import errors_into
+from apps.dashboard.forms.manifests import ConvertForm, ImportForm, RepositoryForm
 from apps.dashboard.pod_frame import frame
 from apps.dashboard.render import render
-from apps.manifests import actions
+from apps.manifests import actions, fetching
 from apps.manifests.export import exported
 from apps.manifests.importing import convert
+from apps.manifests.models import RepositoryImport
 from apps.manifests.problems import FileRefused
 from apps.manifests.reading import Manifest, parse
 from apps.manifests.revisions import revision_named
@@ -51,9 +54,12 @@ def manifest_file(request: Request, pod: Pod) -> HttpResponse:
 @pod_page(needs=Role.DEVELOPER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def imports(request: Request, pod: Pod) -> HttpResponse:
-    """Posting tells what a file would change; with `action=apply` it goes into the draft."""
+    """Posting tells what a file would change; with `action=apply` it goes into the draft.
+
+    `?of=`: begins with what an import from a repository found.
+    """
     if request.method != "POST":
-        return _page(request, pod, ImportForm(initial={"keep": False}))
+        return _begun(request, pod)
     if request.POST.get("action") == "convert":
         return _converted(request, pod)
     form = ImportForm(request.POST, request.FILES)
@@ -74,6 +80,47 @@ def imports(request: Request, pod: Pod) -> HttpResponse:
     except Invalid as error:
         return _page(request, pod, again, refused=error, status=error.status)
     return _page(request, pod, again, outcome=outcome)
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_POST
+def repository_imports(request: Request, pod: Pod) -> HttpResponse:
+    """Posting has a repository looked through by a worker, and leads to where that is waited for."""
+    form = RepositoryForm(request.POST)
+    if form.is_valid():
+        with errors_into(form, codes={"too_many_imports": None, "no_room": None}):
+            given = form.cleaned_data
+            row = fetching.ask(pod=pod, repo=given["repo"], branch=given["branch"], by=request.user)
+            return redirect("repository-import", pod=pod.name, found=row.pk)
+    return _page(request, pod, ImportForm(initial={"keep": False}), fetching=form, status=422)
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_safe
+def repository_import(request: Request, pod: Pod, found: str) -> HttpResponse:
+    """Whoever waits for a repository is led on to what was found in it."""
+    row = _import_of(pod, found)
+    if row.state == "found":
+        return redirect(f"{reverse('imports', kwargs={'pod': pod.name})}?of={row.pk}")
+    context = frame(pod, request.access) | {"found": row}
+    return render(request, "manifests/fetching.html", context, fragment="manifests/_fetching.html")
+
+
+def _import_of(pod: Pod, pk: str) -> RepositoryImport:
+    row = pod.repository_imports.select_related("actor").filter(pk=pk).first()
+    if row is None:
+        raise NotFound("such import in this pod")
+    return row
+
+
+def _begun(request: Request, pod: Pod) -> HttpResponse:
+    """The form as it begins: blank, or with what was found in a repository."""
+    if not (pk := request.GET.get("of", "")):
+        return _page(request, pod, ImportForm(initial={"keep": False}))
+    row = _import_of(pod, pk)
+    if row.state != "found":
+        return redirect("repository-import", pod=pod.name, found=row.pk)
+    return _page(request, pod, ImportForm(initial={"text": row.text, "keep": True}), report=row.report, found=row)
 
 
 def _converted(request: Request, pod: Pod) -> HttpResponse:
@@ -107,5 +154,10 @@ def _values(request: Request, found: Manifest) -> dict[tuple[str, str], str]:
 
 
 def _page(request: Request, pod: Pod, form: ImportForm, *, status: int = 200, **more: Any) -> HttpResponse:
-    context = frame(pod, request.access) | {"form": form, "converting": ConvertForm(), **more}
+    context = frame(pod, request.access) | {
+        "form": form,
+        "converting": ConvertForm(),
+        "fetching": RepositoryForm(),
+        **more,
+    }
     return render(request, "manifests/import.html", context, status=status)

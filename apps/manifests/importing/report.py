@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from apps.manifests.export import VERSION, dumped
 from apps.manifests.nodes import Node
+from apps.manifests.problems import Place
 from apps.manifests.shapes import ordered
 from apps.pods.resources import RESERVED
 
@@ -56,8 +57,8 @@ class Making:
         self.resources.setdefault(kind, {})[free] = spec
         return free
 
-    def say(self, severity: Severity, file: str, at: Node | int, subject: str, message: str) -> None:
-        line = at if isinstance(at, int) else at.place.line
+    def say(self, severity: Severity, file: str, at: Node | Place | int, subject: str, message: str) -> None:
+        line = at if isinstance(at, int) else at.line if isinstance(at, Place) else at.place.line
         self.report.append(Item(severity, file, line, subject, message))
 
     def done(self, pod: str) -> Imported:

@@ -1,4 +1,4 @@
-"""manage.py blueprint: what there is to install, one of them in full, and installing it."""
+"""manage.py blueprint: what there is to install, one of them in full, installing it, and a team's own."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.accounts.models import Team
 from apps.blueprints import actions, catalogue
+from apps.blueprints.drawn import drawn
 from apps.blueprints.reading import Blueprint
 from apps.core.errors import PlatformError, UserError
+from apps.manifests.nodes import LARGEST
 from apps.pods.models import Pod
 
 
 class Command(BaseCommand):
-    help = "List blueprints, show one, or install one: into a new pod, or into the draft of one that is there."
+    help = "List blueprints, show one, install one into a pod, write a pod as one, or add one to a team's own."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,6 +26,12 @@ class Command(BaseCommand):
         showing = verbs.add_parser("show", help="what one asks and makes")
         showing.add_argument("name")
         showing.add_argument("--team", default="")
+        drawing = verbs.add_parser("draw", help="print what is live of a pod as a blueprint")
+        drawing.add_argument("pod")
+        drawing.add_argument("--team", default="", help="whose it is, to make sure")
+        adding = verbs.add_parser("add", help="add a file to a team's own")
+        adding.add_argument("file")
+        adding.add_argument("--team", required=True)
         installing = verbs.add_parser("install", help="into the draft of a pod")
         installing.add_argument("name")
         installing.add_argument("pod", help="the pod; one that is not there is made with --team")
@@ -41,6 +49,13 @@ class Command(BaseCommand):
                     self.stdout.write(f"{entry.blueprint.name:24} {entry.blueprint.title}")
             elif options["verb"] == "show":
                 self._show(catalogue.find(options["name"], team).blueprint)
+            elif options["verb"] == "draw":
+                self._draw(options["pod"], team)
+            elif options["verb"] == "add":
+                assert team is not None
+                with open(options["file"], encoding="utf-8-sig", errors="replace") as file:
+                    row = actions.add(team=team, text=file.read(LARGEST + 1), by=None)
+                self.stdout.write(f"{row.name} is among the blueprints of {team.slug}.")
             else:
                 self._install(options, team)
         except (UserError, PlatformError, OSError) as error:
@@ -53,6 +68,15 @@ class Command(BaseCommand):
             rest = "made up if not given" if one.generate else f"default {one.default}" if one.default else ""
             rest = rest or ("required" if one.required else "may be left out")
             self.stdout.write(f"  {one.name} ({kind}; {rest}): {one.label}")
+
+    def _draw(self, name: str, team: Team | None) -> None:
+        pod = Pod.objects.select_related("team", "live").filter(name=name).first()
+        if pod is None or pod.live is None or team not in (None, pod.team):
+            raise CommandError(f"There is no pod called {name} that is live.")
+        found = drawn(pod, pod.live)
+        self.stdout.write(found.text, ending="")
+        for note in found.notes:
+            self.stderr.write(note, self.style.NOTICE)
 
     def _install(self, options: dict[str, Any], team: Team | None) -> None:
         pod = Pod.objects.select_related("team").filter(name=options["pod"]).first()
