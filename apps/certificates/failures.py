@@ -156,7 +156,7 @@ def _wait(log: str, detail: str, now: datetime.datetime) -> datetime.timedelta |
     if header:
         try:
             value = header[1].strip()
-            seconds = float(value) if value.isdigit() else (parsedate_to_datetime(value) - now).total_seconds()
+            seconds = float(value) if value.isdecimal() else (parsedate_to_datetime(value) - now).total_seconds()
         except (ValueError, TypeError):
             seconds = None
     elif after := _AFTER.search(detail):

@@ -80,7 +80,7 @@ class Lease:
                     self.renew()
                 except LeaseLost:
                     return
-                except Exception:  # noqa: BLE001 - the database is away: try again, the lease's end decides
+                except Exception:  # noqa: BLE001 - the database is away: again, the lease's end decides # nosec B112
                     continue
         finally:
             connection.close()

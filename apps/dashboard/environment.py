@@ -59,7 +59,7 @@ def ago(moment: datetime.datetime | None, missing: str = "never") -> Markup:
 
 
 def environment(**options: Any) -> jinja2.Environment:
-    env = jinja2.Environment(**(options | {"autoescape": True}), trim_blocks=True, lstrip_blocks=True)
+    env = jinja2.Environment(**(options | {"autoescape": True}), trim_blocks=True, lstrip_blocks=True)  # nosec B701
     env.globals.update(
         url=url,
         static=static,

@@ -150,7 +150,7 @@ class Checker:
 
     async def _watch(self, watched: Watched) -> None:
         if watched.row.state == "healthy":
-            await asyncio.sleep(random.uniform(0, watched.pause))
+            await asyncio.sleep(random.uniform(0, watched.pause))  # not all at once # nosec B311
         while True:
             watched.news.clear()
             try:

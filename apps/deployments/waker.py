@@ -89,7 +89,7 @@ class Waker:
             self._waiting[key] -= 1
             if not self._waiting[key]:
                 del self._waiting[key]
-        return (204, random.choice(found.addresses)) if found.addresses else (403, "")
+        return (204, random.choice(found.addresses)) if found.addresses else (403, "")  # nosec B311
 
     async def _awake(self, pod: str, app: str) -> Look:
         loop = asyncio.get_running_loop()

@@ -45,7 +45,7 @@ def check_host(host: str) -> str:
 def check_network(text: str) -> str:
     """What is wrong with `text` as a network in its normal form, or an empty string."""
     try:
-        network = ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError:
         return "is no address or network such as 203.0.113.7 or 2001:db8::/32."
     return "" if text in (str(network), str(network.network_address)) and "%" not in text else f"must be {network}."

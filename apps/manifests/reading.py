@@ -65,12 +65,12 @@ def locate(node: Node, parts: list[str]) -> tuple[Place, list[str]]:
         inner: Node | None = None
         if isinstance(node.value, dict):
             key = part
-            if key not in node.value and part.isdigit() and int(part) < len(node.value):
+            if key not in node.value and part.isdecimal() and int(part) < len(node.value):
                 key = list(node.value)[int(part)]  # names and values, as a mapping here
                 said[number : number + 2] = [key]
             inner = node.value.get(key)
             place = node.keys.get(key, place) if inner is not None else place
-        elif part.isdigit() and int(part) < len(node.entries()):
+        elif part.isdecimal() and int(part) < len(node.entries()):
             inner = node.entries()[int(part)]
             place = inner.place
         elif match := next((it for it in node.entries() if it.text == part), None):

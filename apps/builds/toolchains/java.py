@@ -15,7 +15,7 @@ _PLACES = (Path("/usr/lib/jvm"), Path("/opt/java"), Path("/opt/jdk"))
 
 def find(wanted: str, origin: str) -> Part:
     """The machine's own JDK if it is new enough, else the oldest that is. Raises UserError("missing_toolchain")."""
-    least = int(wanted) if wanted.isdigit() else 0
+    least = int(wanted) if wanted.isdecimal() else 0
     there = [(major, home, version) for home in _homes() if (version := _version(home)) and (major := _major(version))]
     fitting = [found for found in there if found[0] >= least]
     if not fitting:

@@ -68,6 +68,6 @@ def address_of(text: str) -> tuple[str, int]:
         port = rest.removeprefix(":") or "53"
     elif text.count(":") == 1:
         host, port = text.split(":")
-    if not (port.isdigit() and 0 < int(port) < 65536):
+    if not (port.isdecimal() and 0 < int(port) < 65536):
         raise ValueError("the port must be from 1 to 65535")
     return str(ipaddress.ip_address(host)), int(port)

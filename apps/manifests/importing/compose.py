@@ -18,6 +18,7 @@ FILE = "docker-compose.yml"
 _VARIABLE = re.compile(
     r"\$(?:\$|\{(?P<braced>[A-Za-z_]\w*)(?::?(?P<how>[-?+])(?P<default>[^}]*))?\}|(?P<name>[A-Za-z_]\w*))"
 )
+_COUNT = re.compile(r"[0-9]{1,9}")
 _QUIET = ("image", "build", "restart", "container_name", "networks", "init", "tty", "stdin_open", "expose", "hostname")
 _SAID = {
     "env_file": "is not in this file: enter its variables into the app or a Config.",
@@ -194,7 +195,7 @@ def _variables(
 def _count(making: Making, subject: str, node: Node, spec: dict[str, Any]) -> None:
     deploy = node.get("deploy") or Node({}, node.place)
     wanted = deploy.get("replicas") or node.get("scale")
-    if wanted is not None and (text := filled(wanted.text or "")[0]).isdigit():
+    if wanted is not None and _COUNT.fullmatch(text := filled(wanted.text or "")[0]):
         count = min(max(int(text), 1), 10)
         if any("disk" in mount for mount in spec.get("mounts", ())) and count > 1:
             making.say("changed", FILE, wanted, f"{subject}.replicas", "is 1 here: a disk has one writer.")

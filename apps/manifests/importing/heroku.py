@@ -13,6 +13,7 @@ from apps.manifests.problems import Place, refused
 
 PROCFILE, APP_JSON = "Procfile", "app.json"
 _LINE = re.compile(r"\s*([A-Za-z0-9_-]+)\s*:\s*(.+?)\s*")
+_COUNT = re.compile(r"[0-9]{1,9}")
 SETTINGS = "settings"
 _SIZES = {
     "eco": "1x", "basic": "1x", "standard-1x": "1x", "standard-2x": "2x", "performance-m": "4x", "performance-l": "8x",
@@ -100,7 +101,7 @@ def _formation(making: Making, process: str, node: Node, spec: dict[str, Any]) -
         if key == "size" and text.lower() in _SIZES:
             spec["instance"] = _SIZES[text.lower()]
             making.say("changed", APP_JSON, value, f"{subject}.size", f"{text} becomes {spec['instance']}.")
-        elif key == "quantity" and text.isdigit():
+        elif key == "quantity" and _COUNT.fullmatch(text):
             if 1 <= int(text) <= 10:
                 spec["replicas"] = int(text)
             else:
