@@ -30,12 +30,13 @@ _ASSIGNED = {"Route": ("hostname", PASSWORD), "Config": ("secrets",)}  # by the 
 class DatabasePolicy(models.TextChoices):
     """What a child has of its parent's databases.
 
-    `SEEDED`: databases as with `EMPTY`; what is in the parent's is put into them by who knows backups, once they run.
+    `SEEDED`: databases as with `EMPTY`; what is in the parent's newest backups is put into them by who knows those,
+    once they run (apps.deployments.filling).
     """
 
     NONE = "none", "None"
     EMPTY = "empty", "New and empty"
-    SEEDED = "seeded", "New, with what the parent's hold"
+    SEEDED = "seeded", "New, filled from the newest backups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,10 @@ def branch_off(
     given = [_valued(found.revision, item) for item in found.resources]
     with transaction.atomic():
         revisions.lock(parent)
-        child = actions.create_pod(team=parent.team, name=name, by=by, parent=parent, lineage=lineage)
+        child = actions.create_pod(
+            team=parent.team, name=name, by=by, parent=parent, lineage=lineage,
+            seeded=databases == DatabasePolicy.SEEDED,
+        )  # fmt: skip
         # Who has less in the parent is not let in to its secrets by way of the child.
         held = PodRole.objects.filter(pod=parent)
         PodRole.objects.bulk_create(PodRole(membership_id=r.membership_id, pod=child, role=r.role) for r in held)

@@ -278,3 +278,16 @@ def test_a_short_commit_is_asked_for_whole(shop: Shop, monkeypatch: pytest.Monke
     shop.settle()
     assert asked[-1] == ("https://bitbucket.org/mona/shop", "refs/pull/12/head")
     assert shop.commits() == [B]
+
+
+def test_databases_are_filled_for_those_of_the_team_alone(shop: Shop, alice: User) -> None:
+    PreviewSettings.objects.filter(pod=shop.pod).update(databases="seeded")
+    shop.told(number=1)
+    shop.told(number=2, is_fork=True)
+    actions.approve(parent=shop.pod, pk=shop.row(2).pk, sha=B, by=alice)
+    shop.settle()
+    assert (shop.child(1).seeded, shop.child(2).seeded) == (True, False)
+    for number in (1, 2):
+        head = shop.child(number).head
+        assert head
+        assert "db" in head.snapshot()

@@ -109,7 +109,7 @@ def test_promoting_takes_developers_of_both(bobs: Client, bob: User, team: Team,
     [
         ({"name": "No Name"}, "Must be 1 to 40 lower-case letters"),
         ({"name": ""}, "This field is required"),
-        ({"databases": "seeded"}, "Select a valid choice"),
+        ({"databases": "other"}, "Select a valid choice"),
     ],
 )
 def test_bad_input(bobs: Client, live_pod: Pod, given: dict[str, str], words: str) -> None:
