@@ -14,6 +14,7 @@ from apps.api import refusals
 from apps.api.operations import (
     backups,
     blueprints,
+    children,
     deploying,
     deployments,
     domains,
@@ -52,6 +53,7 @@ api = NinjaAPI(
 )
 _PARTS = (
     pods, resources, revisions, deploying, events, deployments, running, domains, backups, images, blueprints,
+    children,
 )  # fmt: skip
 for _part in _PARTS:
     api.add_router("", _part.router)

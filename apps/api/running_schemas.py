@@ -134,7 +134,7 @@ class Restore(BaseModel):
     id: str
     backup: str
     target: str
-    purpose: Literal["restore", "drill"]
+    purpose: Literal["restore", "drill", "seed"]
     state: WorkState
     step: str
     error: str

@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "backup.plan": "planned backups",
     "backup.plan_end": "ended a plan of backups",
     "backup.restore": "had a backup restored",
+    "backup.seed": "had a database of a staging pod or preview filled from a backup",
     "blueprint.add": "added a blueprint",
     "blueprint.install": "installed a blueprint",
     "blueprint.remove": "deleted a blueprint",

@@ -102,6 +102,28 @@ def drill(*, backup: Backup, by: User | None) -> Restore:
 
 
 @transaction.atomic
+def seed(*, pod: Pod, name: str, kind: str, by: User | None) -> Restore | None:
+    """A restore of the newest backup of the parent's database `name`, which is a `kind`, into that of `pod`, its child.
+
+    The caller has it done (apps.backups.seeding). None where the parent has no backup of it.
+    """
+    parent = pod.parent
+    backup = newest(parent, name, kind) if parent else None
+    if parent is None or backup is None:
+        return None
+    made = Restore.objects.create(pod=pod, backup=backup, target=name, purpose=Purpose.SEED, actor=by)
+    trail.note("backup.seed", by=by, about=backup, name=parent.name, part=name, file=backup.file, into=pod.name)
+    wake.tell(pod.pk, name, f"It is being filled from the backup {backup.file} of {parent}", by=by)
+    return made
+
+
+def newest(pod: Pod, name: str, kind: str) -> Backup | None:
+    """The last that was completed of the database `name`."""
+    rows = Backup.objects.filter(pod=pod, name=name, kind=kind, state=State.COMPLETED)
+    return rows.order_by("-finished_at").first()
+
+
+@transaction.atomic
 def delete(*, backup: Backup, by: User | None) -> None:
     """Its file and its copy too. Raises Conflict("backup_in_use")."""
     if backup.is_open or backup.restores.filter(state__in=OPEN).exists():

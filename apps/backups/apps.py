@@ -6,7 +6,10 @@ class BackupsConfig(AppConfig):
     verbose_name = "Backups"
 
     def ready(self) -> None:
+        from apps.backups import seeding
         from apps.backups.practice import backups
+        from apps.deployments import filling
         from apps.infrastructure.practices import register
 
         register("Backups", backups)
+        filling.register(seeding.fill)

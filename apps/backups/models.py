@@ -144,6 +144,7 @@ class Backup(Leased):
 class Purpose(models.TextChoices):
     RESTORE = "restore"  # into `target`, in the place of what is there
     DRILL = "drill"  # into nothing that stays: whether it could be
+    SEED = "seed"  # into `target` of a child of the backup's pod, before anything there uses it
 
 
 class Restore(Leased):

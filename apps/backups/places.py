@@ -6,9 +6,11 @@ from apps.backups.kinds import KINDS, disk
 from apps.backups.kinds.base import At
 from apps.core.errors import NotFound, UserError
 from apps.deployments import databases
+from apps.deployments.models import Workload
 from apps.disks.places import disk_of
 from apps.pods.contents import databases_of
-from apps.pods.models import Pod
+from apps.pods.kinds.database import Spec
+from apps.pods.models import Pod, Revision
 from apps.servers.base import Installed, Server
 
 
@@ -27,8 +29,8 @@ def kept(pod: Pod) -> dict[str, str]:
 
 
 def at(pod: Pod, name: str) -> At | disk.At:
-    """Raises NotFound, UserError("backup_not_running" | "backup_tools_missing"), Conflict("disk_elsewhere"),
-    Unavailable.
+    """Of what is live. Raises NotFound, UserError("backup_not_running" | "backup_tools_missing"),
+    Conflict("disk_elsewhere"), Unavailable.
     """
     live = pod.live
     if live is not None and live.resources.filter(kind="Disk", name=name).exists():
@@ -39,11 +41,25 @@ def at(pod: Pod, name: str) -> At | disk.At:
     workload = pod.workloads.filter(app=name, serving=True, stopped_at=None).order_by("-id").first()
     if workload is None:
         raise UserError("backup_not_running", f"{name} does not run.", "Start it: a backup is asked of the server.")
+    return _server(live, spec, workload)
+
+
+def coming(pod: Pod, name: str) -> At:
+    """The server of a database that was started and need not serve yet. Raises what `at` raises."""
+    rows = pod.workloads.filter(app=name, stopped_at=None).select_related("revision__pod")
+    newest = rows.order_by("-id").first()
+    spec = databases_of(newest.revision.snapshot()).get(name) if newest else None
+    if newest is None or spec is None:
+        raise UserError("backup_not_running", f"{name} does not run.", "Deploy the pod.")
+    return _server(newest.revision, spec, newest)
+
+
+def _server(revision: Revision, spec: Spec, workload: Workload) -> At:
     host, port = databases.endpoint(workload)
-    found = databases.credentials(live, name, spec.credentials)
+    found = databases.credentials(revision, workload.app, spec.credentials)
     return At(
         spec.server, spec.version, host, port, found.password, found.admin_password,
-        tools(spec.server, spec.version), pod.pk, name, spec.disk,
+        tools(spec.server, spec.version), revision.pod_id, workload.app, spec.disk,
     )  # fmt: skip
 
 

@@ -20,6 +20,12 @@ from apps.core.states import move
 
 log = structlog.get_logger(__name__)
 SHOWN = 3  # differences that are named
+DONE: dict[str, str] = {Purpose.RESTORE: "The backup {} was restored", Purpose.SEED: "It was filled from the backup {}"}
+FAILED: dict[str, str] = {
+    Purpose.RESTORE: "A restore failed",
+    Purpose.DRILL: "The drill of a backup failed",
+    Purpose.SEED: "Filling it from a backup failed",
+}
 
 
 def run(restore_id: str) -> None:
@@ -42,7 +48,7 @@ def run(restore_id: str) -> None:
 
 def _work(row: Restore, lease: Lease) -> None:
     try:
-        at = places.at(row.pod, row.target)
+        at = _place(row)
         try:
             _load(row, lease, at)
         finally:
@@ -62,9 +68,13 @@ def _work(row: Restore, lease: Lease) -> None:
         if not move(row, State.COMPLETED, table=MOVES, where=lease.where, finished_at=now, step=""):
             raise LeaseLost
         Backup.objects.filter(pk=row.backup_id).update(proven_at=now)
-        if row.purpose == Purpose.RESTORE:
-            wake.tell(row.pod_id, row.target, f"The backup {row.backup.file} was restored", by=row.actor)
+        if words := DONE.get(row.purpose):
+            wake.tell(row.pod_id, row.target, words.format(row.backup.file), by=row.actor)
         wake.changed(row.pod_id)
+
+
+def _place(row: Restore) -> Any:
+    return places.coming(row.pod, row.target) if row.purpose == Purpose.SEED else places.at(row.pod, row.target)
 
 
 def _load(row: Restore, lease: Lease, at: Any) -> None:
@@ -84,7 +94,7 @@ def _load(row: Restore, lease: Lease, at: Any) -> None:
             loaded = kind.load(at, plain, row.scratch, step)
     _compare(row, lease, loaded)
     failpoint("restore.loaded", row.pod_id)
-    if row.purpose == Purpose.RESTORE:
+    if row.purpose != Purpose.DRILL:
         step("Putting it in the place of what is there")
         kind.swap(at, row.scratch, loaded)
 
@@ -105,7 +115,7 @@ def _compare(row: Restore, lease: Lease, loaded: Loaded) -> None:
 def clean(row: Restore, at: Any = None) -> bool:
     """Nothing of its scratch is left; False: to be tried again."""
     try:
-        KINDS[row.backup.kind].drop(at or places.at(row.pod, row.target), row.scratch)
+        KINDS[row.backup.kind].drop(at or _place(row), row.scratch)
     except (UserError, PlatformError) as error:
         log.info("scratch_waits", restore=row.pk, error=str(error))
         return False
@@ -118,6 +128,5 @@ def fail(row: Restore, words: str, *, where: dict[str, Any], **fields: Any) -> b
         error = {"error": words[:500], "finished_at": timezone.now(), **fields}
         if not move(row, State.FAILED, table=MOVES, where=where, **error):
             return False
-        what = "A restore failed" if row.purpose == Purpose.RESTORE else "The drill of a backup failed"
-        wake.tell(row.pod_id, row.target, f"{what}: {words}", level="error")
+        wake.tell(row.pod_id, row.target, f"{FAILED[row.purpose]}: {words}", level="error")
     return True

@@ -39,12 +39,22 @@ def inputs(snapshot: Snapshot, app: str) -> str:
 def differing(before: Snapshot, after: Snapshot, app: str) -> list[str]:
     """What the builds of `app` in two revisions depend on and is not the same: paths such as `env.VITE_API`.
 
-    The branch is left out: a commit is the same on each. A secret is the same in no two pods.
+    The branch is left out: a commit is the same on each. So are secrets that both have: their versions say nothing from
+    pod to pod, and whoever may read them compares their values.
     """
     old, new = _flat(_inputs(before, app)), _flat(_inputs(after, app))
-    return [
-        path for path in sorted(old.keys() | new.keys()) if path != "source.branch" and old.get(path) != new.get(path)
-    ]
+    aside = {"source.branch"} | (secrets_built_in(before, app).keys() & secrets_built_in(after, app).keys())
+    return [path for path in sorted(old.keys() | new.keys()) if path not in aside and old.get(path) != new.get(path)]
+
+
+def secrets_built_in(snapshot: Snapshot, app: str) -> dict[str, tuple[str, str, int]]:
+    """The secrets that go into what is built of `app`: (config, name, version) by path, as `differing` has it."""
+    return {
+        f"configs.{config}.{name}": (config, name, snapshot[config].spec["secrets"][name])
+        for config, chosen in _inputs(snapshot, app)["configs"].items()
+        for name in chosen
+        if config in snapshot and name in snapshot[config].spec.get("secrets", {})
+    }
 
 
 def _flat(value: dict[str, Any], path: str = "") -> dict[str, Any]:
@@ -102,10 +112,10 @@ def find(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
 
 def _promoted(revision: Revision, app: str, snapshot: Snapshot) -> Build | None:
     rows = Promotion.objects.filter(revision=revision, app=app, build__artifact__kind__in=_runnable(revision))
-    row = rows.select_related("build__artifact", "build__revision").first()
+    row = rows.select_related("build__artifact").first()
     if row is None or row.build.commit != snapshot[app].spec["source"].get("commit", ""):
         return None
-    return None if differing(row.build.revision.snapshot(), snapshot, app) else row.build
+    return row.build if row.inputs == inputs(snapshot, app) else None
 
 
 def runs_on(revision: Revision, artifact: Artifact) -> bool:

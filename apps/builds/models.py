@@ -64,12 +64,14 @@ class Build(models.Model):
 class Promotion(models.Model):
     """That an app of `revision` is to be served by a `build` of another pod: put into a draft, and sealed with it.
 
-    It counts while the app has the commit of the build and what the build was made with (apps.builds.actions.find).
+    It counts while the app has the commit of the build, and `inputs`, what builds of it depend on, are what they were
+    found to be the same as the build was made with (apps.builds.actions.find).
     """
 
     revision = models.ForeignKey(Revision, on_delete=models.CASCADE, related_name="promotions")
     app = models.CharField(max_length=63)
     build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="promotions")
+    inputs = models.CharField(max_length=64, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -101,7 +101,7 @@ def backup_context(pod: Pod, backup: Backup) -> dict[str, Any]:
     return {
         "row": backup,
         "tables": sorted(rows.items()),
-        "restores": list(backup.restores.select_related("actor")[:SHOWN]),
+        "restores": list(backup.restores.select_related("actor", "pod")[:SHOWN]),
         "targets": sorted(name for name, kind in places.kept(pod).items() if kind == backup.kind),
         "opens_as": backup.file.removesuffix(".zst.age"),
     }

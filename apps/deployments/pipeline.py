@@ -18,7 +18,7 @@ from apps.core.failpoints import failpoint
 from apps.core.leases import Lease, LeaseLost, acquire, kept
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import allotting, announcing, dispatch, health, purge, queue, retire, settling
+from apps.deployments import allotting, announcing, dispatch, filling, health, purge, queue, retire, settling
 from apps.deployments.attended import Cancelled
 from apps.deployments.checks import Check
 from apps.deployments.events import changed
@@ -46,18 +46,23 @@ def deploy(recorder: Recorder) -> None:
     settling.stand_aside(revision.pod_id)
     release = Release.of(revision)
     allotting.have_all(recorder, release)
-    workloads = []
-    for names in (release.databases(), release.apps()):
-        begun = launch_all(recorder, release, names)
-        for workload in begun:
-            _check_health(recorder, release, workload)
-        workloads += begun
+    workloads = _begun(recorder, release, release.databases())
+    filling.fill(recorder, release)
+    workloads += _begun(recorder, release, release.apps())
     recorder.check()
     recorder.log.section("Switch")
     recorder.patiently(lambda: switch(recorder.deployment, workloads, recorder.lease), "the edge")
     failpoint("edge.answers", recorder.deployment.pod_id)
     recorder.write(f"{revision} is live.")
     purge.after_going_live(recorder)
+
+
+def _begun(recorder: Recorder, release: Release, names: list[str]) -> list[Workload]:
+    """Every instance of `names`, healthy."""
+    workloads = launch_all(recorder, release, names)
+    for workload in workloads:
+        _check_health(recorder, release, workload)
+    return workloads
 
 
 class HandedOver(Exception):

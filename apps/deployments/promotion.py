@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from apps import secretstore
 from apps.audit import trail
-from apps.builds.actions import differing, has_source, runs_on
+from apps.builds.actions import differing, has_source, inputs, runs_on, secrets_built_in
 from apps.builds.caching.place import PRODUCTION
 from apps.builds.models import Build, Promotion
 from apps.core.errors import Conflict, Detail, Invalid
 from apps.pods import revisions
 from apps.pods.batch import Batch, Wanted, put, standing
 from apps.pods.diff import Change, FieldChange, diff
+from apps.pods.environment import KEY, secret_path
 from apps.pods.models import Lineage, Pod, Resource, Revision, Snapshot
+from apps.pods.moving import changes
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -26,26 +29,36 @@ _OWN = ("source.commit", "hostname", "domains", "password", "credentials")  # di
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An app of the staging pod's live revision. `why`: it cannot be promoted; `there`: the parent runs it already."""
+    """An app of the staging pod's live revision. `why`: it cannot be promoted; `there`: the parent runs it already.
+
+    `inputs`: what the build was found to be made with, as the parent has it.
+    """
 
     app: str
     build: Build | None
     why: str = ""
     there: bool = False
+    inputs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """`differences`: from the parent to the staging pod, of what a promotion does not carry over."""
+    """`differences`: from the parent to the staging pod, of what a promotion does not carry over. `along`: what the
+    parent's draft changes already, which is deployed along with what is promoted.
+    """
 
     parent: Pod
     revision: Revision
     apps: tuple[Offer, ...]
     differences: tuple[Change, ...]
+    along: tuple[Change, ...]
 
 
 def offers(child: Pod) -> Offers:
-    """What of `child` can be promoted now. Raises Conflict("not_staging" | "nothing_to_promote")."""
+    """What of `child` can be promoted now. Raises Conflict("not_staging" | "nothing_to_promote").
+
+    Secrets that go into what is built are compared by their values, which stay here. Raises Unavailable for those.
+    """
     child = Pod.objects.select_related("live", "parent__live", "parent__head", "parent__team").get(pk=child.pk)
     parent, live = child.parent, child.live
     if parent is None or child.lineage != Lineage.STAGING:
@@ -55,11 +68,12 @@ def offers(child: Pod) -> Offers:
     there, here = standing(parent), live.snapshot()
     builds = {row.app: row for row in live.builds.filter(zone=PRODUCTION).select_related("artifact")}
     named = [name for name in sorted(here) if has_source(here[name])]
-    apps = tuple(_offer(parent, name, here, there, builds.get(name)) for name in named)
-    return Offers(parent, live, apps, tuple(_differences(parent, there, here)))
+    apps = tuple(_offer(parent, name, live, there, builds.get(name)) for name in named)
+    along = tuple(changes(parent.live, parent.draft)) if parent.draft else ()
+    return Offers(parent, live, apps, tuple(_differences(parent, there, here)), along)
 
 
-def _offer(parent: Pod, app: str, here: Snapshot, there: Snapshot, build: Build | None) -> Offer:
+def _offer(parent: Pod, app: str, live: Revision, there: Snapshot, build: Build | None) -> Offer:
     base = parent.draft or parent.head or parent.live
     if app not in there or there[app].kind != "App" or base is None:
         return Offer(app, build, f"{parent.name} has no app of this name: add it there first.")
@@ -67,10 +81,23 @@ def _offer(parent: Pod, app: str, here: Snapshot, there: Snapshot, build: Build 
         return Offer(app, build, "what was built is not kept any more: redeploy the staging pod.")
     if not runs_on(base, build.artifact):
         return Offer(app, build, f"it was built for another engine than that of {parent.name}.")
-    if unlike := differing(there, here, app):
+    here = live.snapshot()
+    if unlike := differing(there, here, app) or _other_secrets(parent.pk, there, live.pod_id, here, app):
         return Offer(app, build, f"it was built with another {', '.join(unlike)}: make that the same in both first.")
     running = parent.live.builds.filter(app=app).first() if parent.live else None
-    return Offer(app, build, there=running is not None and running.artifact_id == build.artifact_id)
+    runs = running is not None and running.artifact_id == build.artifact_id
+    return Offer(app, build, there=runs, inputs=inputs(there, app))
+
+
+def _other_secrets(parent: str, there: Snapshot, child: str, here: Snapshot, app: str) -> list[str]:
+    """The secrets that go into what is built of `app` and have other values in the two pods."""
+    ours, theirs = secrets_built_in(there, app), secrets_built_in(here, app)
+    both = sorted(ours.keys() & theirs.keys())
+    return [path for path in both if _value(parent, *ours[path]) != _value(child, *theirs[path])]
+
+
+def _value(pod_id: str, config: str, name: str, version: int) -> str:
+    return secretstore.secrets().read(secret_path(pod_id, config, name), version)[KEY]
 
 
 def _differences(parent: Pod, there: Snapshot, here: Snapshot) -> list[Change]:
@@ -105,11 +132,14 @@ def promote(*, child: Pod, apps: Collection[str], version: int, by: User | None)
     if wrong := [Detail(offer.app, offer.why) for offer in wanted if offer.why]:
         raise Invalid(wrong)
     there = standing(found.parent)
+    if any(offer.inputs != inputs(there, offer.app) for offer in wanted):
+        raise Conflict("stale_plan", f"{found.parent.name} was changed since you looked.", "Look at it again.")
     builds = {offer.app: offer.build for offer in wanted if offer.build}
     pinned = [_pinned(there[app], build.commit) for app, build in builds.items()]
     row = put(pod=found.parent, batch=Batch(pinned, keep=True), by=by)
     for app, build in builds.items():
-        Promotion.objects.update_or_create(revision=row, app=app, defaults={"build": build})
+        served = {"build": build, "inputs": inputs(there, app)}
+        Promotion.objects.update_or_create(revision=row, app=app, defaults=served)
     row.summary = f"Promote {', '.join(sorted(builds))} of {child.name}, revision {version}"[:200]
     row.save(update_fields=["summary", "changed_at"])
     trail.note("draft.promote", by=by, about=found.parent, of=child.name, version=version, apps=sorted(builds))

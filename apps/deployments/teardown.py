@@ -69,6 +69,7 @@ def _remove(pod: Pod) -> None:
     store = secretstore.secrets()
     for path in {*secret_paths(pod), token_path(pod.pk), *filter(None, [pod.webhook_path])}:
         store.delete(path)
+    store.clear(pod.pk)  # what was written and no revision came to name
     failpoint("teardown.secrets", pod.pk)
     streams = [w.stream for w in workloads] + [d.stream for d in pod.deployments.all()]
     for stream in streams:

@@ -35,7 +35,9 @@ MOST_RESOURCES = 100
 
 
 @transaction.atomic
-def create_pod(*, team: Team, name: str, by: User | None, parent: Pod | None = None, lineage: str = "") -> Pod:
+def create_pod(
+    *, team: Team, name: str, by: User | None, parent: Pod | None = None, lineage: str = "", seeded: bool = False
+) -> Pod:
     """An empty pod. Raises Invalid for the name, Conflict("name_taken") or ("host_taken").
 
     Children of a pod are made by apps.pods.children, which gives them their draft.
@@ -44,8 +46,9 @@ def create_pod(*, team: Team, name: str, by: User | None, parent: Pod | None = N
     try:
         with transaction.atomic():
             pod = Pod.objects.create(
-                team=team, name=name, region=settings.BRAINPOD.region, created_by=by, parent=parent, lineage=lineage
-            )
+                team=team, name=name, region=settings.BRAINPOD.region, created_by=by, parent=parent, lineage=lineage,
+                seeded=seeded,
+            )  # fmt: skip
     except IntegrityError:
         raise Conflict("name_taken", f"There is a pod called {name} already.", "Choose another name.") from None
     hosts.reserve(pod)

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from django.db import models, transaction
+from django.utils import timezone
 
 from apps.audit import trail
-from apps.core.errors import Conflict, Detail, Invalid
+from apps.core.errors import Conflict, Detail, Invalid, PlatformError
 from apps.core.names import check_variable
 from apps.pods import actions, kinds, revisions
 from apps.pods.batch import Batch, Wanted, put
@@ -24,18 +26,20 @@ from apps.secretstore import secrets as secret_store
 if TYPE_CHECKING:
     from apps.accounts.models import User
 
+log = structlog.get_logger(__name__)
 _ASSIGNED = {"Route": ("hostname", PASSWORD), "Config": ("secrets",)}  # by the platform, or given beside the spec
 
 
 class DatabasePolicy(models.TextChoices):
     """What a child has of its parent's databases.
 
-    `SEEDED`: databases as with `EMPTY`; what is in the parent's is put into them by who knows backups, once they run.
+    `SEEDED`: databases as with `EMPTY`; what is in the parent's newest backups is put into them by who knows those,
+    once they run (apps.deployments.filling).
     """
 
     NONE = "none", "None"
     EMPTY = "empty", "New and empty"
-    SEEDED = "seeded", "New, with what the parent's hold"
+    SEEDED = "seeded", "New, filled from the newest backups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +68,41 @@ def branch_off(
     `variables` have these values in the child, whatever they are in the parent. What is left out says `outline`, given
     the same. Raises Invalid naming `name` or `variables.<name>`, else `<resource>.<field>`;
     Conflict("not_live_yet" | "is_a_child" | "pod_deleting" | "name_taken" | "host_taken"), and Unavailable when the
-    secret store does not answer; then nothing was made.
+    secret store does not answer; then nothing was made, or what was is being deleted.
     """
     found = outline(parent, variables=variables or {}, with_secrets=with_secrets, databases=databases)
     given = [_valued(found.revision, item) for item in found.resources]
     with transaction.atomic():
         revisions.lock(parent)
-        child = actions.create_pod(team=parent.team, name=name, by=by, parent=parent, lineage=lineage)
+        child = actions.create_pod(
+            team=parent.team, name=name, by=by, parent=parent, lineage=lineage,
+            seeded=databases == DatabasePolicy.SEEDED,
+        )  # fmt: skip
         # Who has less in the parent is not let in to its secrets by way of the child.
         held = PodRole.objects.filter(pod=parent)
         PodRole.objects.bulk_create(PodRole(membership_id=r.membership_id, pod=child, role=r.role) for r in held)
     try:
         put(pod=child, batch=Batch(given, engine=found.revision.engine), by=by)
     except BaseException:
-        with transaction.atomic():
-            Pod.objects.filter(pk=child.pk, head=None, live=None).delete()
+        _unmake(child)
         raise
     trail.note(
         "pod.branch", by=by, about=child, parent=parent.name, lineage=lineage, with_secrets=with_secrets,
         databases=str(databases),
     )  # fmt: skip
     return child
+
+
+def _unmake(child: Pod) -> None:
+    """Nothing is left of a child that could not be made. While the store is away it is marked: it goes as pods do."""
+    try:
+        secret_store().clear(child.pk)
+    except PlatformError as error:
+        log.warning("child_left", pod=child.pk, error=str(error))
+        Pod.objects.filter(pk=child.pk, deleting_at=None).update(deleting_at=timezone.now())
+        return
+    with transaction.atomic():
+        Pod.objects.filter(pk=child.pk, head=None, live=None).delete()
 
 
 def outline(parent: Pod, *, variables: Mapping[str, str], with_secrets: bool, databases: DatabasePolicy) -> Outline:

@@ -36,7 +36,8 @@ class Pod(models.Model):
 
     `live` is the revision whose deployment was completed last: what runs, or should. `head` is the revision that was
     deployed last, whether it got there or not: what the next draft starts from. `parent`: the pod it was branched off
-    (apps/pods/children.py); a child has no children.
+    (apps/pods/children.py); a child has no children. `seeded`: its databases begin with what is in the parent's
+    backups.
     """
 
     id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
@@ -49,6 +50,7 @@ class Pod(models.Model):
     head = models.ForeignKey("Revision", null=True, on_delete=models.SET_NULL, related_name="+")
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
     lineage = models.CharField(max_length=8, choices=Lineage.choices, default="", db_default="", blank=True)
+    seeded = models.BooleanField(default=False, db_default=False, editable=False)
     webhook_path = models.CharField(max_length=64, default="", blank=True)  # see apps.hooks: where the secret is kept
     # Counts what makes answers kept by the edge old: going live, and being asked to forget them.
     cache_generation = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from apps.accounts.models import User
 
 MOST_VARIABLES = 100
-OFFERED = (DatabasePolicy.NONE, DatabasePolicy.EMPTY)
 MOST_BASES = 20
 
 
@@ -158,8 +157,8 @@ def _check(
     for field, (number, least, most) in numbers.items():
         if not least <= number <= most:
             wrong.append(Detail(field, f"must be {least} to {most}."))
-    if databases not in OFFERED:
-        wrong.append(Detail("databases", f"must be one of {', '.join(OFFERED)}."))
+    if databases not in DatabasePolicy.values:
+        wrong.append(Detail("databases", f"must be one of {', '.join(DatabasePolicy.values)}."))
     if len(variables) > MOST_VARIABLES:
         wrong.append(Detail("variables", f"must be at most {MOST_VARIABLES}."))
     for name, value in variables.items():

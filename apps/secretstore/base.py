@@ -28,6 +28,10 @@ class SecretStore(Protocol):
         """Forget `path` and every version of it; what is not there is no error."""
         ...
 
+    def clear(self, pod: str) -> None:
+        """Forget every path beneath `pods/<pod>/`; nothing there is no error."""
+        ...
+
     def destroy(self, path: str, version: int) -> None:
         """Forget the values of one version; what is not there is no error."""
         ...

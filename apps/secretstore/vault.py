@@ -78,6 +78,12 @@ class Vault:
         except exceptions.InvalidPath:  # that was the pod's last one
             self._call(lambda client: client.sys.delete_acl_policy(policies.POD_POLICY + pod))
 
+    def clear(self, pod: str) -> None:
+        if not re.fullmatch(_POD, pod):
+            raise ValueError(f"not a path of the secret store: pods/{pod!r}")
+        for path in list(self._paths(f"pods/{pod}/")):
+            self.delete(path)
+
     def destroy(self, path: str, version: int) -> None:
         _checked(path)
         self._call(

@@ -52,6 +52,8 @@ def test_it_has_every_operation_as_it_is_published() -> None:
         "deletePod", "getPlan", "deployRevision", "listDeployments", "getDeployment", "cancelDeployment",
         "getDeploymentLog", "getAppLog", "getAppMetrics", "listDomains", "addDomain", "removeDomain", "checkDomain",
         "listBackups", "createBackup", "getBackup", "restoreBackup",
+        "listChildren", "createStagingPod", "getPromotion", "promotePod", "listPreviews", "approvePreview",
+        "closePreview",
     }  # fmt: skip
     for name, (method, path) in found.items():
         key = method, re.sub(r"\{[^}]+\}", "{}", path.removeprefix("/api"))

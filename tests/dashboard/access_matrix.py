@@ -305,6 +305,13 @@ API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
     "listBlueprints": (Role.VIEWER, ()),
     "getBlueprint": (Role.VIEWER, ()),
     "installBlueprint": (Role.DEVELOPER, ("resources:write",)),
+    "listChildren": (Role.VIEWER, ("pods:read",)),
+    "createStagingPod": (Role.DEVELOPER, ("pods:create", "resources:read")),
+    "getPromotion": (Role.DEVELOPER, ("revisions:read",)),
+    "promotePod": (Role.DEVELOPER, ("revisions:read", "resources:write")),
+    "listPreviews": (Role.VIEWER, ("pods:read",)),
+    "approvePreview": (Role.DEVELOPER, ("revisions:deploy",)),
+    "closePreview": (Role.DEVELOPER, ("revisions:deploy",)),
 }
 """Each operation of the API: the least role, and what a policy has to allow. tests/api/test_access.py tries them."""
 

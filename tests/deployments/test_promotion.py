@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from apps import secretstore
 from apps.accounts.models import Team, User
 from apps.audit.models import AuditEntry
 from apps.builds.actions import stored_apps
@@ -18,6 +19,7 @@ from apps.pods import actions as pods
 from apps.pods.children import DatabasePolicy, branch_off
 from apps.pods.models import Lineage, Pod
 from apps.pods.plan import make_plan
+from apps.secretstore.vault import Vault
 from tests.deployments import standing
 from tests.deployments.standing import Shop
 from tests.deployments.test_actions import APP, deploy, finish
@@ -121,6 +123,41 @@ def test_what_is_built_otherwise_is_not_promoted(parent: Pod, child: Pod, alice:
     with pytest.raises(Invalid, match=r"web: it was built with another env\.VITE_API"):
         promote(child, alice)
     assert parent.draft is None
+
+
+@pytest.mark.django_db
+def test_secrets_that_are_built_in_are_compared_by_value(
+    openbao: Vault, team: Team, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give(pod: Pod, value: str, *, create: bool = False) -> None:
+        pods.save_resource(
+            pod=pod, kind="Config", name="keys", spec={}, secrets={"VITE_KEY": value, "OTHER": value}, by=alice,
+            create=create,
+        )  # fmt: skip
+        pod.refresh_from_db()
+
+    monkeypatch.setattr(secretstore, "secrets", lambda: openbao)
+    pod = pods.create_pod(team=team, name="shop", by=alice)
+    give(pod, "first", create=True)
+    give(pod, "second")
+    pods.save_resource(pod=pod, kind="App", name="web", spec=APP | {"configs": ["keys"]}, by=alice, create=True)
+    parent = _live(pod, alice, "a" * 40)
+    child = branch_off(
+        parent, lineage=Lineage.STAGING, name="shop-next", by=alice, with_secrets=True, databases=DatabasePolicy.EMPTY
+    )
+    _live(child, alice)
+    draft = promote(child, alice)  # of equal values, with other versions
+    assert stored_apps(draft) == {"web"}
+    give(parent, "third")
+    assert parent.draft
+    assert stored_apps(parent.draft) == frozenset(), "another value since"
+    with pytest.raises(Invalid, match=r"web: it was built with another configs\.keys\.VITE_KEY"):
+        promote(child, alice)
+    give(child, "third")  # the same value, and the version that counted before
+    with pytest.raises(Invalid):
+        promote(child, alice)
+    _live(child, alice)
+    assert stored_apps(promote(child, alice, version=2)) == {"web"}
 
 
 @pytest.mark.django_db

@@ -157,6 +157,47 @@ def test_a_store_that_is_away_leaves_nothing(
     assert not Pod.objects.filter(name="shop-staging").exists()
 
 
+class _Failing:
+    """The store, which ceases to answer `broken` after one call of it."""
+
+    def __init__(self, store: Vault, *broken: str) -> None:
+        self._store, self._broken, self._calls = store, broken, 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._broken:
+            return getattr(self._store, name)
+        self._calls += 1
+        if self._calls > 1:
+            raise Unavailable("secretstore_unavailable", "It does not answer.")
+        return getattr(self._store, name)
+
+
+def test_a_failure_half_way_leaves_no_secret(
+    full: Pod, store: Vault, alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path for path, _ in store.everything()}
+    monkeypatch.setattr(components, "store", _Failing(store, "write"))
+    settings.COMPONENTS = "tests.pods.components"
+    with pytest.raises(Unavailable):
+        _branch(full, alice)
+    assert not Pod.objects.filter(name="shop-staging").exists()
+    assert {path for path, _ in store.everything()} == before
+
+
+def test_what_cannot_be_forgotten_now_goes_with_the_pod(
+    full: Pod, store: Vault, alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(components, "store", _Failing(store, "write", "clear"))
+    settings.COMPONENTS = "tests.pods.components"
+    with pytest.raises(Unavailable):
+        _branch(full, alice)
+    left = Pod.objects.get(name="shop-staging")
+    assert left.deleting_at
+    assert [path for path, _ in store.everything() if path.startswith(f"pods/{left.pk}/")]
+    store.clear(left.pk)  # as its teardown does
+    assert not [path for path, _ in store.everything() if path.startswith(f"pods/{left.pk}/")]
+
+
 def test_a_lineage_has_a_parent(pod: Pod) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Pod.objects.filter(pk=pod.pk).update(lineage=Lineage.PREVIEW)

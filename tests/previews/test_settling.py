@@ -122,8 +122,11 @@ def test_closed_and_nothing_is_left(shop: Shop, openbao: Vault) -> None:
     shop.told()
     child = shop.child()
     finish(child.deployments.get())
+    unnamed = f"pods/{child.pk}/common/UNNAMED"  # as of a change that failed after it was written
+    openbao.write(unnamed, {KEY: "x"})
     paths = secret_paths(child)
     assert len(paths) == 2
+    paths |= {unnamed}
     shop.told(is_open=False)
     row = shop.row()
     assert (row.state, row.ended) == ("closed", "The pull request was closed.")
@@ -278,3 +281,16 @@ def test_a_short_commit_is_asked_for_whole(shop: Shop, monkeypatch: pytest.Monke
     shop.settle()
     assert asked[-1] == ("https://bitbucket.org/mona/shop", "refs/pull/12/head")
     assert shop.commits() == [B]
+
+
+def test_databases_are_filled_for_those_of_the_team_alone(shop: Shop, alice: User) -> None:
+    PreviewSettings.objects.filter(pod=shop.pod).update(databases="seeded")
+    shop.told(number=1)
+    shop.told(number=2, is_fork=True)
+    actions.approve(parent=shop.pod, pk=shop.row(2).pk, sha=B, by=alice)
+    shop.settle()
+    assert (shop.child(1).seeded, shop.child(2).seeded) == (True, False)
+    for number in (1, 2):
+        head = shop.child(number).head
+        assert head
+        assert "db" in head.snapshot()

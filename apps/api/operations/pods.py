@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.utils.text import slugify
 from ninja import Query, Router
 
-from apps.accounts import policies
+from apps.accounts import gate, policies
 from apps.accounts.roles import Role
 from apps.api import places, schemas
 from apps.api.door import Request, operation
@@ -102,10 +102,16 @@ def delete_pod(
     request: Request,
     pod: str,
     confirmation: Annotated[str, Query(max_length=63, description="The pod's name, once more.")] = "",
+    children: Annotated[bool, Query(description="Its staging pods too; refused without.")] = False,
 ) -> Any:
-    """Delete a pod and everything it has: instances, disks, databases, secrets and logs. Not in the public API."""
-    found = request.auth.pod(pod)
-    deployments.delete_pod(pod=found, confirmation=confirmation, by=request.auth.user)
+    """Delete a pod and everything it has: instances, disks, databases, secrets and logs, and its previews. With
+    `children` it takes `pods:delete` on each of those, and the role admin in it. Not in the public API."""
+    caller = request.auth
+    found = caller.pod(pod)
+    for child in found.children.filter(deleting_at=None) if children else ():
+        caller.require("pods:delete", child.name)
+        gate.pod_access(caller.user, child, Role.ADMIN)
+    deployments.delete_pod(pod=found, confirmation=confirmation, by=caller.user, children=children)
     return 202, {"name": found.name}
 
 

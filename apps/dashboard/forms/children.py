@@ -9,6 +9,7 @@ from apps.pods.children import DatabasePolicy
 
 _DATABASES = (
     (DatabasePolicy.EMPTY, "New and empty, with passwords of their own"),
+    (DatabasePolicy.SEEDED, "New, filled from the newest backup of each when they are first deployed"),
     (DatabasePolicy.NONE, "None: they are left out, and so are the variables that refer to them"),
 )
 

@@ -8,7 +8,6 @@ from typing import Any
 from django import forms
 
 from apps.pods.children import DatabasePolicy
-from apps.previews.actions import OFFERED
 from apps.previews.models import LONGEST, MOST, MOST_SLEEP, PreviewSettings
 
 _CODE = {"spellcheck": "false", "class": "font-monospace"}
@@ -31,8 +30,9 @@ class PreviewsForm(forms.Form):
     )
     databases = forms.ChoiceField(
         label="Databases",
-        choices=[(one.value, one.label) for one in DatabasePolicy if one in OFFERED],
-        help_text="Without databases, variables that refer to one are left out too.",
+        choices=DatabasePolicy.choices,
+        help_text="Without databases, variables that refer to one are left out too. Filled ones have what is in"
+        " production's: choose it where whoever opens a pull request may see that. Forks get empty ones.",
     )
     bases = forms.CharField(
         label="Only for pull requests into",

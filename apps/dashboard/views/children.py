@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.accounts import gate
 from apps.accounts.roles import Role
+from apps.backups.seeding import unfilled
 from apps.core.errors import Detail, Invalid, NotFound
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.forms import errors_into
@@ -56,10 +57,9 @@ def _named(form: forms.Form) -> Iterator[None]:
 def _page(request: Request, pod: Pod, form: StagingForm, *, status: int = 200) -> HttpResponse:
     chosen = form.data if form.is_bound else form.initial
     known = chosen.get("databases") in DatabasePolicy.values
-    left = outline(
-        pod, variables={}, with_secrets=bool(chosen.get("with_secrets")),
-        databases=DatabasePolicy(chosen["databases"]) if known else DatabasePolicy.EMPTY,
-    ).left_out  # fmt: skip
+    databases = DatabasePolicy(chosen["databases"]) if known else DatabasePolicy.EMPTY
+    found = outline(pod, variables={}, with_secrets=bool(chosen.get("with_secrets")), databases=databases)
+    left = [*found.left_out, *(unfilled(pod) if databases == DatabasePolicy.SEEDED else ())]
     context = frame(pod, request.access) | {"form": form, "left_out": left}
     return render(request, "pods/staging.html", context, fragment="pods/_left_out.html", status=status)
 

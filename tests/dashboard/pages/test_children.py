@@ -80,6 +80,14 @@ def test_promotion_is_chosen_and_reviewed(bobs: Client, live_pod: Pod, built: Po
     assert "from staging" not in review
 
 
+def test_what_the_draft_changes_already_is_named(bobs: Client, bob: User, live_pod: Pod, built: Pod) -> None:
+    assert 'id="along"' not in bobs.get("/pods/beside/promotion/").content.decode()
+    actions.save_resource(pod=live_pod, kind="Disk", name="later", spec={"size": 5}, by=bob, create=True)
+    page = bobs.get("/pods/beside/promotion/").content.decode()
+    assert "They are deployed along" in page
+    assert "add Disk later" in page
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -109,7 +117,7 @@ def test_promoting_takes_developers_of_both(bobs: Client, bob: User, team: Team,
     [
         ({"name": "No Name"}, "Must be 1 to 40 lower-case letters"),
         ({"name": ""}, "This field is required"),
-        ({"databases": "seeded"}, "Select a valid choice"),
+        ({"databases": "other"}, "Select a valid choice"),
     ],
 )
 def test_bad_input(bobs: Client, live_pod: Pod, given: dict[str, str], words: str) -> None:
