@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import functools
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -93,6 +94,13 @@ def _nested(found: list[Card]) -> list[Card]:
     ]
 
 
+def each(found: list[Card]) -> Iterator[Card]:
+    """`found` and the children in them."""
+    for card in found:
+        yield card
+        yield from card.children
+
+
 class News(NamedTuple):
     """Pods by their newest deployment, the newest first: those it is under way for, and those it failed for lately."""
 
@@ -101,7 +109,7 @@ class News(NamedTuple):
 
 
 def news(found: list[Card], now: datetime.datetime) -> News:
-    rows = [(card.last.at, card.last.state, card) for card in found if card.last]
+    rows = [(card.last.at, card.last.state, card) for card in each(found) if card.last]
     rows.sort(key=lambda row: row[0], reverse=True)
     return News(
         [card for _, state, card in rows if state in OPEN_STATES],

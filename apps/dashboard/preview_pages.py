@@ -34,7 +34,7 @@ class Line:
 def context(pod: Pod, user: User) -> dict[str, Any]:
     found = Preview.objects.filter(parent=pod).select_related("pod", "parent", "approved_by")
     held = places.settings_of(pod)
-    cards = {card.name: card for card in pod_cards.cards(user, team=pod.team.slug, text="")}
+    cards = {card.name: card for card in pod_cards.each(pod_cards.cards(user, team=pod.team.slug, text=""))}
     there = [_line(row, cards, held.limit) for row in found.exclude(state=PreviewState.CLOSED)]
     closed = [_line(row, cards, held.limit) for row in found.filter(state=PreviewState.CLOSED)[:CLOSED_SHOWN]]
     return {"previews": there, "closed": closed, "held": held, "is_child": bool(pod.lineage)}

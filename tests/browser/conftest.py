@@ -50,7 +50,7 @@ def sign_in(window: Window, link: str) -> None:
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Make the account").click()
     else:
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("heading", name="Pods", exact=True).wait_for()
 
 

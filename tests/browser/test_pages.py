@@ -178,12 +178,12 @@ def test_who_may_not_is_told_so(
         page.goto("/sign-in/")
         wrong = look_at(page, "sign-in", pictures)
         page.get_by_label("E-mail").fill("nobody")
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         expect(page.get_by_label("E-mail")).to_have_attribute("aria-invalid", "true")
         wrong += look_at(page, "wrong-sign-in", pictures)
         page.goto(story[1])
         wrong += look_at(page, "sign-in-link", pictures)
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_role("heading", name="Pods").wait_for()
         page.goto(f"{pod.address}resources/new/App/")
         expect(page.get_by_text("403")).to_be_visible()
@@ -239,7 +239,7 @@ def test_the_keyboard_is_enough(window: Window, pod: MadePod, story: tuple[str, 
     hit = page.locator("#palette-hits a", has_text=pod.name).first
     expect(hit).to_be_visible()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name=pod.name)).to_be_visible()
+    page.wait_for_url(f"**/pods/{pod.name}/**")
     for _ in range(40):
         page.keyboard.press("Tab")
         focus = page.evaluate(
