@@ -28,24 +28,20 @@ def hook(request: HttpRequest, pod: str, app: str = "") -> JsonResponse:
     """A delivery for the pod with that id, or for one app of it alone. Who cannot sign learns nothing: not even
     whether there is such a pod.
     """
-    if request.method != "POST":
-        return _answer("This address takes what git hosts POST to it.", 405, Allow="POST")
-    if _length(request) > LARGEST:
-        return _answer(f"The delivery is too large: {LARGEST // 1_000_000} MB at most. Deploy from the dashboard.", 413)
     return _answered(request, pod, lambda: _handle(request, pod, app))
 
 
 @csrf_exempt
 def app_hook(request: HttpRequest, connection: str) -> JsonResponse:
     """A delivery of a GitHub App that was made here, for every pod of the team that is built from the repository."""
-    if request.method != "POST":
-        return _answer("This address takes what GitHub POSTs to it.", 405, Allow="POST")
-    if _length(request) > LARGEST:
-        return _answer(f"The delivery is too large: {LARGEST // 1_000_000} MB at most. Deploy from the dashboard.", 413)
     return _answered(request, connection, lambda: installations.handle(connection, request.headers, request.body))
 
 
 def _answered(request: HttpRequest, pod: str, handle: Callable[[], Verdict]) -> JsonResponse:
+    if request.method != "POST":
+        return _answer("This address takes what git hosts POST to it.", 405, Allow="POST")
+    if _length(request) > LARGEST:
+        return _answer(f"The delivery is too large: {LARGEST // 1_000_000} MB at most. Deploy from the dashboard.", 413)
     try:
         verdict = handle()
     except UserError as error:

@@ -9,8 +9,8 @@ from django import forms
 from apps.blueprints.inputs import LONGEST, Input
 from apps.blueprints.reading import Blueprint
 from apps.core.errors import Detail, Invalid
+from apps.dashboard.forms.manifests import TextForm
 from apps.dashboard.forms.pods import PodForm
-from apps.manifests.nodes import LARGEST
 
 PREFIX = "input-"
 _PLAIN = {"autocomplete": "off", "spellcheck": "false"}
@@ -58,24 +58,7 @@ def _field(one: Input) -> forms.Field:
     return forms.CharField(widget=widget, max_length=LONGEST, strip=not one.secret, **shared)
 
 
-class BlueprintForm(forms.Form):
-    """A team's own: `text`, or an uploaded file in its place."""
+class BlueprintForm(TextForm):
+    """A team's own."""
 
-    file = forms.FileField(label="File", required=False, help_text="In place of what stands below.")
-    text = forms.CharField(
-        label="Blueprint",
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 16, "data-code": "", "spellcheck": "false"}),
-    )
-
-    def clean(self) -> dict[str, Any]:
-        given = super().clean() or {}
-        file = given.get("file")
-        if file and file.size > LARGEST:
-            self.add_error("file", f"At most {LARGEST // 1024 // 1024} MB.")
-        elif file:
-            given["text"] = file.read().decode("utf-8-sig", errors="replace")
-        elif not given.get("text", "").strip():
-            self.add_error("text", "Paste a blueprint, or choose a file.")
-        return given
+    label, called = "Blueprint", "blueprint"

@@ -16,21 +16,21 @@ class _Several(forms.FileInput):
     allow_multiple_selected = True
 
 
-class ImportForm(forms.Form):
-    """`text`, or an uploaded file in its place."""
+class TextForm(forms.Form):
+    """`text`, labelled `label`, or an uploaded file in its place. `called`: what either is, in a sentence."""
 
+    label: str
+    called: str
     file = forms.FileField(label="File", required=False, help_text="In place of what stands below.")
     text = forms.CharField(
-        label="brainpod.yaml",
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 18, "data-code": "", "spellcheck": "false"}),
     )
-    keep = forms.BooleanField(
-        label="Keep what the file does not mention",
-        required=False,
-        help_text="Without this the file is the whole pod: other resources are taken out of the draft.",
-    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["text"].label = self.label
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -40,10 +40,11 @@ class ImportForm(forms.Form):
         elif file:
             given["text"] = file.read().decode("utf-8-sig", errors="replace")
         elif not given.get("text", "").strip():
-            self.add_error("text", "Paste a brainpod.yaml, or choose a file.")
+            self.add_error("text", f"Paste a {self.called}, or choose a file.")
         return given
 
 
+<<<<<<< HEAD
 class RepositoryForm(forms.Form):
     """A repository that has the file."""
 
@@ -54,6 +55,15 @@ class RepositoryForm(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "https://github.com/you/app.git", "autocomplete": "off"}),
     )
     branch = forms.CharField(label="Branch", max_length=250, required=False, help_text="Empty: the default one.")
+=======
+class ImportForm(TextForm):
+    label = called = "brainpod.yaml"
+    keep = forms.BooleanField(
+        label="Keep what the file does not mention",
+        required=False,
+        help_text="Without this the file is the whole pod: other resources are taken out of the draft.",
+    )
+>>>>>>> 5bc0b8d8407168e9db09612f3bf13bf9b1a7c86c
 
 
 class ConvertForm(forms.Form):

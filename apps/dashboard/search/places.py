@@ -32,9 +32,12 @@ PAGES = (
     Place("Teams", "teams", "users-group", "members"),
     Place("Account", "account", "user", "settings profile password sessions"),
     Place("API tokens", "account-tokens", "key", "access keys"),
+    Place("Second factor", "account-second-factor", "shield-lock", "passkeys authenticator recovery codes two-factor"),
+    Place("Blueprints", "blueprints", "box", "ready pods templates"),
 )
 OPERATORS = (
     Place("Infrastructure", "services", "server", "services databases"),
+    Place("Status of the platform", "platform-status", "server", "queues leases builders health"),
     Place("Audit log of the platform", "audit", "history", "activity"),
     Place("Backups of the platform", "platform-backups", "database"),
     Place("nginx", "nginx", "tool", "edge configuration"),
@@ -46,6 +49,7 @@ OF_TEAMS = (
     Place("Activity of {}", "team-audit", "history", "audit log"),
     Place("Notifications of {}", "notifications", "mail", "webhooks slack e-mail"),
     Place("Git access of {}", "git-access", "key", "connections repositories"),
+    Place("Blueprints of {}", "team-blueprints", "box", "ready pods templates"),
     Place("Terminals of {}", "terminals", "command", "sessions"),
 )
 OF_PODS = (
@@ -53,11 +57,13 @@ OF_PODS = (
     Place("Revisions of {}", "revisions", "history", "compare diff"),
     Place("Settings of {}", "pod-settings", "settings", "region engine delete"),
     Place("Backups of {}", "pod-backups", "database", "restore"),
+    Place("Previews of {}", "previews", "git-compare", "pull requests merge"),
     Place("Webhook deliveries of {}", "webhook-deliveries", "git-commit", "pushes inbox"),
 )
 DEEDS = (
     Place("Add to {}…", "resource-kinds", "plus", "new app route database disk resource"),
     Place("Review the draft of {}", "draft", "git-compare", "deploy plan changes"),
+    Place("New staging pod of {}", "staging", "plus", "branch off clone copy"),
     Place("Roll back {}…", "revisions", "arrow-back-up", "rollback revert undo earlier"),
 )
 THEMES = (("light", "sun"), ("dark", "moon"), ("system", "device-desktop"))

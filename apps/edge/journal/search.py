@@ -56,13 +56,9 @@ def after(root: Path, wanted: Filter, place: Place, limit: int = PAGE) -> Page:
     """What came since `place`: the newest `limit` matches of it."""
     found: list[Entry] = []
     looked, end = 0, place
-    for one in segments.segments(segments.folder(root, wanted.pod)):
-        if one.number < place[0] or looked >= MOST:
-            continue
-        lines = one.read()
-        first = place[1] if one.number == place[0] else 0
-        found += _matches(one, lines, range(first, len(lines)), wanted)
-        looked += max(0, len(lines) - first)
+    for one, lines, order in _since(root, wanted, place):
+        found += _matches(one, lines, order, wanted)
+        looked += len(order)
         end = max(end, (one.number, len(lines)))
     return Page(tuple(reversed(found[-limit:])), None, end, looked, max(0, len(found) - limit))
 
@@ -71,18 +67,28 @@ def onward(root: Path, wanted: Filter, place: Place, limit: int = PAGE) -> Page:
     """The oldest `limit` matches from `place` on, the oldest first; `end` is where to go on."""
     found: list[Entry] = []
     looked, end = 0, place
-    for one in segments.segments(segments.folder(root, wanted.pod)):
-        if one.number < place[0] or looked >= MOST:
-            continue
-        lines = one.read()
-        first = place[1] if one.number == place[0] else 0
-        for said in _matches(one, lines, range(first, len(lines)), wanted):
+    for one, lines, order in _since(root, wanted, place):
+        for said in _matches(one, lines, order, wanted):
             found.append(said)
             if len(found) == limit:
                 return Page(tuple(found), None, (one.number, said.place[1] + 1), looked)
-        looked += max(0, len(lines) - first)
+        looked += len(order)
         end = max(end, (one.number, len(lines)))
     return Page(tuple(found), None, end, looked)
+
+
+def _since(root: Path, wanted: Filter, place: Place) -> Iterator[tuple[segments.Segment, list[bytes], range]]:
+    """The files from `place` on, with the numbers of those of their lines: MOST, and the file that ends in."""
+    looked = 0
+    for one in segments.segments(segments.folder(root, wanted.pod)):
+        if one.number < place[0]:
+            continue
+        if looked >= MOST:
+            return
+        lines = one.read()
+        order = range(place[1] if one.number == place[0] else 0, len(lines))
+        yield one, lines, order
+        looked += len(order)
 
 
 def _matches(one: segments.Segment, lines: list[bytes], order: range, wanted: Filter) -> Iterator[Entry]:
