@@ -44,7 +44,15 @@ class TextForm(forms.Form):
         return given
 
 
-<<<<<<< HEAD
+class ImportForm(TextForm):
+    label = called = "brainpod.yaml"
+    keep = forms.BooleanField(
+        label="Keep what the file does not mention",
+        required=False,
+        help_text="Without this the file is the whole pod: other resources are taken out of the draft.",
+    )
+
+
 class RepositoryForm(forms.Form):
     """A repository that has the file."""
 
@@ -55,18 +63,9 @@ class RepositoryForm(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "https://github.com/you/app.git", "autocomplete": "off"}),
     )
     branch = forms.CharField(label="Branch", max_length=250, required=False, help_text="Empty: the default one.")
-=======
-class ImportForm(TextForm):
-    label = called = "brainpod.yaml"
-    keep = forms.BooleanField(
-        label="Keep what the file does not mention",
-        required=False,
-        help_text="Without this the file is the whole pod: other resources are taken out of the draft.",
-    )
->>>>>>> 5bc0b8d8407168e9db09612f3bf13bf9b1a7c86c
 
 
-class ConvertForm(forms.Form):
+class ConvertForm(RepositoryForm):
     """Files of other tools: chosen, or one that is pasted."""
 
     chosen = forms.FileField(
@@ -82,13 +81,11 @@ class ConvertForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 8, "data-code": "", "spellcheck": "false"}),
     )
     pasted_as = forms.ChoiceField(label="What is pasted is", choices=tuple(FORMATS.items()), required=False)
-    repo = forms.CharField(
-        label="Git repository",
-        max_length=1000,
-        help_text="Where the code is: apps are built from it.",
-        widget=forms.TextInput(attrs={"placeholder": "https://github.com/you/app.git", "autocomplete": "off"}),
-    )
-    branch = forms.CharField(label="Branch", max_length=250, required=False, help_text="Empty: the default one.")
+    field_order = ("chosen", "pasted", "pasted_as", "repo", "branch")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["repo"].help_text = "Where the code is: apps are built from it."
 
     def texts(self, uploaded: list[UploadedFile[Any]]) -> dict[str, str]:
         """The files by their format. Raises UserError("nothing_to_import")."""
