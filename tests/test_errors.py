@@ -45,12 +45,9 @@ COMPUTED = {
     ("apps/deployments/pipeline.py", "code"),  # handed on: an error's, to the deployment's row
     ("apps/deployments/pipeline.py", "error.code"),
     ("apps/deployments/pipeline.py", "failure.code"),
-    ("apps/deployments/inspections.py", "error.code"),  # handed on: to the row
-    ("apps/deployments/inspections.py", "failure.code"),
-    ("apps/deployments/lookups.py", "error.code"),  # likewise
-    ("apps/deployments/lookups.py", "failure.code"),
-    ("apps/manifests/fetching.py", "error.code"),  # likewise
-    ("apps/manifests/fetching.py", "failure.code"),
+    ("apps/deployments/inspections.py", "error.code"),  # to the log
+    ("apps/deployments/errands.py", "error.code"),  # handed on: to the row
+    ("apps/deployments/errands.py", "failure.code"),
     ("apps/dashboard/build_plans.py", "row.error_code"),  # that row's
     ("apps/connections/oauth/protocol.py", "code"),  # OAuth's own code, and no error's
     ("apps/engines/process/client.py", "code"),  # handed on: the agent's own

@@ -12,7 +12,7 @@ from apps.accounts.models import Team
 from apps.builds.caching.place import PRODUCTION
 from apps.core import holders
 from apps.core.ids import new_id
-from apps.core.leases import Leased
+from apps.pods.errands import Errand
 from apps.pods.models import Pod, Revision
 
 SILENT = datetime.timedelta(seconds=20)  # a builder that was not heard of for so long gets nothing to do
@@ -185,23 +185,17 @@ class BuildRun(models.Model):
         return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
 
 
-INSPECTION_MOVES = {
-    "waiting": frozenset({"running", "failed"}),
-    "running": frozenset({"done", "failed"}),
-}
-OPEN_INSPECTIONS = ("waiting", "running")
-
-
-class Inspection(Leased):
+class Inspection(Errand):
     """A look at an app's repository before anything is deployed: what a build of it would do.
 
     `inputs` is the digest of all that the answer depends on: where to look and what the settings override; `overrides`
     are those that say something. `commit` is the one that was looked at, pinned or the branch's. With `plan` (the plan
     as data, and in `origins` where its parts come from) an error says what the machine lacks to build it; without,
-    why there is none. Past the `deadline` it has failed, whoever works on it.
+    why there is none.
     """
 
-    id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
+    moves = {"waiting": frozenset({"running", "failed"}), "running": frozenset({"done", "failed"})}
+
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="inspections")
     app = models.CharField(max_length=63)
     inputs = models.CharField(max_length=64)
@@ -214,12 +208,6 @@ class Inspection(Leased):
     message = models.CharField(max_length=200, blank=True)
     state = models.CharField(max_length=10, default="waiting")  # waiting | running | done | failed
     plan = models.JSONField(null=True)
-    error_code = models.CharField(max_length=60, blank=True)
-    error = models.TextField(blank=True)
-    hint = models.TextField(blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True)
-    deadline = models.DateTimeField()
 
     class Meta:
         ordering = ("-id",)
@@ -227,10 +215,6 @@ class Inspection(Leased):
 
     def __str__(self) -> str:
         return f"{self.app} at {self.commit[:7] or self.branch or 'the default branch'}"
-
-    @property
-    def is_open(self) -> bool:
-        return self.state in OPEN_INSPECTIONS
 
 
 class BuildCache(models.Model):

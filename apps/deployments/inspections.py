@@ -1,28 +1,24 @@
-"""Looking at repositories ahead of a deployment: asked for by people, done by a worker, one at a time.
-
-The rows say what there is to do; a wake-up that is lost, or a worker that died, is made up for by `tend`.
-"""
+"""Looking at repositories ahead of a deployment: asked for by people, done by a worker, one at a time."""
 
 from __future__ import annotations
 
 import datetime
-import time
 from typing import TYPE_CHECKING
 
 import structlog
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from apps.audit import trail
 from apps.builds import inspecting
 from apps.builds.actions import has_source
-from apps.builds.models import INSPECTION_MOVES, OPEN_INSPECTIONS, Inspection
+from apps.builds.models import Inspection
 from apps.builds.stages.room import Interrupted
-from apps.core.errors import NotFound, PlatformError, UserError
-from apps.core.leases import Lease, LeaseLost, acquire, kept
+from apps.core.errors import NotFound, UserError
+from apps.core.leases import Lease
 from apps.core.states import move
 from apps.deployments import wake as workers
+from apps.deployments.errands import Errands, overtime
 from apps.deployments.events import changed
 from apps.pods.models import Pod, Resource
 
@@ -55,7 +51,7 @@ def inspect(*, pod: Pod, app: str, by: User | None, again: bool = False) -> Insp
         hint = "Wait some minutes and look again; deploying is not held up by it."
         raise UserError("too_many_inspections", words, hint, status=429)
     made = Inspection.objects.create(pod=pod, deadline=now + DEADLINE, **inspecting.fields(resource))
-    for old in pod.inspections.exclude(state__in=OPEN_INSPECTIONS).order_by("-id")[KEPT:]:
+    for old in pod.inspections.exclude(state__in=tuple(Inspection.moves)).order_by("-id")[KEPT:]:
         old.delete()
     trail.note("inspection.make", by=by, about=pod, part=app)
     log.info("inspection_asked", inspection=made.pk, pod=pod.pk, app=app, by=by.pk if by else None)
@@ -80,85 +76,35 @@ def _shown(pod: Pod, app: str) -> Resource:
     return resource
 
 
-def run(inspection_id: str) -> None:
-    """Work on an inspection until it has ended, if nobody does and no other is under way. Safe to call at any time."""
-    row = Inspection.objects.select_related("pod").filter(pk=inspection_id, state__in=OPEN_INSPECTIONS).first()
-    if row is None or row.pod.deleting_at or not _has_room(row):
-        return
-    lease = acquire(row)
-    if lease is None:
-        return
-    with kept(lease):
-        if row.is_open:
-            move(row, "running", table=INSPECTION_MOVES, where=lease.where)
-            changed(row.pod_id)
-            _work(row, lease)
-    _wake_next()
-
-
-def _has_room(row: Inspection) -> bool:
-    others = Inspection.objects.filter(state__in=OPEN_INSPECTIONS, leased_until__isnull=False).exclude(pk=row.pk)
-    return not any(other.held for other in others.only("leased_until", "holder"))
-
-
 def _work(row: Inspection, lease: Lease) -> None:
-    until = time.monotonic() + SECONDS
-
-    def cancelled() -> bool:
-        try:
-            lease.check()
-        except LeaseLost:
-            return True
-        return time.monotonic() > until
-
+    move(row, "running", table=row.moves, where=lease.where)
+    changed(row.pod_id)
     try:
-        with inspecting.room_for(row, cancelled) as room:
+        with inspecting.room_for(row, overtime(lease, SECONDS)) as room:
             plan, builder, found = inspecting.look(row, room)
             Inspection.objects.filter(pk=row.pk, **lease.where).update(**found)
             changed(row.pod_id)
             lacks = inspecting.lacking(plan, builder, room)
-        _end(row, lease, "done", lacks)
-    except Interrupted:
+    except Interrupted as stopped:
         words = f"Looking at the repository took longer than {SECONDS:.0f} s."
-        _end(row, lease, "failed", UserError("source_timeout", words, "Look again; a deployment has more time."))
-    except UserError as error:
-        _end(row, lease, "failed", error)
-    except PlatformError as error:
-        log.exception("inspection_failed", inspection=row.pk, error_id=error.id)
-        _end(row, lease, "failed", UserError(error.code, f"{error.message} ({error.id})", error.hint))
-    except Exception:
-        failure = PlatformError("internal_error", "The platform failed while looking at the repository.")
-        log.exception("inspection_failed", inspection=row.pk, error_id=failure.id)
-        _end(row, lease, "failed", UserError(failure.code, f"{failure.message} ({failure.id})", "Look again."))
-
-
-def _end(row: Inspection, lease: Lease, state: str, error: UserError | None) -> None:
-    """Nothing is written once the lease is lost, or the row gone with its pod."""
-    if not Inspection.objects.filter(pk=row.pk).exists():
-        return
-    said = {"error_code": error.code, "error": error.message[:2000], "hint": error.hint[:2000]} if error else {}
-    move(row, state, table=INSPECTION_MOVES, where=lease.where, finished_at=timezone.now(), **said)
-    changed(row.pod_id)
+        raise UserError("source_timeout", words, "Look again; a deployment has more time.") from stopped
+    INSPECTIONS.end(row, lease, "done", lacks)
 
 
 def tend() -> None:
-    """End what is past its deadline, and have what nobody works on worked on."""
-    now = timezone.now()
-    for row in Inspection.objects.filter(state__in=OPEN_INSPECTIONS, deadline__lt=now):
-        Inspection.objects.filter(pk=row.pk).update(fence=F("fence") + 1, leased_until=None)
-        words = "Nobody came to look at the repository in time."
-        move(
-            row, "failed", table=INSPECTION_MOVES, finished_at=now,
-            error_code="inspection_deadline", error=words, hint="Look again; deploying is not held up by it.",
-        )  # fmt: skip
+    for row in INSPECTIONS.tend():
         inspecting.discard(row)
-        changed(row.pod_id)
-    _wake_next()
 
 
-def _wake_next() -> None:
-    """The oldest that nobody works on; whoever ends it wakes the next."""
-    for row in Inspection.objects.filter(state__in=OPEN_INSPECTIONS, pod__deleting_at=None).order_by("id"):
-        if not row.held:
-            workers.wake(workers.INSPECT, row.pk)
-            return
+INSPECTIONS = Errands(
+    Inspection,
+    task=workers.INSPECT,
+    work=_work,
+    at_once=1,
+    late=UserError(
+        "inspection_deadline",
+        "Nobody came to look at the repository in time.",
+        "Look again; deploying is not held up by it.",
+    ),
+    broken=("The platform failed while looking at the repository.", "Look again."),
+)

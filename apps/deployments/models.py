@@ -12,6 +12,7 @@ from apps.core.ids import new_id
 from apps.core.leases import Leased
 from apps.deployments.jobs.models import Job, JobRun
 from apps.engines.base import Engine
+from apps.pods.errands import Errand
 from apps.pods.models import Pod, Revision
 
 __all__ = [
@@ -233,17 +234,14 @@ class AppControl(Leased):
         return f"{self.app} of {self.pod}"
 
 
-LOOKUP_MOVES = {"asking": frozenset({"deployed", "failed"})}
-
-
-class Lookup(Leased):
+class Lookup(Errand):
     """The newest commit of an app's branch, asked of its git host in order to be deployed: at most one an app at once.
 
-    It has led to `deployment`, or has failed with an error in words for people. Past the `deadline` it has failed,
-    whoever works on it.
+    It has led to `deployment`, or has failed.
     """
 
-    id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
+    moves = {"asking": frozenset({"deployed", "failed"})}
+
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="lookups")
     app = models.CharField(max_length=63)
     repo = models.CharField(max_length=2000)
@@ -251,12 +249,6 @@ class Lookup(Leased):
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     state = models.CharField(max_length=10, default="asking")  # asking | deployed | failed
     deployment = models.ForeignKey(Deployment, null=True, on_delete=models.SET_NULL, related_name="+")
-    error_code = models.CharField(max_length=60, blank=True)
-    error = models.TextField(blank=True)
-    hint = models.TextField(blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True)
-    deadline = models.DateTimeField()
 
     class Meta:
         ordering = ("-id",)
@@ -266,10 +258,6 @@ class Lookup(Leased):
 
     def __str__(self) -> str:
         return f"{self.app} at the tip of {self.branch or 'the default branch'}"
-
-    @property
-    def is_open(self) -> bool:
-        return self.state == "asking"
 
 
 class AppEvent(models.Model):

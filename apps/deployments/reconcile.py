@@ -75,7 +75,7 @@ def reconcile() -> None:
         for part in (
             _jobs,
             inspections.tend,
-            lookups.tend,
+            lookups.LOOKUPS.tend,
             _workloads,
             declaring.tend,
             services.tend,

@@ -38,7 +38,7 @@ def tear_down(pod_id: str) -> None:
 @shared_task(name=wake.INSPECT)
 def inspect(inspection_id: str) -> None:
     close_old_connections()
-    inspections.run(inspection_id)
+    inspections.INSPECTIONS.run(inspection_id)
 
 
 @shared_task(name=wake.PURGE)
@@ -62,7 +62,7 @@ def regulate() -> None:
 @shared_task(name=wake.LOOK_UP)
 def look_up(lookup_id: str) -> None:
     close_old_connections()
-    lookups.run(lookup_id)
+    lookups.LOOKUPS.run(lookup_id)
 
 
 @shared_task(name=wake.RECONCILE, expires=10)

@@ -8,21 +8,19 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from apps.core.ids import new_id
-from apps.core.leases import Leased
+from apps.pods.errands import Errand
 from apps.pods.models import Pod
 
-IMPORT_MOVES = {"asking": frozenset({"found", "failed"})}
 
-
-class RepositoryImport(Leased):
+class RepositoryImport(Errand):
     """A look into a repository for a file that says what a pod is made of; nothing of the pod is changed by it.
 
     `text`: the brainpod.yaml that was found or made; `report`: what became of the file, as the fields of
-    apps.manifests.importing.report.Item. Past the `deadline` it has failed, whoever works on it.
+    apps.manifests.importing.report.Item.
     """
 
-    id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
+    moves = {"asking": frozenset({"found", "failed"})}
+
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="repository_imports")
     repo = models.CharField(max_length=2000)
     branch = models.CharField(max_length=250, blank=True)
@@ -32,12 +30,6 @@ class RepositoryImport(Leased):
     files: Any = models.JSONField(default=list)  # names of those that were taken
     text = models.TextField(blank=True)
     report: Any = models.JSONField(default=list)
-    error_code = models.CharField(max_length=60, blank=True)
-    error = models.TextField(blank=True)
-    hint = models.TextField(blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True)
-    deadline = models.DateTimeField()
 
     class Meta:
         ordering = ("-id",)
@@ -49,7 +41,3 @@ class RepositoryImport(Leased):
 
     def __str__(self) -> str:
         return f"{self.repo} at {self.branch or 'the default branch'}"
-
-    @property
-    def is_open(self) -> bool:
-        return self.state == "asking"

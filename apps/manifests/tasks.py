@@ -11,10 +11,10 @@ from apps.manifests import fetching
 @shared_task(name=fetching.FETCH)
 def fetch(import_id: str) -> None:
     close_old_connections()
-    fetching.run(import_id)
+    fetching.IMPORTS.run(import_id)
 
 
 @shared_task(name=fetching.TEND, expires=15)
 def tend_imports() -> None:
     close_old_connections()
-    fetching.tend()
+    fetching.IMPORTS.tend()

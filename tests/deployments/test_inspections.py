@@ -62,7 +62,7 @@ def make(team: Team, alice: User, tmp_path: Path, woken: list[tuple[str, ...]]) 
 
 def looked_at(pod: Pod, **options: Any) -> Inspection:
     row = inspections.inspect(pod=pod, app="web", by=None, **options)
-    inspections.run(row.pk)
+    inspections.INSPECTIONS.run(row.pk)
     row.refresh_from_db()
     assert not list((artifacts.artifacts()._scratch).glob(f"*{row.pk}*")), "nothing is left behind"
     return row
@@ -122,7 +122,7 @@ def test_the_same_is_looked_at_once(make: Make, woken: list[tuple[str, ...]]) ->
     first = inspections.inspect(pod=pod, app="web", by=None)
     assert inspections.inspect(pod=pod, app="web", by=None, again=True) == first, "it is under way"
     assert woken.count((wake.INSPECT, first.pk)) == 1
-    inspections.run(first.pk)
+    inspections.INSPECTIONS.run(first.pk)
     assert inspections.inspect(pod=pod, app="web", by=None) == first, "the answer is there"
     second = inspections.inspect(pod=pod, app="web", by=None, again=True)
     assert second != first
@@ -165,12 +165,12 @@ def test_one_at_a_time_and_the_next_is_woken(make: Make, woken: list[tuple[str, 
     waits = inspections.inspect(pod=make(FLASK), app="web", by=None)
     lease = leases.acquire(busy)
     assert lease is not None
-    inspections.run(waits.pk)
+    inspections.INSPECTIONS.run(waits.pk)
     waits.refresh_from_db()
     assert waits.state == "waiting"
     lease.release()
     woken.clear()
-    inspections.run(busy.pk)
+    inspections.INSPECTIONS.run(busy.pk)
     assert woken == [(wake.INSPECT, waits.pk)]
 
 
@@ -183,7 +183,7 @@ def test_what_nobody_works_on_is_woken_and_ends_at_its_deadline(make: Make, woke
     inspections.tend()
     row.refresh_from_db()
     assert (row.state, row.error_code) == ("failed", "inspection_deadline")
-    inspections.run(row.pk)
+    inspections.INSPECTIONS.run(row.pk)
     row.refresh_from_db()
     assert row.state == "failed", "an ended one is not begun again"
 
@@ -225,7 +225,7 @@ def test_a_pod_that_goes_meanwhile(make: Make, monkeypatch: pytest.MonkeyPatch) 
     row = inspections.inspect(pod=pod, app="web", by=None)
     monkeypatch.setattr(inspecting, "look", lambda *_: Inspection.objects.all().delete() and (None, {}))
     monkeypatch.setattr(inspecting, "lacking", lambda *_: None)
-    inspections.run(row.pk)
+    inspections.INSPECTIONS.run(row.pk)
     assert not pod.inspections.exists()
 
 

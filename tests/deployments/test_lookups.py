@@ -64,7 +64,7 @@ def pod(team: Team, alice: User, woken: list[tuple[str, ...]]) -> Pod:
 
 def looked_up(pod: Pod, by: User | None = None) -> Lookup:
     row = lookups.deploy_latest(pod=pod, app="web", by=by)
-    lookups.run(row.pk)
+    lookups.LOOKUPS.run(row.pk)
     row.refresh_from_db()
     return row
 
@@ -81,7 +81,7 @@ def test_the_newest_commit_is_deployed_once(
     row = lookups.deploy_latest(pod=pod, app="web", by=alice)
     assert (row.state, woken) == ("asking", [(wake.LOOK_UP, row.pk)])
     for _ in range(3):  # whoever is woken how often
-        lookups.run(row.pk)
+        lookups.LOOKUPS.run(row.pk)
     row.refresh_from_db()
     made = Deployment.objects.get()
     assert (row.state, row.deployment, row.error) == ("deployed", made, "")
@@ -94,7 +94,7 @@ def test_who_asks_twice_gets_one(pod: Pod, commit: Callable[[Pod, str], str], al
     commit(pod, "first")
     first = lookups.deploy_latest(pod=pod, app="web", by=alice)
     assert lookups.deploy_latest(pod=pod, app="web", by=None) == first
-    lookups.run(first.pk)
+    lookups.LOOKUPS.run(first.pk)
     assert lookups.deploy_latest(pod=pod, app="web", by=alice) != first
 
 
@@ -141,13 +141,13 @@ def test_a_worker_that_died_is_made_up_for(
     lease = leases.acquire(row)
     assert lease is not None
     woken.clear()
-    lookups.tend()
-    lookups.run(row.pk)
+    lookups.LOOKUPS.tend()
+    lookups.LOOKUPS.run(row.pk)
     assert (woken, Deployment.objects.count()) == ([], 0)
     Lookup.objects.update(leased_until=timezone.now() - datetime.timedelta(seconds=1))
-    lookups.tend()
+    lookups.LOOKUPS.tend()
     assert woken == [(wake.LOOK_UP, row.pk)]
-    lookups.run(row.pk)
+    lookups.LOOKUPS.run(row.pk)
     assert pinned(Deployment.objects.get().revision) == sha
 
 
@@ -200,22 +200,22 @@ def test_a_slow_host_holds_up_its_own_team_alone(
     slow = leases.acquire(rows[0])
     assert slow is not None
     for row in rows[1:]:
-        lookups.run(row.pk)
+        lookups.LOOKUPS.run(row.pk)
         row.refresh_from_db()
     assert [row.state for row in rows] == ["asking", "asking", "deployed", "deployed"]
     slow.release()
     woken.clear()
-    lookups.run(rows[0].pk)
+    lookups.LOOKUPS.run(rows[0].pk)
     assert (wake.LOOK_UP, rows[1].pk) in woken
 
 
 def test_it_ends_at_its_deadline(pod: Pod) -> None:
     row = lookups.deploy_latest(pod=pod, app="web", by=None)
     Lookup.objects.update(deadline=timezone.now() - datetime.timedelta(seconds=1))
-    lookups.tend()
+    lookups.LOOKUPS.tend()
     row.refresh_from_db()
     assert (row.state, row.error_code) == ("failed", "lookup_deadline")
-    lookups.run(row.pk)
+    lookups.LOOKUPS.run(row.pk)
     assert not Deployment.objects.exists()
 
 
@@ -227,7 +227,7 @@ def test_only_apps_with_a_repository_and_pods_that_stay(pod: Pod) -> None:
     Pod.objects.filter(pk=pod.pk).update(deleting_at=timezone.now())
     with pytest.raises(Conflict):
         lookups.deploy_latest(pod=pod, app="web", by=None)
-    lookups.run(row.pk)
+    lookups.LOOKUPS.run(row.pk)
     row.refresh_from_db()
     assert row.is_open
     assert not Deployment.objects.exists()

@@ -101,7 +101,7 @@ def put(served: Served, source: GitSource, tmp_path: Path) -> Callable[..., str]
 
 def looked(pod: Pod, repo: str, branch: str = "") -> RepositoryImport:
     row = fetching.ask(pod=pod, repo=repo, branch=branch, by=None)
-    fetching.run(row.pk)
+    fetching.IMPORTS.run(row.pk)
     row.refresh_from_db()
     return row
 
@@ -117,7 +117,7 @@ def test_a_compose_file(pod: Pod, put: Callable[..., str], bob: User, client_of:
     assert "is being looked through" in client.get(where).content.decode()
     assert client.get(f"/pods/shop/imports/?of={row.pk}")["Location"] == where
     for _ in range(2):  # whoever is woken how often
-        fetching.run(row.pk)
+        fetching.IMPORTS.run(row.pk)
     assert client.get(where, headers={"HX-Request": "true"})["HX-Redirect"] == f"/pods/shop/imports/?of={row.pk}"
     page = client.get(f"/pods/shop/imports/?of={row.pk}").content.decode()
     row.refresh_from_db()
@@ -225,11 +225,11 @@ def test_how_much_is_asked(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
     second = fetching.ask(pod=pod, repo="https://x.org/b", branch="", by=None)
     held = acquire(first)
     assert held is not None
-    fetching.run(second.pk)
+    fetching.IMPORTS.run(second.pk)
     second.refresh_from_db()
     assert second.is_open, "one a team"
     RepositoryImport.objects.update(deadline=timezone.now() - datetime.timedelta(seconds=1))
-    fetching.tend()
+    fetching.IMPORTS.tend()
     assert set(RepositoryImport.objects.values_list("state", "error_code")) == {("failed", "import_deadline")}
     Pod.objects.filter(pk=pod.pk).update(deleting_at=timezone.now())
     with pytest.raises(Conflict):

@@ -286,9 +286,9 @@ def _worker(config: Any, env: Mapping[str, str]) -> Service:
     """A stop ends the tasks under way: their rows have leases, and the next worker goes on with them.
 
     Eleven processes more than builds at once: a rollback waits neither for builds nor for a look at a repository, nor
-    reconciling for any of them, nor any for slow git hosts, two at once (AT_ONCE in apps/deployments/lookups.py), nor
+    reconciling for any of them, nor any for slow git hosts, two at once (LOOKUPS in apps/deployments/lookups.py), nor
     for apps that are started or woken, three at once (AT_ONCE in apps/deployments/settling.py), nor for
-    repositories that are imported, two at once (AT_ONCE in apps/manifests/fetching.py), nor for those who are
+    repositories that are imported, two at once (IMPORTS in apps/manifests/fetching.py), nor for those who are
     notified. And one for each job that may run: jobs take hours and nobody else's place. They begin when they are
     needed (brainpod/pool.py).
     """
