@@ -63,7 +63,7 @@ class Attended(ABC):
         until = time.monotonic() + PATIENCE
         told = False
         while True:
-            self.check()
+            self.heed()  # what was asked is known to ASK_EVERY; the stages and the switch itself look at the row
             try:
                 return action()
             except Unavailable as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db.models import Q
 
 from apps import artifacts
 from apps.builds.bundle import Manifest
@@ -18,18 +19,18 @@ from apps.deployments.gates import gates
 from apps.deployments.models import OPEN_STATES, AppControl, Deployment, Workload
 from apps.edge.base import DEFAULT, Answer, EdgeState, Rule, Site
 from apps.pods.keys import counting
-from apps.pods.models import HostName, Pod, Resource, RoutePassword
+from apps.pods.models import HostName, Resource, RoutePassword
 
 
 def edge_state() -> EdgeState:
-    """A site for every host name that has an owner, in a fixed order; twelve queries whatever their number."""
+    """A site for every host name that has an owner, in a fixed order; some eight queries whatever their number."""
     hosts = list(
         HostName.objects.owned()
         .filter(pod__deleting_at=None)
         .order_by("host")
-        .values_list("host", "route", "pod_id", "pod__live_id", "custom")
+        .values_list("host", "route", "pod_id", "pod__live_id", "pod__cache_generation", "custom")
     )
-    lives = {live for _, _, _, live, _ in hosts if live}
+    lives = {live for _, _, _, live, _, _ in hosts if live}
     last = _last()  # of pods that were never live: what their first deployment is about to be says who is let in
     shown = lives | {revision for _, revision in last.values()}
     routes: dict[tuple[int, str], dict[str, Any]] = {
@@ -39,9 +40,10 @@ def edge_state() -> EdgeState:
         )
     }
     domains = {(live, host): name for (live, name), spec in routes.items() for host in spec.get("domains", ())}
-    facts = _Facts.of(lives)
+    passwords = any(spec.get("password") for spec in routes.values())
+    facts = _Facts.of(lives, {pod_id: generation for _, _, pod_id, _, generation, _ in hosts}, passwords=passwords)
     sites = []
-    for host, assigned, pod_id, live, custom in hosts:
+    for host, assigned, pod_id, live, _, custom in hosts:
         # Of a custom domain the live revision alone says which route answers: it may move from one to another.
         state, first = last.get(pod_id, ("", None))
         at = live or first or 0
@@ -69,15 +71,16 @@ class _Facts:
     generations: dict[str, int]
 
     @classmethod
-    def of(cls, lives: set[int]) -> _Facts:
+    def of(cls, lives: set[int], generations: dict[str, int], *, passwords: bool) -> _Facts:
+        special = _special(lives)
         return cls(
             upstreams=_upstreams(),
             stopped=set(AppControl.objects.filter(stopped_at__isnull=False).values_list("pod_id", "app")),
-            sleepers=_sleepers(lives),
-            directories=_directories(lives),
-            guards=_guards(lives),
-            hashes=_hashes(),
-            generations=dict(Pod.objects.values_list("pk", "cache_generation")),
+            sleepers={row.key for row in special if row.type == "web"},
+            directories=_directories(lives, {row.key: row.spa for row in special if row.type == "static"}),
+            guards=_guards([row for row in special if row.type == "mcp"]),
+            hashes=_hashes() if passwords else {},
+            generations=generations,
         )
 
 
@@ -160,33 +163,50 @@ def _upstreams() -> dict[tuple[str, str], list[str]]:
     return {app: [at for at, healthy in all if healthy] or [at for at, _ in all] for app, all in found.items()}
 
 
-def _sleepers(revisions: set[int]) -> set[tuple[int, str]]:
-    """The apps that are stopped when idle, by revision."""
-    rows = Resource.objects.filter(kind="App", revision__in=revisions, spec__type="web", spec__sleepAfter__gt=0)
-    return set(rows.values_list("revision_id", "name"))
+class _Special(NamedTuple):
+    """An app whose rules are not the usual ones: static, MCP, or web and stopped when idle."""
+
+    revision: int
+    pod_id: str
+    app: str
+    type: str
+    keyed: bool | None
+    spa: bool | None
+
+    @property
+    def key(self) -> tuple[int, str]:
+        return self.revision, self.app
 
 
-def _guards(revisions: set[int]) -> dict[tuple[int, str], dict[str, Any]]:
+def _special(revisions: set[int]) -> list[_Special]:
+    which = Q(spec__type__in=("static", "mcp")) | Q(spec__type="web", spec__sleepAfter__gt=0)
+    rows = Resource.objects.filter(which, kind="App", revision__in=revisions).order_by("id")
+    fields = ("revision_id", "revision__pod_id", "name", "spec__type", "spec__mcpKey", "spec__spaFallback")
+    return [_Special(*row) for row in rows.values_list(*fields)]
+
+
+def _guards(servers: list[_Special]) -> dict[tuple[int, str], dict[str, Any]]:
     """What is special about the rules of MCP servers, by revision and app."""
-    rows = Resource.objects.filter(kind="App", revision__in=revisions, spec__type="mcp")
-    servers = list(rows.values_list("revision_id", "revision__pod_id", "name", "spec__mcpKey"))
     keys: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for pod_id, app, name, digest in counting().order_by("id").values_list("pod_id", "app", "name", "digest"):
-        keys[pod_id, app].append((name, digest))
+    if any(server.keyed for server in servers):
+        for pod_id, app, name, digest in counting().order_by("id").values_list("pod_id", "app", "name", "digest"):
+            keys[pod_id, app].append((name, digest))
     return {
-        (revision, app): {"mcp": True, "keyed": bool(keyed), "keys": tuple(keys[pod_id, app]) if keyed else ()}
-        for revision, pod_id, app, keyed in servers
+        server.key: {
+            "mcp": True,
+            "keyed": bool(server.keyed),
+            "keys": tuple(keys[server.pod_id, server.app]) if server.keyed else (),
+        }
+        for server in servers
     }
 
 
-def _directories(revisions: set[int]) -> dict[tuple[int, str], dict[str, Any]]:
-    """What is special about the rules of static apps: where the files are, and what their site asks for."""
+def _directories(revisions: set[int], fallback: dict[tuple[int, str], bool | None]) -> dict[tuple[int, str], Any]:
+    """What is special about the rules of static apps: where the files are, and what their site asks for.
+
+    `fallback`: whether what is no file is answered with the first page, None for as usual.
+    """
     found = {}
-    rows = Resource.objects.filter(kind="App", revision__in=revisions, spec__type="static")
-    fallback = {
-        (revision, app): True if spa is None else spa
-        for revision, app, spa in rows.values_list("revision_id", "name", "spec__spaFallback")
-    }
     builds = Build.objects.filter(revision__in=revisions, artifact__kind="static")
     for revision, app, stored in builds.values_list("revision_id", "app", "artifact__manifest"):
         manifest = Manifest.from_json(stored)
@@ -195,7 +215,8 @@ def _directories(revisions: set[int]) -> dict[tuple[int, str], dict[str, Any]]:
         except PlatformError:
             continue  # one lost artifact is one site's trouble, not everybody's
         site = Settings.from_json(manifest.site)
-        found[revision, app] = {"directory": directory, "spa": fallback.get((revision, app), True), **site.of_rule()}
+        spa = fallback.get((revision, app))
+        found[revision, app] = {"directory": directory, "spa": True if spa is None else spa, **site.of_rule()}
     return found
 
 

@@ -7,11 +7,13 @@ import atexit
 import functools
 import os
 import threading
+import time
 
 import structlog
 from channels.layers import get_channel_layer
 from django.db import transaction
 
+EVERY = 0.05  # seconds between two rounds of telling: each hint takes time from the very work that it is about
 LAST_WORDS = 1.0  # seconds a process that ends waits for what it has not told yet
 
 log = structlog.get_logger(__name__)
@@ -32,7 +34,10 @@ def changed(pod_id: str, deployment_id: str | None = None) -> None:
 
 
 class Teller:
-    """A thread with one event loop and one connection. The same hint given twice before it was told is told once."""
+    """A thread with one event loop and one connection. The first hint is told at once, later ones every EVERY.
+
+    The same hint given twice before it was told is told once.
+    """
 
     def __init__(self) -> None:
         self._state = threading.Condition()
@@ -62,6 +67,7 @@ class Teller:
                 with self._state:
                     self._telling = False
                     self._state.notify_all()
+                time.sleep(EVERY)
 
 
 async def _send(pod_id: str, deployment_id: str | None) -> None:

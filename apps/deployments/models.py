@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -82,6 +84,13 @@ class Deployment(Leased):
 
     def __str__(self) -> str:
         return f"{self.revision} of {self.pod}"
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        """A sealed revision never changes: one that was read stays, with the resources that it has read."""
+        known = self._state.fields_cache.get("revision")
+        super().refresh_from_db(*args, **kwargs)
+        if known is not None and known.pk == self.revision_id and not known.is_draft:
+            self.revision = known
 
     @property
     def is_open(self) -> bool:

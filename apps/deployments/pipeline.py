@@ -49,7 +49,6 @@ def deploy(recorder: Recorder) -> None:
     workloads = _begun(recorder, release, release.databases())
     filling.fill(recorder, release)
     workloads += _begun(recorder, release, release.apps())
-    recorder.check()
     recorder.log.section("Switch")
     recorder.patiently(lambda: switch(recorder.deployment, workloads, recorder.lease), "the edge")
     failpoint("edge.answers", recorder.deployment.pod_id)
@@ -59,7 +58,7 @@ def deploy(recorder: Recorder) -> None:
 
 def _begun(recorder: Recorder, release: Release, names: list[str]) -> list[Workload]:
     """Every instance of `names`, healthy."""
-    workloads = launch_all(recorder, release, names)
+    workloads = launch_all(recorder, release, names) if names else []
     for workload in workloads:
         _check_health(recorder, release, workload)
     return workloads
@@ -90,7 +89,7 @@ def _build(recorder: Recorder, build: Build) -> None:
 
 def run(deployment_id: str) -> None:
     """Work on a deployment until it has ended, if it is its turn and nobody else does. Safe to call at any time."""
-    deployment = Deployment.objects.select_related("pod", "revision").filter(pk=deployment_id).first()
+    deployment = Deployment.objects.select_related("pod", "revision__pod").filter(pk=deployment_id).first()
     if deployment is None or not deployment.is_open or deployment.pod.deleting_at or not queue.may_begin(deployment):
         return
     lease = acquire(deployment, builder=deployment.builder_id)  # which may have been given to another by now

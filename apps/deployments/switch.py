@@ -28,12 +28,11 @@ def switch(deployment: Deployment, workloads: list[Workload], lease: Lease) -> N
     pod = deployment.pod
     chosen = [w.pk for w in workloads]
     with transaction.atomic():
-        Pod.objects.select_for_update().get(pk=pod.pk)
+        before = Pod.objects.select_for_update().values_list("live", flat=True).get(pk=pod.pk)
         now = timezone.now()
         if not Deployment.objects.filter(pk=deployment.pk, fence=lease.fence, cancel_at=None).update(switched_at=now):
             lease.renew()
             raise Cancelled
-        before = Pod.objects.values_list("live", flat=True).get(pk=pod.pk)
         served = list(Workload.objects.filter(pod=pod, serving=True).values_list("pk", flat=True))
         Workload.objects.filter(pod=pod, serving=True).exclude(pk__in=chosen).update(serving=False, released_at=now)
         Workload.objects.filter(pk__in=chosen).update(

@@ -180,6 +180,8 @@ def _dashboard(layout: Layout, generation: int) -> Iterator[str]:
         yield f"    location {place} {{"
         yield "        proxy_pass http://brainpod_sockets;"
         yield "        proxy_buffering off; proxy_read_timeout 3600s; proxy_send_timeout 3600s;"
+        # What is passed on at once: with the usual 4 KiB a burst of log lines is mostly system calls.
+        yield "        proxy_buffer_size 32k; proxy_buffers 4 32k; proxy_busy_buffers_size 64k;"
         yield "    }"
     if layout.dashboard_git:
         yield from (f"    {line}" for line in _git(layout))

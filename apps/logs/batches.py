@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from apps.core.masking import Mask
-from apps.logs.lines import EVENT, Line, clean, pieces
+from apps.logs.lines import EVENT, LONGEST, Line, clean, pieces
 
 LONG_LINE = 64 * 1024  # characters of an unfinished line that are not waited for
 PARTIAL_SECONDS = 0.1  # how long an unfinished line waits for its end when there is nothing to mask
@@ -65,7 +65,9 @@ class Batcher:
     def _cut(self, run: list[Piece], *, finish: bool) -> list[Line]:
         """The lines of pieces that share section and level; what is unfinished is kept in `_rest`."""
         text = "".join(piece.text for piece in run)
-        moments = [piece.at for piece in run for _ in range(piece.text.count("\n"))]
+        moments = [piece.at for piece in run]
+        if text.count("\n") != len(run) or not all(piece.text.endswith("\n") for piece in run):  # not a line each
+            moments = [piece.at for piece in run for _ in range(piece.text.count("\n"))]
         complete, _, rest = text.rpartition("\n")
         has_lines = bool(moments)
         if rest and (finish or len(rest) > LONG_LINE):
@@ -94,8 +96,10 @@ class Batcher:
         if len(texts) != len(moments):  # a value of several lines became one mask
             moments = [moments[0]] * len(texts)
         found = []
+        section, level, seq = like.section, like.level, self.seq
         for at, whole in zip(moments, texts, strict=True):
-            for part in pieces(whole):
-                self.seq += 1
-                found.append(Line(self.seq, at, like.section, like.level, part))
+            for part in (whole,) if len(whole) * 4 <= LONGEST else pieces(whole):
+                seq += 1
+                found.append(Line(seq, at, section, level, part))
+        self.seq = seq
         return found

@@ -26,14 +26,14 @@ from django.utils.module_loading import import_string
 
 from apps.core.components import component
 from apps.logs import reader
-from apps.logs.hub import hub
+from apps.logs.hub import Message, hub
 from apps.logs.lines import Line, encode, parts
+from apps.logs.live import Entry
 
 ASK_SECONDS = 3.0  # between two looks whether the viewer still may: well below the five promised
 PATIENCE = 3.0  # seconds missing lines may take to reach the database before they count as lost
 WINDOW = 8 * 1024 * 1024  # bytes sent and not acknowledged; the server behind us buffers without a limit
 ACK_SECONDS = 30.0  # how long a full window waits
-PAGE = 2000
 MESSAGE = 512 * 1024  # bytes of lines in one message; the server behind us refuses to send more than a MiB
 FAR = 100_000  # lines behind from which a viewer is shown a gap instead
 NEAR = 10_000  # and where it goes on
@@ -120,15 +120,11 @@ class LogConsumer(AsyncWebsocketConsumer):
         async with hub().watch(self.stream) as viewer:
             last = await self._catch_up(last)
             while True:
-                entry = await viewer.get()
-                if entry is None or (entry.first > last + 1):
+                message = await viewer.get()
+                if message is None or (message.first > last + 1):
                     last = await self._catch_up(last)
-                elif entry.first == last + 1 and len(entry.payload) <= MESSAGE:
-                    await self._send(b'{"lines":' + entry.payload + b"}", entry.last)
-                    last = entry.last
-                elif entry.last > last:
-                    await self._send_lines([line for line in entry.lines() if line.seq > last])
-                    last = entry.last
+                else:
+                    last = await self._pass_on(message, last)
 
     async def _catch_up(self, last: int) -> int:
         """Send everything storage has after `last`; the last line sent."""
@@ -137,22 +133,30 @@ class LogConsumer(AsyncWebsocketConsumer):
             await self._gap(last + 1, newest - NEAR)
             last = newest - NEAR
         waited = 0.0
-        while lines := await self._read(last):
-            if lines[0].seq != last + 1:
-                if waited < PATIENCE and lines[0].seq > await database_sync_to_async(reader.dropped)(self.stream) + 1:
+        while found := await database_sync_to_async(reader.stored)(self.stream, after=last):
+            first = found[0].first
+            if first > last + 1:
+                if waited < PATIENCE and first > await database_sync_to_async(reader.dropped)(self.stream) + 1:
                     await asyncio.sleep(0.2)
                     waited += 0.2
                     continue
-                await self._gap(last + 1, lines[0].seq - 1)
-                last = lines[0].seq - 1
+                await self._gap(last + 1, first - 1)
+                last = first - 1
             waited = 0.0
-            together = [line for place, line in enumerate(lines) if line.seq == last + 1 + place]
-            await self._send_lines(together)
-            last = together[-1].seq
+            for entry in found:
+                if entry.first > last + 1:
+                    break  # looked at again
+                last = await self._pass_on(Message.of(entry), last)
         return last
 
-    async def _read(self, after: int) -> list[Line]:
-        return await database_sync_to_async(reader.read)(self.stream, after=after, limit=PAGE)
+    async def _pass_on(self, message: Message, last: int) -> int:
+        """Send the lines of `message` that come after `last`, one that it has or that is just before; the last sent."""
+        if message.first == last + 1 and message.size <= MESSAGE:
+            await self._send(message)
+        elif message.last > last:
+            lines = await sync_to_async(message.lines, thread_sensitive=False)()
+            await self._send_lines([line for line in lines if line.seq > last])
+        return max(last, message.last)
 
     async def _gap(self, first: int, last: int) -> None:
         await self.send(text_data=json.dumps({"gap": [first, last]}))
@@ -160,15 +164,15 @@ class LogConsumer(AsyncWebsocketConsumer):
     async def _send_lines(self, lines: list[Line]) -> None:
         for part in parts(lines, MESSAGE):
             payload = await sync_to_async(encode, thread_sensitive=False)(part)
-            await self._send(b'{"lines":' + payload + b"}", part[-1].seq)
+            await self._send(Message.of(Entry(part[0].seq, part[-1].seq, 0, payload)))
 
-    async def _send(self, message: bytes, last: int) -> None:
+    async def _send(self, message: Message) -> None:
         while self._window > WINDOW:
             self._acked.clear()
             try:
                 await asyncio.wait_for(self._acked.wait(), ACK_SECONDS)
             except TimeoutError:
                 raise Closing(4408) from None
-        await self.send(text_data=message.decode())
-        self._unacked.append((last, len(message)))
-        self._window += len(message)
+        await self.send(text_data=message.text)
+        self._unacked.append((message.last, message.size))
+        self._window += message.size

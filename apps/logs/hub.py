@@ -1,5 +1,8 @@
 """One reader of Valkey per process fans out in memory to every viewer of it.
 
+What has come meanwhile is put together into one message, made once for all viewers: each message costs every one of
+them far more than the lines in it.
+
 A viewer's queue is bounded: one that does not keep up loses its queue, not its lines; it reads them again from
 storage (`None` in the queue tells it to look there). While Valkey is away every viewer is told to look once a second.
 """
@@ -7,12 +10,13 @@ storage (`None` in the queue tells it to look there). While Valkey is away every
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis.asyncio as redis
 import structlog
@@ -20,7 +24,8 @@ from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from apps.logs.live import Entry, key, parse
+from apps.logs.lines import Line
+from apps.logs.live import Entry, key, parse, together
 
 QUEUE_ENTRIES = 2048
 QUEUE_BYTES = 8 * 1024 * 1024  # viewers of one stream share the entries: this much is a build of 70,000 lines
@@ -31,22 +36,39 @@ POLL_SECONDS = 1.0
 logger = structlog.get_logger(__name__)
 
 
+class Message(NamedTuple):
+    """Lines `first` to `last` as a browser is sent them, of `size` bytes. All viewers have the same one."""
+
+    first: int
+    last: int
+    size: int
+    text: str
+
+    @classmethod
+    def of(cls, entry: Entry) -> Message:
+        whole = b'{"lines":' + entry.payload + b"}"
+        return cls(entry.first, entry.last, len(whole), whole.decode())
+
+    def lines(self) -> list[Line]:
+        return [Line(*fields) for fields in json.loads(self.text)["lines"]]
+
+
 class Viewer:
     """The bounded queue of one reader."""
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
-        self._queue: deque[Entry] = deque()
+        self._queue: deque[Message] = deque()
         self._bytes = 0
         self._look = False
         self._filled = asyncio.Event()
 
-    def put(self, entry: Entry) -> None:
-        if len(self._queue) >= QUEUE_ENTRIES or self._bytes + len(entry.payload) > QUEUE_BYTES:
+    def put(self, message: Message) -> None:
+        if len(self._queue) >= QUEUE_ENTRIES or self._bytes + message.size > QUEUE_BYTES:
             self.look()
             return
-        self._queue.append(entry)
-        self._bytes += len(entry.payload)
+        self._queue.append(message)
+        self._bytes += message.size
         self._filled.set()
 
     def look(self) -> None:
@@ -56,18 +78,18 @@ class Viewer:
         self._look = True
         self._filled.set()
 
-    async def get(self) -> Entry | None:
-        """The next entry, or None when lines have to be looked up in storage."""
+    async def get(self) -> Message | None:
+        """The next message, or None when lines have to be looked up in storage."""
         await self._filled.wait()
         if self._look:
             self._look = False
-            entry = None
+            message = None
         else:
-            entry = self._queue.popleft()
-            self._bytes -= len(entry.payload)
+            message = self._queue.popleft()
+            self._bytes -= message.size
         if not self._queue:
             self._filled.clear()
-        return entry
+        return message
 
 
 class Hub:
@@ -157,10 +179,9 @@ class Hub:
             if stream not in self._positions:
                 continue
             self._positions[stream] = found[-1][0]
-            entries = [parse(*raw) for raw in found]
-            for viewer in self._viewers.get(stream, ()):
-                for entry in entries:
-                    viewer.put(entry)
+            for message in map(Message.of, together([parse(*raw) for raw in found])):
+                for viewer in self._viewers.get(stream, ()):
+                    viewer.put(message)
 
 
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()

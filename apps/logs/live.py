@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import redis
@@ -23,6 +23,7 @@ from apps.logs.lines import Line, decode
 CAP = 128  # entries, each of about 64 KiB at most
 KEPT = 24 * 3600  # seconds a stream nobody closed is kept, for its lines to be stored by whoever opens it
 CLOSED_KEPT = 600  # seconds a closed stream stays for its viewers
+TOGETHER = 256 * 1024  # bytes put together for viewers, well below what one message may have
 PAUSE = 1.0  # seconds without a question after a failure
 
 _PUBLISH = """
@@ -59,6 +60,28 @@ class Entry(NamedTuple):
 
     def lines(self) -> list[Line]:
         return decode(self.payload)
+
+
+def joined(entries: Sequence[Entry]) -> Entry:
+    """Consecutive `entries`, at least one, as one."""
+    if len(entries) == 1:
+        return entries[0]
+    payload = b"[" + b",".join(entry.payload[1:-1] for entry in entries) + b"]"
+    return Entry(entries[0].first, entries[-1].last, entries[-1].source, payload)
+
+
+def together(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """`entries` with those that follow each other as one, of at most TOGETHER bytes unless a single one has more."""
+    run: list[Entry] = []
+    size = 0
+    for entry in entries:
+        if run and (entry.first != run[-1].last + 1 or size + len(entry.payload) > TOGETHER):
+            yield joined(run)
+            run, size = [], 0
+        run.append(entry)
+        size += len(entry.payload)
+    if run:
+        yield joined(run)
 
 
 def key(stream: str) -> str:

@@ -15,6 +15,20 @@ from apps.logs.lines import EVENT, Line, plain
 from apps.logs.stages import shown
 
 ATTEMPTS = 3
+SIZE = 1024 * 1024  # bytes read at a time
+
+
+def stored(stream: str, *, after: int = 0) -> list[live.Entry]:
+    """The next lines after `after` as they are kept, about a megabyte at a time, oldest first; none: no more of them.
+
+    The first may begin before `after`, or after it where lines were lost or dropped. What follows each other is one.
+    """
+    found: list[live.Entry] = []
+    for _ in range(ATTEMPTS):
+        found = list(live.together(store.entries(stream, after, SIZE) or _waiting(stream, after)))
+        if not found or found[0].first <= after + 1:
+            break
+    return found
 
 
 def read(stream: str, *, after: int = 0, limit: int = 2000) -> list[Line]:
@@ -26,18 +40,22 @@ def read(stream: str, *, after: int = 0, limit: int = 2000) -> list[Line]:
         if len(found) >= limit:
             return found
         last = found[-1].seq if found else after
-        fresh = _live(stream, last)
+        fresh = _live(stream, last, limit - len(found))
         if not fresh or fresh[0].seq == last + 1:
             break
     return [*found, *fresh][:limit]
 
 
-def _live(stream: str, after: int) -> list[Line]:
+def _live(stream: str, after: int, limit: int) -> list[Line]:
+    lines = (line for entry in _waiting(stream, after) for line in entry.lines() if line.seq > after)
+    return list(islice(lines, limit))
+
+
+def _waiting(stream: str, after: int) -> list[live.Entry]:
     try:
-        entries = live.entries(stream, after)
+        return live.entries(stream, after)
     except live.Away:
         return []
-    return [line for entry in entries for line in entry.lines() if line.seq > after]
 
 
 def last_seq(stream: str) -> int:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import zstandard
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from apps.logs.lines import Line, decode
-from apps.logs.live import Entry
+from apps.logs.live import Entry, joined
 from apps.logs.models import LogChunk, LogStream
 
 
@@ -25,18 +25,20 @@ def moment(ms: int) -> datetime:
 
 def take(name: str) -> LogStream:
     """Make the caller the stream's writer: every other one is fenced from here on."""
-    LogStream.objects.get_or_create(name=name)
-    with transaction.atomic():
-        LogStream.objects.filter(name=name).update(fence=F("fence") + 1, touched_at=timezone.now())
-        return LogStream.objects.get(name=name)
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            if LogStream.objects.filter(name=name).update(fence=F("fence") + 1, touched_at=now):
+                return LogStream.objects.get(name=name)
+            return LogStream.objects.create(name=name, fence=1, touched_at=now)
+    except IntegrityError:  # another one made it at the same moment, and is fenced by the next try
+        return take(name)
 
 
 def append(name: str, fence: int, entries: Sequence[Entry]) -> None:
     """Store consecutive `entries` as one chunk. Raises Fenced."""
-    payload = b"[" + b",".join(entry.payload[1:-1] for entry in entries) + b"]"
-    lines = decode(payload)
-    data = zstandard.compress(payload, 6)
-    first, last = lines[0], lines[-1]
+    data = zstandard.compress(joined(entries).payload, 6)
+    first, last = entries[0].lines()[0], entries[-1].lines()[-1]
     with transaction.atomic():
         updated = LogStream.objects.filter(name=name, fence=fence, last_seq__lt=first.seq).update(
             last_seq=last.seq, source_seq=entries[-1].source, touched_at=timezone.now()
@@ -52,6 +54,18 @@ def append(name: str, fence: int, entries: Sequence[Entry]) -> None:
             size=len(data),
             data=data,
         )
+
+
+def entries(name: str, after: int, size: int) -> list[Entry]:
+    """The next chunks with lines after `after`, oldest first, until they have `size` bytes or are 256."""
+    rows = LogChunk.objects.filter(stream=name, last_seq__gt=after).order_by("last_seq")
+    found: list[Entry] = []
+    for first, last, data in rows.values_list("first_seq", "last_seq", "data")[:256].iterator(chunk_size=8):
+        found.append(Entry(first, last, 0, zstandard.decompress(bytes(data))))
+        size -= len(found[-1].payload)
+        if size <= 0:
+            break
+    return found
 
 
 def lines(name: str, after: int) -> Iterator[Line]:

@@ -38,8 +38,10 @@ def take(told: Announcement) -> None:
 
 
 def _statuses(told: Announcement) -> None:
+    if not Connection.objects.filter(team__pods=told.pod_id).exists():
+        return
     row = Deployment.objects.select_related("pod", "revision").filter(pk=told.data["deployment"]["id"]).first()
-    if row is None or not Connection.objects.filter(team=row.pod.team_id).exists():
+    if row is None:
         return
     specs = {name: one.spec for name, one in row.revision.snapshot().items() if one.kind == "App"}
     for build in Build.objects.filter(revision=row.revision).exclude(commit=""):

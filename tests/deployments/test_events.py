@@ -51,3 +51,20 @@ def test_what_is_waiting_is_told_before_the_process_ends() -> None:
         teller.tell(new_id(), None)
     assert teller.flush(SECONDS)
     assert teller.flush(0)
+
+
+def test_hints_of_one_burst_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, str | None]] = []
+
+    async def send(*hint: str | None) -> None:
+        told.append(hint)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("apps.deployments.events._send", send)
+    monkeypatch.setattr("apps.deployments.events.EVERY", 1.0)
+    teller = Teller()
+    teller.tell("pod", "first")
+    assert teller.flush(SECONDS)
+    for _ in range(20):
+        teller.tell("pod", "again")
+    assert teller.flush(SECONDS)
+    assert told == [("pod", "first"), ("pod", "again")]
