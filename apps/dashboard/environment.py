@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from django.conf import settings
 from django.contrib.messages import get_messages
-from django.templatetags.static import static
+from django.templatetags.static import static as address_of_file
 from django.urls import reverse
 from django.utils import timezone
 from markupsafe import Markup
@@ -25,6 +25,12 @@ _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (30 * 
 @functools.lru_cache(maxsize=4096)
 def url(name: str, *args: Any, **kwargs: Any) -> str:
     return reverse(name, args=args or None, kwargs=kwargs or None)
+
+
+@functools.lru_cache(maxsize=1024)
+def static(path: str) -> str:
+    """The address of a file of ours; which files there are does not change while a process lives."""
+    return address_of_file(path)
 
 
 @functools.lru_cache(maxsize=1024)

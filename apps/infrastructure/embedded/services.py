@@ -101,7 +101,7 @@ PRELOADED = (
 )
 
 
-IDLE = 4  # processes of a worker that has nothing to do: what periodic tasks take at once
+IDLE = 2  # processes of a worker that has nothing to do: rounds (brainpod/beat.py) of two kinds may come at once
 
 
 def tiers(environ: Mapping[str, str] = os.environ) -> list[Tier]:
@@ -261,6 +261,7 @@ def _git(config: Any, env: Mapping[str, str]) -> Service:
     command = [
         *(sys.executable, "-m", "gunicorn", "brainpod.wsgi:application", "--bind", f"unix:{address}"),
         *("--workers", "1", "--worker-class", "gthread", "--threads", str(config.pushes + config.push_watchers + 8)),
+        "--preload",  # the process that serves shares the application with the one that watches it
         *("--worker-tmp-dir", "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(config.run)),
         *("--timeout", "60", "--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),
         *("--logger-class", "brainpod.gunicorn.Logger"),
