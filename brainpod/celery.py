@@ -59,6 +59,7 @@ app.conf.update(
     worker_send_task_events=False,
     task_default_priority=3,
     beat_max_loop_interval=5,
+    beat_scheduler="brainpod.scheduler:Scheduler",
 )
 app.autodiscover_tasks()
 # Once the broker is gone, giving messages back to it ends the whole worker with an error, and every build with it.

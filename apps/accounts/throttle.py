@@ -107,8 +107,9 @@ class Failures:
         now = time.time()
         rows = zip(self._counters, self._read(), strict=True)
         waits = ((at, counter.wait(count)) for counter, (count, at) in rows)
-        # Another attempt may have failed since `now`: what costs nothing is no wait for that.
-        return max((at + wait - now for at, wait in waits if wait), default=0)
+        # Another attempt may have failed since `now`: what costs nothing is no wait for that. And one that failed
+        # later than now did so before the clock was set back: nobody waits for longer than that costs.
+        return max((min(at + wait - now, wait) for at, wait in waits if wait), default=0)
 
     def failed(self) -> None:
         try:

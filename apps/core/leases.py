@@ -2,7 +2,8 @@
 
 Taking a lease raises the row's `fence`; every write of the holder is conditional on the fence it was given, so a
 worker that slept through its lease finds its updates matching no row. A lease ends by itself after its term; that of
-a process of this host that has died ends with the process (apps/core/holders.py).
+a process of this host that has died ends with the process (apps/core/holders.py). One that ends later than any could
+was taken before the clock was set back, and holds nothing: who has it takes another at the next renewal.
 """
 
 from __future__ import annotations
@@ -38,12 +39,17 @@ class Leased(models.Model):
     @property
     def held(self) -> bool:
         """Whether a worker that may still be alive has it."""
-        until = self.leased_until
-        return until is not None and until > timezone.now() and not holders.gone(self.holder)
+        until, now = self.leased_until, timezone.now()
+        return until is not None and now < until <= _latest(now) and not holders.gone(self.holder)
 
 
 def _term() -> datetime.timedelta:
     return datetime.timedelta(seconds=settings.BRAINPOD.lease_seconds)
+
+
+def _latest(now: datetime.datetime) -> datetime.datetime:
+    """When a lease ends at the latest: the clocks of two hosts may differ, and the version before had longer terms."""
+    return now + 10 * _term()
 
 
 class Lease:
@@ -90,7 +96,7 @@ def acquire(row: Leased, **where: Any) -> Lease | None:
     """Take `row` if nobody alive holds it (and `where` holds); None if somebody does. `row` is reloaded."""
     rows = type(row)._default_manager.filter(pk=row.pk, **where)
     now = timezone.now()
-    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
+    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now) | Q(leased_until__gt=_latest(now))
     taking = {"fence": F("fence") + 1, "leased_until": now + _term(), "holder": holders.me()}
     taken = rows.filter(free).update(**taking)
     row.refresh_from_db()

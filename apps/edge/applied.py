@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -71,10 +72,18 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write `text` beside `path`, on the disk before the rename, readable by the owner only."""
+    """Write `text` beside `path`, on the disk before the rename, readable by the owner only.
+
+    Raises OSError that names `path`, which is then as it was.
+    """
     beside = path.with_name(f".{path.name}")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None

@@ -131,20 +131,24 @@ class NginxEdge:
         with self._locked():
             state = desired()
             self._check(state)
-            current = self._read()
-            number = generation_of(current)
-            text = render(state, self.layout, number)
-            if text != current:
-                return self._restructure(state, current, text)
-            links.switch(self.layout.links, self._links(state))
-            passwords.switch(self.layout, passwords.wanted(state))
-            guesses.forget(self.layout)
-            failpoint("edge.switched")
-            applied.write(self._applied, state)
-            if control.answer(self.layout) != str(number):  # an applier died between its rename and its reload
-                control.reload(self.layout, number, self.patience)
-                return Applied(number, True)
-            return Applied(number, False)
+            with self._noted():
+                return self._apply(state)
+
+    def _apply(self, state: EdgeState) -> Applied:
+        current = self._read()
+        number = generation_of(current)
+        text = render(state, self.layout, number)
+        if text != current:
+            return self._restructure(state, current, text)
+        links.switch(self.layout.links, self._links(state))
+        passwords.switch(self.layout, passwords.wanted(state))
+        guesses.forget(self.layout)
+        failpoint("edge.switched")
+        applied.write(self._applied, state)
+        if control.answer(self.layout) != str(number):  # an applier died between its rename and its reload
+            control.reload(self.layout, number, self.patience)
+            return Applied(number, True)
+        return Applied(number, False)
 
     def settle(self, timeout: float = 10.0) -> None:
         """See Edge.settle. Returns after `timeout` seconds at the latest: long streams keep their worker longer."""
@@ -196,8 +200,7 @@ class NginxEdge:
     def _restructure(self, state: EdgeState, current: str, text: str) -> Applied:
         """Write beside, test, rename, reload, probe; on failure put back what was there."""
         number = self._count()
-        with self._noted():
-            self._try(state, renumbered(text, number))
+        self._try(state, renumbered(text, number))
         known = passwords.switch(self.layout, passwords.wanted(state))
         wanted = self._links(state)
         old = links.switch(self.layout.links, wanted)
@@ -205,10 +208,9 @@ class NginxEdge:
         self._beside.replace(self.layout.configuration)
         failpoint("edge.renamed")
         try:
-            with self._noted():
-                control.accept(self.layout)
-                control.answer(self.layout)  # there is somebody to reload
-                control.reload(self.layout, number, self.patience)
+            control.accept(self.layout)
+            control.answer(self.layout)  # there is somebody to reload
+            control.reload(self.layout, number, self.patience)
         except Unavailable as error:
             if error.code == "edge_unavailable":
                 applied.write(self._applied, state)
@@ -242,13 +244,22 @@ class NginxEdge:
             yield
         except Unavailable as error:
             if error.code == "edge_refused":
-                refusal.note(self.layout, error.message)
+                self._note(error.message)
             raise
+        except OSError as error:
+            words = f"The edge's files cannot be written: {error.strerror}: {error.filename}"
+            self._note(words)
+            hint = "What served goes on; make room, or mend its permissions."
+            raise Unavailable("edge_refused", words, hint) from None
+
+    def _note(self, words: str) -> None:
+        with contextlib.suppress(OSError):  # there may be no room for that either
+            refusal.note(self.layout, words)
 
     def _try(self, state: EdgeState, text: str) -> None:
-        """Write the configuration beside, read it back, and have nginx test it."""
-        readback.compare(text, state, self.layout)
+        """Write the configuration beside, read it back, and have nginx test it. It stays there to be looked at."""
         applied.replace(self._beside, text)
+        readback.compare(text, state, self.layout)
         control.test(self.binary, self.layout, self._beside)
 
     def _links(self, state: EdgeState) -> dict[str, str]:

@@ -44,7 +44,7 @@ def compare(text: str, state: EdgeState, layout: Layout) -> None:
         http = _parsed(_reduced(text, rows), layout)
         _compare(http, rows, state, layout)
     except (_Differs, crossplane.errors.NgxParserBaseException) as error:
-        words = f"The configuration that was made is not the one that was meant: {error}"
+        words = f"The configuration that was made ({layout.beside}) is not the one that was meant: {error}"
         raise Unavailable("edge_refused", words, "Nothing has changed. Please report this.") from None
 
 
@@ -53,15 +53,20 @@ def _reduced(text: str, rows: list[list[tuple[str, str]]]) -> str:
 
     def hosts(found: re.Match[str]) -> str:
         rows.append([(host, "") for host in found[1].split()])
-        return f"server_name rows_{len(rows) - 1};\n"
+        return f"server_name rows_{len(rows) - 1};" + _lines(found[0])
 
     def pairs(found: re.Match[str]) -> str:
         entries = (line.strip(" ;").split() for line in found[2].splitlines())
         rows.append([(name, value) for name, value in entries if name != "default"])
         usual = [line for line in found[2].splitlines() if line.split()[0] == "default"]
-        return "\n".join((found[1] + f"rows_{len(rows) - 1} x;", *usual)) + "\n"
+        return found[1] + " ".join((f"rows_{len(rows) - 1} x;", *usual)) + _lines(found[2])
 
     return _ROWS.sub(pairs, _HOSTS.sub(hosts, text))
+
+
+def _lines(taken: str) -> str:
+    """In place of `taken`: what follows stays on its line."""
+    return "\n" * taken.count("\n")
 
 
 def _parsed(text: str, layout: Layout) -> list[Block]:
@@ -70,6 +75,8 @@ def _parsed(text: str, layout: Layout) -> list[Block]:
         path = Path(folder, "read.conf")
         path.write_text(text)
         found = crossplane.parse(str(path), single=True, catch_errors=False, check_ctx=False, check_args=False)
+    for error in found["errors"]:
+        raise _Differs(f"{str(error['error']).rpartition(' in ')[0]} in line {error['line']}")
     parsed: list[Block] = found["config"][0]["parsed"]
     if layout.outside:
         if strange := {block["directive"] for block in parsed} - AROUND:

@@ -105,3 +105,30 @@ def test_a_task_belongs_to_the_request_it_was_sent_in() -> None:
     finally:
         tasks.reconcile.pop_request()
         structlog.contextvars.clear_contextvars()
+
+
+def test_the_agents_lines_have_the_form_of_the_others() -> None:
+    """They run without Django and structlog."""
+    code = f"""
+import logging
+from apps.core import log_lines
+log_lines.configure("FORM")
+logging.getLogger("apps.x").info("%s", "run", extra={{"about": {{"id": "w-1", "request": "r-1"}}}})
+try:
+    raise ValueError("/invitations/{TOKEN}/")
+except ValueError:
+    logging.getLogger("apps.x").exception("broke")
+"""
+    told = {
+        form: subprocess.run(
+            [sys.executable, "-c", code.replace("FORM", form)],
+            cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=True, timeout=60,
+        ).stderr
+        for form in ("json", "console")
+    }  # fmt: skip
+    assert told["console"].startswith("apps.x: run id=w-1 request=r-1\napps.x: broke\nTraceback")
+    first, second = map(json.loads, told["json"].splitlines())
+    assert first.pop("timestamp").endswith("Z")
+    assert first == {"message": "run", "id": "w-1", "request": "r-1", "level": "info", "logger": "apps.x"}
+    assert "ValueError: /invitations/…/" in second["exception"]
+    assert TOKEN not in told["json"] + told["console"]

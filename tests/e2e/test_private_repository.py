@@ -1,20 +1,24 @@
-"""A private repository with a private submodule, from the failure that says what to do to the page it serves."""
+"""A private repository with a private submodule, from the failure that says what to do to the page it serves; and
+what is kept secret on such a way, searched for everywhere, and the number of a request, followed through every log.
+"""
 
-import os
+import json
 import re
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_push_to_live import add, deploy, ended, new_pod, request
+from apps.core.ids import new_id
+from tests.e2e.test_push_to_live import Repository, add, deploy, ended, new_pod, request
 from tests.sources.conftest import git, served
 from tests.sources.test_credentials import running_with
+from tests.stack.at_large import at_large
 from tests.stack.platform import own_platform
 from tests.stack.visitor import Visitor
 
 __all__ = ["served"]  # the fixture
 pytestmark = pytest.mark.platform
 TOKEN = "planted-glpat-8sTokenOfTheTeam"
+SECRET = f"planted-{new_id()}"  # of an app
 
 
 @pytest.fixture
@@ -38,18 +42,49 @@ def repository(served, tmp_path):
     return f"{served.url}/acme/site.git"
 
 
-def files_with(root: Path, text: str) -> list[str]:
-    found = []
-    for directory, _, names in os.walk(root):
-        for path in (Path(directory, name) for name in names):
-            if path.is_file() and not path.is_symlink() and text.encode() in path.read_bytes():
-                found.append(str(path))
+def said(platform, number: str) -> dict[str, set[str]]:
+    """What each log says of the request: the messages of its lines."""
+    logs = {path.stem: path for path in (*platform.state.glob("log/*.log"), platform.state / "nginx/logs/access.log")}
+    found: dict[str, set[str]] = {}
+    for name, path in logs.items():
+        for line in path.read_text().splitlines():
+            if number in line:
+                entry = json.loads(line)
+                assert number in (entry.get("request"), entry.get("id")), line
+                found.setdefault(name, set()).add(entry.get("message", ""))
     return found
 
 
-def test_from_refused_to_live(served, repository):
+def secretive(platform, visitor, tmp_path) -> None:
+    """An app whose build and whose process print their secret, deployed by a request with a number."""
+    repository = Repository(platform, tmp_path, "secretive")
+    repository.push("told")
+    new_pod(visitor, "secretive")
+    add(visitor, "secretive", "Config", "keys", {"secrets.0.name": "TOKEN", "secrets.0.value": SECRET})
+    start = 'echo "begun with $TOKEN"; python app.py'
+    build = {"build.buildCommand": 'echo "built with $TOKEN"', "startCommand": start}
+    source = {"source.repo": repository.address, "configs.0.name": "keys"}
+    add(visitor, "secretive", "App", "web", source | build)
+    add(visitor, "secretive", "Route", "site", {"rules.0.path": "/", "rules.0.app": "web"})
+    visitor.number(number := f"planted-{new_id()}")
+    page = deploy(visitor, "secretive")
+    visitor.number(new_id())
+    assert ended(visitor, page) == "ready", visitor.page.text + platform.tails()
+    assert request(platform, "secretive.localhost") == (200, f"told - {SECRET}")
+    log = visitor.get(f"{page}log.txt").text
+    assert "built with" in log
+    assert SECRET not in log
+    heard = said(platform, number)
+    assert {"access", "pages", "worker", "engine"} <= heard.keys(), heard
+    assert "deployment_made" in heard["pages"]
+    assert {"stage", "deployment_ended"} <= heard["worker"]
+    assert {"run", "launch"} <= heard["engine"]
+
+
+def test_from_refused_to_live(served, repository, tmp_path):
     seen = []
-    with own_platform(BRAINPOD_ALLOWED_NETWORKS="127.0.0.0/8,::1/128", GIT_SSL_CAINFO=str(served.certificate)) as made:
+    settings = {"BRAINPOD_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128", "BRAINPOD_LOG_FORMAT": "json"}
+    with own_platform(**settings, GIT_SSL_CAINFO=str(served.certificate)) as made:
         visitor = Visitor(made)
         new_pod(visitor, "private")
         source = {"source.repo": repository, "source.submodules": "on", "type": "static"}
@@ -76,6 +111,8 @@ def test_from_refused_to_live(served, repository):
         assert "Submodule parts" in log
         assert TOKEN not in log
         assert seen == [], "in the arguments or the environment of a process"
+        secretive(made, visitor, tmp_path / "site")
         visitor.close()
-        made.stop()
-        assert files_with(made.state, TOKEN) == []
+        assert at_large(made, TOKEN, SECRET) == []
+        kinds = {place.split()[0].removeprefix(str(made.state)).split("/")[0] for place in at_large(made, "secretive")}
+        assert {"", "table"} <= kinds, "what is no secret is found"

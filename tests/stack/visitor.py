@@ -63,6 +63,10 @@ class Visitor:
             assert time.monotonic() < deadline, f"none of {any_of} at {path}\n{self._platform.tails(8)}"
             time.sleep(0.1)
 
+    def number(self, request: str) -> None:
+        """Every request from now on has this number in `X-Request-ID`."""
+        self._client.headers["X-Request-ID"] = request
+
     def close(self) -> None:
         self._client.close()
 

@@ -11,7 +11,6 @@ import ipaddress
 import logging
 import queue
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Any
 
 from docker.errors import APIError
 
+from apps.core import log_lines
 from apps.core.errors import PlatformError
 from apps.engines.docker.client import DockerEngine
 from apps.engines.docker.frames import SECOND, moment
@@ -188,12 +188,13 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="", help="the daemon's address; default: /var/run/docker.sock")
     parser.add_argument("--allow-network", type=ipaddress.ip_network, nargs="*", default=[], action="extend")
     parser.add_argument("--join-network", nargs="*", default=[], action="extend")
+    parser.add_argument("--log-format", choices=log_lines.FORMS, default="console")
     return parser.parse_args(argv)
 
 
 def main() -> None:
     given = options()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
+    log_lines.configure(given.log_format)
     engine = DockerEngine(given.host, given.state, allowed=given.allow_network, shared=tuple(given.join_network))
     watcher = Watcher(engine)
     for number in (signal.SIGTERM, signal.SIGINT):

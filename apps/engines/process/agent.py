@@ -20,6 +20,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from apps.core import log_lines
 from apps.core.errors import PlatformError, UserError
 from apps.core.ids import short
 from apps.engines.base import Limits, LogLine, Mount, RunSpec
@@ -45,6 +46,7 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sandbox", choices=("auto", "required", "off"), default="auto")
     parser.add_argument("--allow-network", type=ipaddress.ip_network, nargs="*", default=[], action="extend")
     parser.add_argument("--bwrap", default="", help="path of bubblewrap; default: the system's, or the wheel's")
+    parser.add_argument("--log-format", choices=log_lines.FORMS, default="console")
     return parser.parse_args(argv)
 
 
@@ -171,7 +173,7 @@ def forget_keeper(fleet: Fleet) -> None:
 
 def main() -> None:
     given = options()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
+    log_lines.configure(given.log_format)
     os.umask(0o077)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

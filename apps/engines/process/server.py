@@ -32,8 +32,9 @@ PLAIN = ("check", "launch", "status", "workloads", "logs", "exec", "probe", "con
 def _told(request: Request) -> None:
     """What changes something is a line, with the number of the request that it is for (docs/observability.md)."""
     if request["op"] in TOLD:
-        about = request["spec"]["id"] if "spec" in request else request["id"]
-        log.info("%s %s request=%s", request["op"], about, request.get("request") or "-")
+        of = request["spec"]["id"] if "spec" in request else request["id"]
+        about = {"id": of, "request": request.get("request") or "-"}
+        log.info("%s", request["op"], extra={"about": about})
 
 
 class Server:

@@ -195,7 +195,8 @@ def _agent(config: Any, env: Mapping[str, str]) -> Service:
         python = [sys.executable, "-m", "apps.engines.process.agent"]
         paths = ["--state", str(config.state), "--socket", str(config.run / "engine.sock")]
         allowed = [f"--allow-network={network}" for network in config.networks]
-        return [*python, *paths, "--sandbox", config.sandbox, *_bwrap(config.sandbox), *allowed]
+        form = f"--log-format={config.log_form}"
+        return [*python, *paths, "--sandbox", config.sandbox, *_bwrap(config.sandbox), form, *allowed]
 
     def ready() -> bool:
         try:
@@ -224,7 +225,8 @@ def _watcher(config: Any, env: Mapping[str, str], name: str) -> Service:
         python = [sys.executable, "-m", "apps.engines.docker.watcher"]
         allowed = [f"--allow-network={network}" for network in config.networks]
         joined = [f"--join-network={name}" for name in config.joined_networks]
-        return [*python, "--state", str(config.state), f"--host={config.docker_host}", *allowed, *joined]
+        form = f"--log-format={config.log_form}"
+        return [*python, "--state", str(config.state), form, f"--host={config.docker_host}", *allowed, *joined]
 
     needed = config.engine == "docker"
     ready = _answers(lambda: engines.named("docker").check())
