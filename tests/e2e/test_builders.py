@@ -1,4 +1,6 @@
-"""Machines that build: real `manage.py builder` processes, each with a state directory of its own."""
+"""Several machines, as docs/high-availability.md has them: a platform that keeps nothing that cannot be made again,
+real `manage.py builder` processes, each with a state directory of its own, and a machine in waiting.
+"""
 
 from __future__ import annotations
 
@@ -9,44 +11,40 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import boto3
+import httpx
 import pytest
 
+from apps.core.ids import new_id
 from apps.engines.process import processes
-from apps.infrastructure.embedded import openbao, process, running, valkey
+from apps.infrastructure.embedded import openbao, process, running
 from tests.faults.rig import Rig, kill_all
-from tests.stack.components import processes_with
+from tests.stack.components import processes_with, running_openbao, running_valkey, wait_for
 from tests.stack.platform import ROOT, Platform, own_platform
+from tests.stack.postgres import postgres
 
 pytestmark = pytest.mark.platform
 SLOW = "sleep 6; cp version built"
 
 
 class Machine:
-    """A builder that shares with `platform` what machines share, and nothing else."""
+    """A builder that shares with `platform` the stores outside, and nothing else."""
 
-    def __init__(self, platform: Platform, shared: Path, name: str, region: str = "local", capacity: int = 1) -> None:
+    def __init__(self, platform: Platform, name: str, region: str = "local", capacity: int = 1) -> None:
         self.name = name
         self.state = Path(tempfile.mkdtemp(prefix="bp-b-"))
         self.state.chmod(0o711)
         # Repositories that the platform itself hosts are not sent over yet: these machines see the same disk.
         (self.state / "repositories").symlink_to(platform.state / "repositories")
-        way = openbao.access(platform.state)
-        settings = {
-            "BRAINPOD_STATE": str(self.state),
-            "DATABASE_URL": platform.env.get("DATABASE_URL", f"sqlite:///{platform.state}/brainpod.sqlite3"),
-            "BRAINPOD_VALKEY_URL": valkey.url(platform.state),
-            "BRAINPOD_VAULT_ADDR": way.address,
-            "BRAINPOD_VAULT_ROLE_ID": way.role_id,
-            "BRAINPOD_VAULT_SECRET_ID": way.secret_id,
-            "BRAINPOD_ARTIFACTS_URL": f"file://{shared}",
-        }
         command = [sys.executable, "manage.py", "builder", "--name", name, "--region", region]
+        env = {**platform.env, "BRAINPOD_STATE": str(self.state)}
         with (self.state / "builder.log").open("wb") as out:
             self.process = subprocess.Popen(
                 [*command, "--capacity", str(capacity), "--label", "tests"],
-                cwd=ROOT, env={**platform.env, **settings}, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True, preexec_fn=process.dies_with_parent(),
             )  # fmt: skip
 
@@ -68,22 +66,39 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="bp-s-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
+def outside(s3_server: str) -> Iterator[dict[str, str]]:
+    """The settings of PostgreSQL, Valkey, OpenBao and an object store that are on none of the machines."""
+    bucket, home = f"b-{new_id().lower()}", Path(tempfile.mkdtemp(prefix="bp-o-"))
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    boto3.client(
+        "s3", endpoint_url=s3_server, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+    ).create_bucket(Bucket=bucket)
+    try:
+        with ExitStack() as stack:
+            broker = stack.enter_context(running_valkey(home))
+            stack.enter_context(running_openbao(home))
+            way = openbao.access(home)
+            given = {
+                **keys,
+                "BRAINPOD_SECRET_KEY": new_id() * 3,
+                "BRAINPOD_VALKEY_URL": broker,
+                "BRAINPOD_VAULT_ADDR": way.address,
+                "BRAINPOD_VAULT_ROLE_ID": way.role_id,
+                "BRAINPOD_VAULT_SECRET_ID": way.secret_id,
+                "BRAINPOD_ARTIFACTS_URL": f"s3://{bucket}/artifacts?endpoint={s3_server}&region=us-east-1",
+            }
+            if "DATABASE_URL" not in os.environ:  # else the platform gets one there
+                given["DATABASE_URL"] = stack.enter_context(postgres())
+            yield given
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def rig(shared: Path) -> Iterator[Rig]:
+def rig(outside: dict[str, str]) -> Iterator[Rig]:
     """A platform that builds nothing itself."""
-    settings = {
-        "BRAINPOD_FAILPOINTS": "yes",
-        "BRAINPOD_BUILDS": "no",
-        "BRAINPOD_LEASE_SECONDS": "10",
-        "BRAINPOD_ARTIFACTS_URL": f"file://{shared}",
-    }
-    with own_platform(**settings) as platform:
+    settings = {"BRAINPOD_FAILPOINTS": "yes", "BRAINPOD_BUILDS": "no", "BRAINPOD_LEASE_SECONDS": "10"}
+    with own_platform(**settings, **outside) as platform:
         made = Rig(platform)
         try:
             yield made
@@ -92,8 +107,8 @@ def rig(shared: Path) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def machines(rig: Rig, shared: Path) -> Iterator[list[Machine]]:
-    made = [Machine(rig.platform, shared, name) for name in ("alpha", "beta")]
+def machines(rig: Rig) -> Iterator[list[Machine]]:
+    made = [Machine(rig.platform, name) for name in ("alpha", "beta")]
     try:
         rig.until(lambda: _alive(rig, {"alpha", "beta"}), "both builders are there")
         yield made
@@ -158,3 +173,50 @@ def test_cancelling_what_another_machine_builds(rig: Rig, machines: list[Machine
     assert rig.do("last", names=["stopped"])["stopped"]["state"] == "cancelled"
     rig.until(lambda: not processes_with(mark), "nothing of it is left")
     assert [outcome for _, outcome in rig.do("runs", name="stopped")] == ["stopped"]
+
+
+def test_a_worker_and_a_process_of_the_pages_are_lost_on_the_way(rig: Rig, machines: list[Machine]) -> None:
+    rig.do("make", names=["on-the-way"], secret=rig.secret, version=rig.next_version(), build=SLOW)
+    rig.until(lambda: _building(rig, "on-the-way"), "it is being built")
+    pages = rig.platform.pid("pages")
+    gone = _children(pages)[0]
+    kill_all([gone])
+    rig.kill("worker")
+    rig.until(lambda: rig.platform.healthy(), "pages are made")
+    rig.until_ended(["on-the-way"])
+    _check_ready(rig, ["on-the-way"])
+    assert [outcome for _, outcome in rig.do("runs", name="on-the-way")] == ["built"], "by one who did not notice"
+    assert rig.platform.pid("pages") == pages
+    assert gone not in _children(pages)
+    assert len(_children(pages)) == 2
+
+
+def test_a_machine_in_waiting_takes_over(rig: Rig, machines: list[Machine], outside: dict[str, str]) -> None:
+    """What one machine built, another one stored and a third never saw: it is started from the object store."""
+    version = rig.next_version()
+    rig.do("make", names=["taken-over"], secret=rig.secret, version=version)
+    rig.until_ended(["taken-over"])
+    _check_ready(rig, ["taken-over"])
+    first = rig.platform
+    lost = [first.pid(name) for name in ("supervisor", "engine")]
+    kill_all([pid for one in lost for pid in (one, *processes.descendants(one))])
+    second = Platform(**outside, BRAINPOD_BUILDS="no", BRAINPOD_LEASE_SECONDS="10")
+    second.env["DATABASE_URL"] = first.env["DATABASE_URL"]
+    try:
+        second.start()
+        host = {"Host": "taken-over.localhost"}
+
+        def answers() -> bool:
+            with httpx.Client(timeout=20, trust_env=False) as client:
+                return client.get(second.address, headers=host).text == f"{version} {rig.secret}"
+
+        wait_for(answers, 90, "the app to answer on the second machine")
+        assert [outcome for _, outcome in rig.do("runs", name="taken-over")] == ["built"], "and never again"
+    finally:
+        second.remove()
+        first.start()
+    rig.until(lambda: rig.answer("taken-over").text == f"{version} {rig.secret}", "the first has it back")
+
+
+def _children(pid: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
