@@ -112,6 +112,7 @@ def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapp
     return {
         "resource": resource,
         "kind": kind,
+        "wrong": kind.wrong(resource.spec),
         "tabs": tabs_of(resource),
         "look_state": state,
         "seen": instances.seen if state == "unknown" else None,
