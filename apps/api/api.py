@@ -20,10 +20,12 @@ from apps.api.operations import (
     domains,
     events,
     images,
+    imports,
     pods,
     resources,
     revisions,
     running,
+    webhooks,
 )  # fmt: skip
 from apps.core.errors import Detail, Invalid
 
@@ -53,7 +55,7 @@ api = NinjaAPI(
 )
 _PARTS = (
     pods, resources, revisions, deploying, events, deployments, running, domains, backups, images, blueprints,
-    children,
+    children, imports, webhooks,
 )  # fmt: skip
 for _part in _PARTS:
     api.add_router("", _part.router)

@@ -116,6 +116,8 @@ def _node(resource: Resource, live: Resource | None, mark: str, rows: list[Workl
             to = (spec.disk,) if spec.disk else ()
             detail = f"{spec.server.title} {spec.version} · {spec.instance}"
             detail = f"{spec.server.title} at {spec.service}" if spec.service else detail
+    if wrong := kinds.get(resource.kind).wrong(resource.spec):
+        detail = f"cannot be deployed as it is: {wrong[0].path} {wrong[0].message}"
     state = "" if resource.kind in STILL else live_state(resource, live, rests, rows)
     return Node(
         kind=resource.kind,

@@ -28,7 +28,7 @@ from apps.dashboard.route_card import route_card
 from apps.deployments import feed
 from apps.deployments.models import Workload
 from apps.edge import edge
-from apps.hooks.panel import own_address
+from apps.hooks.panel import own_hook
 from apps.logs.history import initial
 from apps.metrics import disks
 from apps.pods import kinds, moving
@@ -112,6 +112,7 @@ def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapp
     return {
         "resource": resource,
         "kind": kind,
+        "wrong": kind.wrong(resource.spec),
         "tabs": tabs_of(resource),
         "look_state": state,
         "seen": instances.seen if state == "unknown" else None,
@@ -127,7 +128,7 @@ def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapp
         "jobs": jobs_card(pod, resource.name) if resource.kind == "App" else None,
         "keys": key_card(pod, resource),
         "push": push_card(pod, resource),
-        "own_hook": own_address(pod, resource),
+        "own_hook": own_hook(pod, resource),
         "disk": disk_card(pod, live),
         "database": database_card(resource, live, around),
         "backup": backup_pages.card_of(pod, resource.name) if kind.server or kind.name == "Disk" else None,

@@ -46,7 +46,7 @@ def settings_of(resource: Resource) -> list[tuple[str, Any]]:
     """The fields that are not the default, but for what the platform counts itself."""
     usual = defaults(resource.kind)
     if kinds.get(resource.kind).server:
-        usual["credentials"] = resource.spec["credentials"]
+        usual["credentials"] = resource.spec.get("credentials", usual["credentials"])
     given = [(path, value) for path, value in flatten(resource).items() if usual.get(path) != value and value != ()]
     return [(path, value) for path, value in given if not _usual_in_row(path, value)]
 

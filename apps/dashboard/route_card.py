@@ -9,6 +9,7 @@ from apps.dashboard.pod_map import rest_of
 from apps.dashboard.pod_states import running, silence
 from apps.deployments import checks
 from apps.deployments.models import Workload
+from apps.pods.contents import routes_of
 from apps.pods.models import Pod, Resource
 
 _SLOW = "did not answer within"  # what a health check says of an app that takes too long (checks.py)
@@ -51,8 +52,8 @@ def route_card(pod: Pod, resource: Resource) -> RouteCard | None:
         serving[row.app].append(row)
     rests = {control.app: rest_of(control) for control in pod.controls.all()}
     lines = tuple(
-        _line(rule["path"], live.get(rule["app"]), rule["app"], serving[rule["app"]], rests.get(rule["app"], ""))
-        for rule in route.spec["rules"]
+        _line(rule.path, live.get(rule.app), rule.app, serving[rule.app], rests.get(rule.app, ""))
+        for rule in routes_of(live)[resource.name].rules
     )
     return RouteCard(route.spec.get("hostname", ""), lines, _instead(route))
 

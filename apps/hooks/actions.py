@@ -13,8 +13,8 @@ from apps.audit import trail
 from apps.core.errors import Conflict, NotFound
 from apps.deployments.wake import wake
 from apps.hooks import keys
-from apps.hooks.models import Webhook
-from apps.pods.models import Pod
+from apps.hooks.models import AppSecret, Webhook
+from apps.pods.models import Pod, Resource
 from apps.secretstore import secrets as store
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def read_key(*, pod: Pod, by: User, app: str = "") -> str:
     row = _webhook(pod)
     trail.note("webhook.secret", by=by, about=pod, part=app)
     log.info("webhook_key_shown", pod=pod.pk, by=by.pk)
-    return keys.of_app(store().read(keys.path_of(pod.pk), row.version)[keys.NEW], app)
+    return keys.of_app(store().read(keys.path_of(pod.pk), row.version)[keys.NEW], app, keys.turn_of(row, app))
 
 
 def rotate_key(*, pod: Pod, by: User) -> Webhook:
@@ -86,6 +86,47 @@ def end_old_key(*, pod: Pod, by: User) -> Webhook:
     log.info("webhook_old_key_ended", pod=pod.pk, by=by.pk)
     row.refresh_from_db()
     return row
+
+
+@transaction.atomic
+def rotate_app_key(*, pod: Pod, app: str, by: User) -> AppSecret:
+    """Make another key for the address of `app` alone; the present one counts for OVERLAP more.
+
+    Raises NotFound, Conflict("pod_deleting"), and Conflict("webhook_changed") if somebody else did it meanwhile.
+    """
+    row = _webhook(pod)
+    check_alive(pod)
+    _check_app(pod, app)
+    own, _ = AppSecret.objects.get_or_create(webhook=row, app=app)
+    now = timezone.now()
+    won = AppSecret.objects.filter(pk=own.pk, turn=own.turn).update(
+        turn=own.turn + 1, rotated_at=now, old_until=now + OVERLAP
+    )
+    if not won:
+        raise Conflict("webhook_changed", "Somebody else has just made a new secret.", "Reload the page to see it.")
+    trail.note("webhook.rotate", by=by, about=pod, part=app)
+    log.info("webhook_key_rotated", pod=pod.pk, app=app, by=by.pk)
+    own.refresh_from_db()
+    return own
+
+
+@transaction.atomic
+def end_old_app_key(*, pod: Pod, app: str, by: User) -> AppSecret:
+    """The key of the address of `app` that was replaced alone counts no longer. Raises NotFound where none was."""
+    own = AppSecret.objects.filter(webhook=_webhook(pod), app=app).first()
+    if own is None:
+        raise NotFound(f"replaced secret of {app}")
+    AppSecret.objects.filter(pk=own.pk, turn=own.turn).update(old_until=None)
+    trail.note("webhook.end_old", by=by, about=pod, part=app)
+    log.info("webhook_old_key_ended", pod=pod.pk, app=app, by=by.pk)
+    own.refresh_from_db()
+    return own
+
+
+def _check_app(pod: Pod, app: str) -> None:
+    revisions = [row for row in (pod.live, pod.head, pod.draft) if row]
+    if not Resource.objects.filter(revision__in=revisions, kind="App", name=app).exists():
+        raise NotFound("such app in this pod")
 
 
 def _webhook(pod: Pod) -> Webhook:

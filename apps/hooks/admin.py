@@ -5,7 +5,14 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import ReadOnly
-from apps.hooks.models import Receipt, Registration, Tip, Webhook
+from apps.hooks.models import AppSecret, Receipt, Registration, Tip, Webhook
+
+
+@admin.register(AppSecret)
+class AppSecretAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("app", "webhook", "turn", "rotated_at", "old_until")
+    search_fields = ("app", "webhook__pod__name")
+    list_select_related = ("webhook",)
 
 
 @admin.register(Receipt)

@@ -32,6 +32,29 @@ class Webhook(models.Model):
         return self.old_until is not None and self.old_until > timezone.now()
 
 
+class AppSecret(models.Model):
+    """That the key of one app's own address was replaced alone: the `turn`th is the present one.
+
+    Without a row it is the first, 0. The one before counts until `old_until`. No key is here: apps/hooks/keys.py.
+    """
+
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="app_secrets")
+    app = models.CharField(max_length=63)
+    turn = models.PositiveIntegerField(default=0)
+    rotated_at = models.DateTimeField(null=True)
+    old_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("webhook", "app"), name="one_secret_per_app"),)
+
+    def __str__(self) -> str:
+        return f"webhook secret of {self.app}"
+
+    @property
+    def old_counts(self) -> bool:
+        return self.old_until is not None and self.old_until > timezone.now()
+
+
 class Tip(models.Model):
     """How far an app has followed its branch: the newest push that was judged for it, whether it deployed or not.
 

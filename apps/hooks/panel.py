@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.urls import reverse
 
 from apps.builds.actions import has_source
-from apps.hooks.models import Receipt, Registration, Webhook
+from apps.hooks.models import AppSecret, Receipt, Registration, Webhook
 from apps.hooks.registering import address_of, repositories_of, teller, tells_itself
 from apps.pods.models import Pod, Resource
 
@@ -27,11 +26,19 @@ class Place:
     app: str
 
 
-def own_address(pod: Pod, app: Resource) -> str:
-    """Where deliveries are judged for `app` alone; empty where the pod has no webhook, or the app no repository."""
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Where deliveries are judged for one app alone. `secret`: that it was replaced alone, if it was."""
+
+    address: str
+    secret: AppSecret | None
+
+
+def own_hook(pod: Pod, app: Resource) -> Own | None:
+    """None where the pod has no webhook, or the app no repository."""
     if app.kind != "App" or not has_source(app) or not Webhook.objects.filter(pod=pod).exists():
-        return ""
-    return settings.BRAINPOD.public_address + reverse("hook-of-app", kwargs={"pod": pod.pk, "app": app.name})
+        return None
+    return Own(address_of(pod, app.name), AppSecret.objects.filter(webhook__pod=pod, app=app.name).first())
 
 
 @dataclass(frozen=True, slots=True)

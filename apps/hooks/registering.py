@@ -86,8 +86,10 @@ def register(*, pod: Pod, repo: str, by: User) -> Registration:
     return row
 
 
-def address_of(pod: Pod) -> str:
-    return settings.BRAINPOD.public_address + reverse("hook", kwargs={"pod": pod.pk})
+def address_of(pod: Pod, app: str = "") -> str:
+    """Of the pod's webhook, or of that of one app."""
+    words = {"pod": pod.pk} | ({"app": app} if app else {})
+    return settings.BRAINPOD.public_address + reverse("hook-of-app" if app else "hook", kwargs=words)
 
 
 def tend() -> None:

@@ -310,8 +310,8 @@ def _pin(row: Revision, commits: Mapping[str, str], only: Mapping[str, Any] | No
     """Set the commits of `row`'s apps, those alone whose repository and branch are as in `only`; the sources by app."""
     pinned = {}
     for resource in row.resources.filter(kind="App", name__in=commits.keys()):
-        source = resource.spec["source"]
-        place = (source["repo"], source.get("branch", ""))
+        source = resource.spec.get("source", {})
+        place = (source.get("repo", ""), source.get("branch", ""))
         if only is None or only.get(resource.name) == place:
             resource.spec = resource.spec | {"source": source | {"commit": commits[resource.name]}}
             resource.save(update_fields=["spec"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from apps.pods import kinds
-from apps.pods.contents import apps_of, databases_of, routes_of
+from apps.pods.contents import apps_of, databases_of, disks_of, routes_of
 from apps.pods.diff import flatten
 from apps.pods.environment import started_with
 from apps.pods.kinds.app import RESTING
@@ -112,12 +112,12 @@ def other_line(name: str, before: Snapshot, after: Snapshot, stored: frozenset[s
         return _SAME
     match new.kind:
         case "Disk":
-            size = new.spec["size"]
+            size, now = disks_of(after)[name].size, 0 if fresh else disks_of(before)[name].size
             if fresh or old is None:
                 return ("create", f"makes the empty disk {name} of {size} GB")
-            if size < old.spec["size"]:
-                return ("no-op", f"disk {name} keeps its {old.spec['size']} GB: a disk never shrinks")
-            return ("update", f"disk {name} grows from {old.spec['size']} to {size} GB; what is on it stays")
+            if size < now:
+                return ("no-op", f"disk {name} keeps its {now} GB: a disk never shrinks")
+            return ("update", f"disk {name} grows from {now} to {size} GB; what is on it stays")
         case "Route":
             return _route(None if fresh else routes_of(before)[name], routes_of(after)[name])
         case "Config":
@@ -202,6 +202,6 @@ def gone_line(name: str, before: Snapshot) -> Line:
             server = before[name].spec["server"]
             return ("destroy", f"removes {name}; its data stays at {server}, locked, until an operator drops it")
         case kind if kinds.get(kind).server:
-            return ("destroy", f"stops {name} and removes it; its data stays on disk {before[name].spec['disk']}")
+            return ("destroy", f"stops {name} and removes it; its data stays on disk {databases_of(before)[name].disk}")
         case _:
             return ("destroy", f"removes {name}; its secrets are kept for rollbacks")

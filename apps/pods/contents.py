@@ -38,5 +38,5 @@ def databases_of(snapshot: Snapshot) -> dict[str, database.Spec]:
 def disks_used(resource: Resource) -> tuple[str, ...]:
     """The disks that its instances write to."""
     if kinds.get(resource.kind).server:
-        return (resource.spec["disk"],) if resource.spec["disk"] else ()
+        return (resource.spec["disk"],) if resource.spec.get("disk") else ()
     return tuple(mount["disk"] for mount in resource.spec.get("mounts", []) if mount.get("disk"))

@@ -54,14 +54,14 @@ def prepare(
         kept = dict(current.spec.get("secrets", {})) if current else {}
         given["secrets"] = {key: v for key, v in (kept | dict(versions)).items() if v is not None}
     if kinds.get(kind).server:
-        given["credentials"] = current.spec["credentials"] if current else versions.get(CREDENTIALS) or 1
+        given["credentials"] = (current.spec.get("credentials") if current else versions.get(CREDENTIALS)) or 1
     if kind == "Route":
         given["hostname"] = current.spec.get("hostname", "") if current else ""
         version = versions.get(PASSWORD, current.spec.get(PASSWORD, 0) if current else 0)
         given[PASSWORD] = version or 0
     given = kinds.get(kind).parse(given, team=pod.team.slug)
     if kind == "App" and current:
-        given["source"] = _pinned(current.spec["source"], given["source"], spec.get("source"))
+        given["source"] = _pinned(current.spec.get("source", {}), given["source"], spec.get("source"))
     if name in live and live[name].kind == kind:
         kinds.get(kind).check_change(live[name].spec, given)
     return given

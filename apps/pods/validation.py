@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apps.core.errors import Detail
+from apps.pods import kinds
 from apps.pods.contents import apps_of, configs_of, databases_of, disks_of, routes_of
 from apps.pods.databases import placeholders
 from apps.pods.domains import standing
@@ -14,13 +15,19 @@ from apps.pods.references import References
 
 def problems(snapshot: Snapshot) -> list[Detail]:
     """Paths are `<resource name>.<field>`."""
-    own = [*_routes(snapshot), *_attached(snapshot), *_disks(snapshot), *_files(snapshot)]
+    own = [*_specs(snapshot), *_routes(snapshot), *_attached(snapshot), *_disks(snapshot), *_files(snapshot)]
     return [*own, *standing.problems(snapshot)]
 
 
 def warnings(snapshot: Snapshot) -> list[Detail]:
     """What will work and may surprise."""
     return [*_values(snapshot), *_unused(snapshot)]
+
+
+def _specs(snapshot: Snapshot) -> Iterator[Detail]:
+    for name, item in sorted(snapshot.items()):
+        for detail in kinds.get(item.kind).wrong(item.spec):
+            yield Detail(f"{name}.{detail.path}" if detail.path else name, detail.message)
 
 
 def _missing(snapshot: Snapshot, name: str, kind: str) -> str:

@@ -143,9 +143,9 @@ def _adapt(row: Preview, pod: Pod, commit: str) -> None:
     built = dict(Build.objects.filter(revision=live).values_list("app", "commit")) if live else {}
     sleep = places.settings_of(row.parent).sleep
     for resource in pods.draft(pod=pod, by=row.approved_by).resources.filter(kind="App"):
-        source = resource.spec["source"]
+        source = resource.spec.get("source", {})
         if resource.name in row.apps:
-            source = source | _source(row, source["repo"]) | {"commit": commit}
+            source = source | _source(row, source.get("repo", "")) | {"commit": commit}
         elif not source.get("commit"):
             source = source | {"commit": built.get(resource.name, "")}
         _change(resource, source=source, sleep=sleep)

@@ -102,7 +102,7 @@ def _choose_default(found: Repository, place: Place, branches: list[Move]) -> No
 def _branch_of(found: Repository) -> str:
     """The one that the app says."""
     resource = door.snapshot(found.pod).get(found.app) if found.pod else None
-    return str(resource.spec["source"].get("branch", "")) if resource else ""
+    return str(resource.spec.get("source", {}).get("branch", "")) if resource else ""
 
 
 def _judged(found: Repository, place: Place, moves: list[Move]) -> Verdict:
@@ -162,7 +162,7 @@ def _begun(found: Repository, told: list[Push]) -> Verdict | None:
 def _first(found: Repository, told: list[Push], draft: dict[str, Resource]) -> Push | None:
     """The push of the branch that the app follows."""
     resource = draft.get(found.app)
-    said = resource.spec["source"].get("branch", "") if resource else ""
+    said = resource.spec.get("source", {}).get("branch", "") if resource else ""
     return next((one for one in told if one.head and one.branch and one.branch == (said or one.default_branch)), None)
 
 
@@ -171,7 +171,7 @@ def _into_draft(found: Repository, pod: Pod, push: Push) -> None:
     draft = pods.draft(pod=pod, by=found.user).snapshot()
     there = draft.get(found.app)
     if there:
-        spec = there.spec | {"source": there.spec["source"] | {"commit": push.head}}
+        spec = there.spec | {"source": there.spec.get("source", {}) | {"commit": push.head}}
     else:
         spec = {"source": {"repo": found.url, "branch": push.branch, "commit": push.head}}
     pods.save_resource(pod=pod, kind="App", name=found.app, spec=spec, by=found.user, create=there is None)

@@ -89,5 +89,5 @@ def sweep() -> None:
 
 def visible(by: gate.Access) -> Any:
     """The sessions of a team that `by` may look at: all of them as an admin, else one's own."""
-    rows = TerminalSession.objects.filter(team=by.team).select_related("user", "ended_by")
+    rows = TerminalSession.objects.filter(team=by.team).select_related("team", "user", "ended_by")
     return rows if by.may(Role.ADMIN) else rows.filter(Q(user=by.user))

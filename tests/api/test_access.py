@@ -31,6 +31,8 @@ BODIES: dict[str, Any] = {
     "restoreBackup": {"target": "db"},
     "createStagingPod": {"name": "No Name"},
     "promotePod": {"apps": ["web"], "version": 1},
+    "importFiles": {"files": {"brainpod.yaml": "version: 1\n"}},
+    "rotateWebhookSecret": {"app": "web"},
     "approvePreview": {"commit": "c" * 40},
 }
 

@@ -312,6 +312,9 @@ API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
     "listPreviews": (Role.VIEWER, ("pods:read",)),
     "approvePreview": (Role.DEVELOPER, ("revisions:deploy",)),
     "closePreview": (Role.DEVELOPER, ("revisions:deploy",)),
+    "importFiles": (Role.DEVELOPER, ("resources:write",)),
+    "rotateWebhookSecret": (Role.DEVELOPER, ("revisions:deploy",)),
+    "endOldWebhookSecret": (Role.DEVELOPER, ("revisions:deploy",)),
 }
 """Each operation of the API: the least role, and what a policy has to allow. tests/api/test_access.py tries them."""
 

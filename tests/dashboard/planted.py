@@ -137,7 +137,7 @@ def plant_edge(pod: Pod, owner: User) -> None:
 
 def plant_hooks(pod: Pod) -> None:
     """Of what git hosts tell, and are told."""
-    Webhook.objects.create(pod=pod, version=1)
+    Webhook.objects.create(pod=pod, version=1).app_secrets.create(app="web", turn=1)
     Tip.objects.create(pod=pod, app="web", repository="example.com/a/b", branch="main", head="c" * 40)
     Receipt.objects.create(pod=pod, provider="GitHub", outcome="nothing", verdict="Nothing to do.")
     pod.reports.create(kind="status", repository="https://x.org/a/b", subject="f" * 40, key="x", url="https://x.org")

@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.hooks import actions, receive
-from apps.hooks.models import Receipt, Webhook
+from apps.hooks.models import AppSecret, Receipt, Webhook
 from tests.hooks.conftest import B, C, D, Hook, verdict
 from tests.stack.github import ping_payload, push_payload, signed
 
@@ -86,3 +86,35 @@ def test_the_page_of_the_app_shows_it(hook: Hook, bob: User, vera: User, charlie
     assert "own_hook_secret" not in client_of(vera).get(at).content.decode()
     assert client_of(vera).post(f"{secret}web").status_code == 403
     assert client_of(charlie).post(f"{secret}web").status_code == 404
+
+
+def test_the_secret_of_one_app_is_replaced_alone(hook: Hook, alice: User, bob: User, client_of: Browser) -> None:
+    at = f"/pods/{hook.pod.name}/webhook/rotation/?app="
+    old, other = (actions.read_key(pod=hook.pod, by=alice, app=app) for app in ("web", "api"))
+    assert client_of(bob).post(f"{at}web").url == f"/pods/{hook.pod.name}/resources/web/"  # type: ignore[attr-defined]
+    new = actions.read_key(pod=hook.pod, by=alice, app="web")
+    assert new != old
+    assert actions.read_key(pod=hook.pod, by=alice, app="api") == other, "another app's stays"
+    assert hook.send(ping_payload(), event="ping").status_code == 200, "and the pod's"
+    for key in (old, new):
+        assert send(hook, key, "", event="ping").status_code == 200
+    page = client_of(bob).get(f"/pods/{hook.pod.name}/resources/web/").content.decode()
+    assert "End the old secret" in page
+    actions.rotate_key(pod=hook.pod, by=alice)
+    for key in (old, new, actions.read_key(pod=hook.pod, by=alice, app="web")):
+        assert send(hook, key, "", event="ping").status_code == 200, "the pod's was replaced besides"
+    assert client_of(bob).delete(f"{at}web").status_code == 302
+    assert send(hook, old, "", event="ping").status_code == 401
+    assert send(hook, new, "", event="ping").status_code == 200
+    assert client_of(bob).post(f"{at}nobody").status_code == 404
+    assert client_of(bob).delete(f"{at}nobody").status_code == 404
+
+
+def test_a_secret_replaced_twice_leaves_two(hook: Hook, alice: User) -> None:
+    keys = [actions.read_key(pod=hook.pod, by=alice, app="web")]
+    for _ in range(2):
+        actions.rotate_app_key(pod=hook.pod, app="web", by=alice)
+        keys.append(actions.read_key(pod=hook.pod, by=alice, app="web"))
+    assert [send(hook, key, "", event="ping").status_code for key in keys] == [401, 200, 200]
+    AppSecret.objects.update(old_until=timezone.now() - datetime.timedelta(seconds=1))
+    assert [send(hook, key, "", event="ping").status_code for key in keys] == [401, 401, 200]

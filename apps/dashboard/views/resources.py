@@ -106,7 +106,9 @@ def resource(request: Request, pod: Pod, name: str) -> HttpResponse:
     tab = tab_of(found, request.GET.get("tab", ""))
     context = frame(pod, request.access) | resource_context(pod, found, around, request.GET.dict()) | {"part": tab}
     if tab == "configuration":
-        context |= edit_context(pod, found, edit_form(pod, found, around))
+        form = edit_form(pod, found, around)
+        form.refuse(context["wrong"])
+        context |= edit_context(pod, found, form)
         context |= {"build_plan": build_plan(pod, found, around) if name in around else None}
     if tab == "deployments":
         context |= page_of_deployments(pod, request.GET, app=name)

@@ -65,14 +65,15 @@ def webhook_secret(request: Request, pod: Pod) -> HttpResponse:
 @pod_page(needs=Role.DEVELOPER)
 @require_http_methods(["POST", "DELETE"])
 def webhook_rotation(request: Request, pod: Pod) -> HttpResponse:
-    """POST makes a new secret beside the old one, DELETE ends the old one."""
+    """POST makes a new secret beside the old one, DELETE ends the old one; of one app's address with `?app=`."""
+    app, by = request.GET.get("app", ""), request.user
     if request.method == "DELETE":
-        actions.end_old_key(pod=pod, by=request.user)
+        actions.end_old_app_key(pod=pod, app=app, by=by) if app else actions.end_old_key(pod=pod, by=by)
         messages.success(request, "Only the new secret counts now.")
     else:
-        actions.rotate_key(pod=pod, by=request.user)
+        actions.rotate_app_key(pod=pod, app=app, by=by) if app else actions.rotate_key(pod=pod, by=by)
         messages.success(request, "There is a new secret; the old one counts for 24 hours more.")
-    return redirect("pod-settings", pod=pod.name)
+    return redirect("resource", pod=pod.name, name=app) if app else redirect("pod-settings", pod=pod.name)
 
 
 @pod_page()

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from apps.core.errors import Detail, Invalid
 from apps.pods.kinds.words import details_of
@@ -104,8 +104,22 @@ class Kind(Generic[SpecT]):
         return made.model_dump(mode="json")
 
     def read(self, spec: Mapping[str, Any]) -> SpecT:
-        """A stored spec as an object, with the defaults of fields that did not exist when it was stored."""
-        return self.Spec.model_validate(dict(spec))
+        """A stored spec as an object, with the defaults of fields that did not exist when it was stored.
+
+        What does not hold (`wrong` says what) is left out of it, so that it can be shown, and mended.
+        """
+        try:
+            return self.Spec.model_validate(dict(spec))
+        except ValidationError:
+            return _salvaged(self.Spec, spec)
+
+    def wrong(self, spec: Mapping[str, Any]) -> list[Detail]:
+        """Why a stored spec cannot be used as it is: an older version left it, or an operator."""
+        try:
+            self.Spec.model_validate(dict(spec))
+        except ValidationError as error:
+            return details_of(error)
+        return []
 
     def blank(self) -> dict[str, Any]:
         """The defaults, to fill a form with; not valid where a field is required."""
@@ -132,6 +146,25 @@ class Kind(Generic[SpecT]):
         wrong = fixed + self.change(self.read(before), self.read(after))
         if wrong:
             raise Invalid(wrong)
+
+
+PartT = TypeVar("PartT", bound=Part)
+
+
+def _salvaged(part: type[PartT], stored: Mapping[str, Any]) -> PartT:
+    """The fields of `stored` that hold each on its own, and the defaults of the others."""
+    values: dict[str, Any] = {}
+    for name, field in part.model_fields.items():
+        if (field.alias or name) not in stored:
+            continue
+        given, inner = stored[field.alias or name], field.annotation
+        wanted: Any = Annotated[(inner, field, *field.metadata)]
+        try:
+            values[name] = TypeAdapter(wanted).validate_python(given)
+        except ValidationError:
+            if isinstance(given, Mapping) and isinstance(inner, type) and issubclass(inner, Part):
+                values[name] = _salvaged(inner, given)
+    return part.model_construct(**values)
 
 
 def dig(spec: Mapping[str, Any], path: str) -> Any:
