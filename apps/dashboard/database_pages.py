@@ -89,6 +89,12 @@ def of_request(request: Request, pod: Pod, name: str, *kinds: str) -> tuple[Targ
     return target, context | {"target": target, "operators": OPERATORS, "shown": SHOWN}
 
 
+def cursor_of(text: str) -> int:
+    if text and not (text.isascii() and text.isdigit() and len(text) < 21):
+        raise Invalid([Detail("cursor", "A number is needed.")])
+    return int(text or 0)
+
+
 def key_of(query: Mapping[str, str]) -> dict[str, str]:
     return {name[2:]: value for name, value in query.items() if name.startswith("k.")}
 
