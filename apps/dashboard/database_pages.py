@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +18,7 @@ from apps.dashboard.pod_frame import frame
 from apps.dashboard.resource_pages import resource_of
 from apps.databases.targets import Target, of_pod
 from apps.pods.models import Pod
+from apps.sql import asked
 from apps.sql.base import OPERATORS, Filter, Rows, Sort
 
 PAGE = 100  # rows
@@ -86,6 +89,12 @@ def of_request(request: Request, pod: Pod, name: str, *kinds: str) -> tuple[Targ
     return target, context | {"target": target, "operators": OPERATORS, "shown": SHOWN}
 
 
+def cursor_of(text: str) -> int:
+    if text and not (text.isascii() and text.isdigit() and len(text) < 21):
+        raise Invalid([Detail("cursor", "A number is needed.")])
+    return int(text or 0)
+
+
 def key_of(query: Mapping[str, str]) -> dict[str, str]:
     return {name[2:]: value for name, value in query.items() if name.startswith("k.")}
 
@@ -104,6 +113,27 @@ def entered(post: Mapping[str, str], current: Mapping[str, str | None] | None) -
             if value != (was if was is None else _lines(was)):
                 values[name] = value
     return values
+
+
+def marks_of(cells: Mapping[str, str | None]) -> str:
+    """What a form of a row carries of the values it shows, to tell later whether they are still those."""
+    return json.dumps({name: _mark(value) for name, value in cells.items()})
+
+
+def check_marks(text: str, cells: Mapping[str, str | None]) -> None:
+    """Raises Conflict("row_changed") where `cells` are not those that `text` (see `marks_of`) was made of."""
+    try:
+        marks = json.loads(text)
+        changed = [name for name, mark in marks.items() if name not in cells or _mark(cells[name]) != mark]
+    except (ValueError, AttributeError):
+        words = "The form says nothing of the values it showed: load the page again."
+        raise Invalid([Detail("marks", words)]) from None
+    if changed:
+        raise asked.row_changed(changed)
+
+
+def _mark(value: str | None) -> str:
+    return "" if value is None else hashlib.blake2b(value.encode(), digest_size=8).hexdigest()
 
 
 def _lines(text: str) -> str:

@@ -12,12 +12,15 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from apps.core.errors import NotFound
+from apps.infrastructure import workloads
+from apps.infrastructure.models import Service
 from apps.metrics import reader
 from apps.metrics.charts import RANGES, Range, Span, series, summary
 from apps.metrics.databases import charts as database_charts
 from apps.pods import kinds
 from apps.pods.kinds.app import RESTING
 from apps.pods.models import Pod, Resource
+from apps.servers.base import SERVICES
 
 SILENT = 120.0  # seconds without a measurement that are worth a word
 MOST_MARKS = 100
@@ -60,6 +63,7 @@ def context(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
         "answers": app.kind == "App" and kind not in ("worker", "job"),
         "runs": kind not in RESTING,
         "server": server,
+        "source": reverse("app-metrics", args=[pod.name, app.name]),
         "figures": database_charts.summary(points) if server else None,
         "statements": statements,
         "said_at": said_at,
@@ -68,18 +72,38 @@ def context(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
 
 def data(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
     """What the page's script draws."""
+    found = _drawn(pod.pk, app.name, asked, server=kinds.get(app.kind).server is not None)
+    return found | {"marks": [asdict(mark) for mark in _marks(pod, Span(found["first"], found["end"]))]}
+
+
+def of_service(service: Service, asked: str) -> dict[str, Any]:
+    """The same of an infrastructure service that runs here, for its charts."""
+    return _drawn(SERVICES, service.name, asked, server=True) | {"marks": []}
+
+
+def service_context(service: Service, asked: str) -> dict[str, Any]:
+    """What the charts of such a service need. Raises NotFound for a range there is none of."""
+    return {
+        "ranges": RANGES.values(),
+        "range": _range(asked or "1h"),
+        "answers": False,
+        "runs": True,
+        "server": workloads.server_of(service),
+        "source": reverse("service-metrics", args=[service.name]),
+    }
+
+
+def _drawn(pod: str, name: str, asked: str, *, server: bool) -> dict[str, Any]:
     chosen = _range(asked)
     span = Span.of(chosen, time.time())
-    points = reader.points(pod.pk, app.name, chosen, span)
-    more = database_charts.series(points) if kinds.get(app.kind).server else {}
+    points = reader.points(pod, name, chosen, span)
     return {
         "range": chosen.name,
         "step": chosen.width,
         "first": span.first,
         "end": span.end,
         **series(points),
-        **more,
-        "marks": [asdict(mark) for mark in _marks(pod, span)],
+        **(database_charts.series(points) if server else {}),
     }
 
 

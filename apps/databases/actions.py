@@ -86,19 +86,23 @@ def insert_row(
 
 def update_row(
     *, target: Target, by: User, database: str, schema: str, table: str,
-    key: Mapping[str, str], values: Mapping[str, str | None],
+    key: Mapping[str, str], values: Mapping[str, str | None], expected: Mapping[str, str | None],
 ) -> None:  # fmt: skip
+    """`expected`: what who changes it has seen of it; raises Conflict("row_changed") where it is other by now."""
     words = f"a row of {table}: {', '.join(values)}"
     with recorded(target=target, by=by, kind="update", database=database, words=words) as entry:
         with target.open(database, write=True) as server:
-            server.update(database, table, key, values, schema=schema)
+            server.update(database, table, key, values, schema=schema, expected=expected)
         entry.rows = 1
 
 
-def delete_row(*, target: Target, by: User, database: str, schema: str, table: str, key: Mapping[str, str]) -> None:
+def delete_row(
+    *, target: Target, by: User, database: str, schema: str, table: str,
+    key: Mapping[str, str], expected: Mapping[str, str | None],
+) -> None:  # fmt: skip
     with recorded(target=target, by=by, kind="delete", database=database, words=f"a row of {table}") as entry:
         with target.open(database, write=True) as server:
-            server.delete(database, table, key, schema=schema)
+            server.delete(database, table, key, schema=schema, expected=expected)
         entry.rows = 1
 
 

@@ -10,6 +10,8 @@ from apps import sql
 from apps.accounts.models import Team
 from apps.core.errors import Conflict, NotFound
 from apps.deployments import databases
+from apps.infrastructure import workloads
+from apps.infrastructure.models import SERVERS, Service, Type
 from apps.pods import kinds
 from apps.pods.contents import databases_of
 from apps.pods.models import Pod
@@ -44,6 +46,17 @@ class Target:
 
 def server_of(kind: str) -> Server | None:
     return kinds.get(kind).server
+
+
+def of_service(service: Service) -> Target:
+    """An infrastructure service, managed or external, as the platform signs in there.
+
+    Raises Unavailable for one that was not started, or with the secret store.
+    """
+    at = workloads.place(service)
+    type = "valkey" if SERVERS[Type(service.type)] == "Valkey" else str(service.type)
+    where = Where(type, at.host, at.port, at.user, at.password)
+    return Target(name=service.name, title=service.get_type_display(), admin=where, apps=where)
 
 
 def of_pod(pod: Pod, name: str) -> Target:

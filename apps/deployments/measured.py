@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from apps import engines
 from apps.core.errors import PlatformError
 from apps.deployments import databases
 from apps.deployments.models import Workload
+from apps.infrastructure import credentials, workloads
+from apps.infrastructure.models import SERVERS, Service, Type
 from apps.metrics.databases import Database
 from apps.metrics.instances import Instance
 from apps.pods import kinds
 from apps.pods.models import Resource
+from apps.servers.base import SERVICES
 
 
 def instances() -> dict[str, Instance]:
     """By the workload's id."""
     rows = Workload.objects.exclude(state="stopped").values_list("id", "pod_id", "app", "handle", "engine")
     usual = engines.default()
-    return {
+    found = {
         workload: Instance(pod, app, handle, engine or usual) for workload, pod, app, handle, engine in rows if handle
+    }
+    return found | {
+        one.run: Instance(SERVICES, one.name, {**one.handle, "id": one.run}, one.engine) for one in _services()
     }
 
 
+def _services() -> list[Service]:
+    """The infrastructure services that were started here."""
+    return [service for service in workloads.managed().exclude(run="") if service.handle]
+
+
 def database_servers() -> dict[str, Database]:
-    """The databases of pods that were healthy when last seen, by the workload's id. Two queries."""
+    """The databases of pods that were healthy when last seen, by the workload's id, and the servers among the
+    infrastructure services. Three queries."""
     rows = Workload.objects.filter(state="healthy").exclude(handle={}).select_related("revision")
     names = [kind.name for kind in kinds.DATABASES]
     specs = {
@@ -42,7 +55,16 @@ def database_servers() -> dict[str, Database]:
             continue
         password = partial(_admin_password, row, spec.spec["credentials"])
         found[row.pk] = Database(row.pod_id, row.app, spec.kind, host, port, password)
+    for service in _services():
+        with suppress(PlatformError):
+            host, port = workloads.endpoint(service)
+            kind, password = SERVERS[Type(service.type)], partial(_service_password, service)
+            found[service.run] = Database(SERVICES, service.name, kind, host, port, password, service.user)
     return found
+
+
+def _service_password(service: Service) -> str:
+    return credentials.read(service).admin_password
 
 
 def _admin_password(workload: Workload, version: int) -> str:

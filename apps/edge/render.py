@@ -10,6 +10,8 @@ from apps.edge.base import EdgeState
 from apps.edge.layout import CONNECTIONS, Layout
 from apps.edge.tables import HEADERS, LINKS, LOG, LOGGED, MAPS, TYPES
 
+# Files that may take their readers hours; they go where threads may be held (apps/core/downloads.py).
+DOWNLOADS = "^/pods/[^/]+/(backups/[^/]+/content|resources/[^/]+/(files/download|console/export))/$"
 STREAMED = "^/api/v1/pods/[^/]+/events/watch$"  # answers that last: gunicorn's few threads are for pages
 KEEPALIVE_MIN = 1  # seconds for which a leaving worker still answers its idle clients, so that none is cut off
 SIZES = (  # room for long names: of hosts, and of headers, each of which is a variable
@@ -207,4 +209,8 @@ def _git(layout: Layout) -> Iterator[str]:
     yield f"    client_max_body_size {layout.push_mb + 64}m;"
     yield "    proxy_request_buffering off; proxy_buffering off; proxy_next_upstream off;"
     yield "    proxy_read_timeout 600s; proxy_send_timeout 600s;"
+    yield "}"
+    yield f'location ~ "{DOWNLOADS}" {{'
+    yield "    proxy_pass http://brainpod_git;"
+    yield "    proxy_buffering off; proxy_next_upstream off; proxy_read_timeout 600s; send_timeout 600s;"
     yield "}"

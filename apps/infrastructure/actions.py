@@ -11,6 +11,7 @@ from apps.core.errors import Conflict, Detail, Invalid, PlatformError, UserError
 from apps.core.names import check_name
 from apps.infrastructure import asking, builtin, credentials, kept_data, places, workloads
 from apps.infrastructure.models import PORTS, SERVERS, Declared, Service, Type
+from apps.metrics import store as metrics
 
 if TYPE_CHECKING:
     from apps.accounts.models import User
@@ -162,6 +163,7 @@ def remove(service: Service, *, confirm: str, by: User | None) -> None:
     with transaction.atomic():
         workloads.tell(service, "removed", "Removed" + ("; its data is kept" if service.managed else ""), by)
         Service.objects.filter(pk=service.pk).delete()
+        metrics.forget_service(service.name)
     credentials.forget(service.path)
 
 

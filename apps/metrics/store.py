@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.metrics.models import Bucket, Reading, Statements
 from apps.metrics.steps import EVER, Key
 from apps.metrics.sums import NUMBERS, Sums
+from apps.servers.base import SERVICES
 
 COLUMNS = (*NUMBERS, "latencies", "figures")
 
@@ -96,6 +97,11 @@ def forget(pods: Iterable[str]) -> None:
     gone = list(pods)
     Bucket.objects.filter(pod__in=gone).delete()
     Statements.objects.filter(pod__in=gone).delete()
+
+
+def forget_service(name: str) -> None:
+    Bucket.objects.filter(pod=SERVICES, app=name).delete()
+    Statements.objects.filter(pod=SERVICES, database=name).delete()
 
 
 def starts(step: int, first: int, end: int) -> list[int]:

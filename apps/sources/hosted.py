@@ -38,6 +38,11 @@ class Hosted:
         """The names of the team's repositories, sorted."""
         return sorted(p.name.removesuffix(".git") for p in (self.root / check_name(team, "team")).glob("*.git"))
 
+    def everything(self) -> Iterator[Path]:
+        """Where each repository is beneath the root, sorted."""
+        found = (path for glob in ("[!.]*/[!.]*.git", "[!.]*/[!.]*/[!.]*.git") for path in self.root.glob(glob))
+        return (path.relative_to(self.root) for path in sorted(found) if (path / "HEAD").is_file())
+
     def of_pods(self, *, untouched: float) -> Iterator[tuple[str, str]]:
         """(team, name) of those that are pushed to, and were not for so many seconds."""
         for path in sorted(self.root.glob("[!.]*/[!.]*/[!.]*.git")):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from apps.core.errors import Detail, Invalid
-from apps.sql.base import OPERATORS, Column, Filter, Sort, Structure
+from apps.core.errors import Conflict, Detail, Invalid
+from apps.sql.base import OPERATORS, Column, Filter, Rows, Sort, Structure
 
 LONGEST = 128  # characters of a name; servers allow 63 or 64
 FURTHEST = 1_000_000  # rows that may be passed over by counting
@@ -69,6 +69,25 @@ def key(structure: Structure, given: Mapping[str, str]) -> list[str]:
         raise Invalid([Detail("key", f"The primary key is {', '.join(structure.primary)}: all of it is needed.")])
     values(structure.columns, given, "key")
     return [given[column] for column in structure.primary]
+
+
+def unchanged(expected: Mapping[str, str | None], found: Rows) -> None:
+    """Raises Conflict("row_changed") naming the columns of the one row that are not as expected."""
+    now = {column.name: cell for column, cell in zip(found.columns, found.rows[0], strict=True)}
+    if other := [name for name, value in expected.items() if name not in now or now[name] != value]:
+        raise row_changed(other)
+
+
+def row_changed(columns: Sequence[str]) -> Conflict:
+    some = f"{', '.join(columns[:5])}{' and more' if len(columns) > 5 else ''}"
+    return Conflict(
+        "row_changed", f"The row was changed meanwhile: {some}. Nothing of yours is written.",
+        "Load the page again to see it as it is now, and make your change there.",
+    )  # fmt: skip
+
+
+def row_gone() -> Conflict:
+    return Conflict("row_gone", "That row is not there any more.", "Load the page again.")
 
 
 def privileges(given: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Protocol
 
 TYPES = ("postgresql", "mysql", "mariadb")
@@ -13,6 +14,7 @@ ROWS = 1000  # rows of a table at a time
 OPERATORS = ("=", "<>", "<", "<=", ">", ">=", "contains", "is null", "is not null")
 
 Cell = str | int | float | bool | None
+NOTHING: Mapping[str, str | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,12 +273,19 @@ class Server(Protocol):
 
     def insert(self, database: str, table: str, values: Mapping[str, str | None], *, schema: str = "") -> None: ...
     def update(
-        self, database: str, table: str, key: Mapping[str, str], values: Mapping[str, str | None], *, schema: str = ""
-    ) -> None:
-        """Exactly one row: `key` is the whole primary key. Raises Conflict("row_gone"), Invalid."""
+        self, database: str, table: str, key: Mapping[str, str], values: Mapping[str, str | None], *,
+        schema: str = "", expected: Mapping[str, str | None] = NOTHING,
+    ) -> None:  # fmt: skip
+        """Exactly one row: `key` is the whole primary key. `expected`: cells as `row` gave them; the row is locked,
+        compared and changed in one transaction. Raises Conflict("row_gone" | "row_changed"), Invalid."""
         ...
 
-    def delete(self, database: str, table: str, key: Mapping[str, str], *, schema: str = "") -> None: ...
+    def delete(
+        self, database: str, table: str, key: Mapping[str, str], *,
+        schema: str = "", expected: Mapping[str, str | None] = NOTHING,
+    ) -> None:  # fmt: skip
+        """Likewise."""
+        ...
 
     def ensure_reader(self, password: str, database: str) -> None:
         """That there is a user READER with that password who may look at everything in `database` and do nothing

@@ -6,9 +6,11 @@ import dataclasses
 import datetime
 import io
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ from apps.core.ids import new_id
 from apps.infrastructure.embedded import openbao
 from apps.pods.models import Pod
 from apps.secretstore.base import SecretStore
+from apps.sources.hosted import Hosted
 from tests.people import make_user
 from tests.stack.components import vault_of
 from tests.stack.platform import ROOT
@@ -97,6 +100,71 @@ def test_a_new_state_directory_has_the_pods_the_secrets_and_the_artifacts(
     again = manage(short_state, "restore", str(file), "--identity", str(key))
     assert again.returncode == 1
     assert "There is something already" in again.stderr
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="what is restored here is SQLite")
+def test_the_repositories_come_back_while_they_are_pushed_to(
+    store: SecretStore, tmp_path: Path, short_state: Path
+) -> None:
+    hosted = Hosted(Path(settings.BRAINPOD.state) / "repositories")
+    team, files = f"t{new_id()[-10:].lower()}", tmp_path / "files"
+    files.mkdir()
+    (files / "main.py").write_text("print(0)")
+    first = hosted.commit_tree(team, "own", files, "first")
+    hosted.commit_tree(team, "pod/web", files, "first", branch="release")
+    hosted.set_default_branch(hosted.path(team, "pod/web"), "release")
+    hosted.create(team, "empty")
+    pushed, over = [first], threading.Event()
+
+    def push() -> None:
+        while not over.is_set():
+            (files / "main.py").write_text(f"print({len(pushed)})")
+            pushed.append(hosted.commit_tree(team, "own", files, "again"))
+            git(hosted.path(team, "own"), "repack", "-a", "-d", "-q")
+
+    writer = threading.Thread(target=push)
+    writer.start()
+    identity = x25519.Identity.generate()
+    key, file = tmp_path / "key", tmp_path / "file"
+    key.write_text(str(identity))
+    try:
+        call_command("backup", file, recipient=str(identity.to_public()), stdout=io.StringIO())
+    finally:
+        over.set()
+        writer.join(60)
+        shutil.rmtree(hosted.root / team)
+    done = manage(short_state, "restore", str(file), "--identity", str(key))
+    assert done.returncode == 0, done.stderr
+    found = Hosted(short_state / "repositories")
+    assert [found.exists(team, name) for name in ("own", "pod/web", "empty")] == [True] * 3
+    assert len(pushed) > 1
+    assert found.tip(found.path(team, "own"), "main") in pushed
+    git(found.path(team, "own"), "fsck", "--strict", "--full")
+    web = found.path(team, "pod/web")
+    assert (found.default_branch(web), git(web, "show", "release:main.py")) == ("release", "print(0)")
+    (files / "main.py").write_text("print('after')")
+    assert git(web, "rev-list", "--count", found.commit_tree(team, "pod/web", files, "after", branch="release")) == "2"
+    assert (found.root.stat().st_mode & 0o777, web.stat().st_mode & 0o777) == (0o700, 0o700)
+
+
+def test_a_repository_that_cannot_be_read_is_named(store: SecretStore, tmp_path: Path) -> None:
+    hosted = Hosted(Path(settings.BRAINPOD.state) / "repositories")
+    team = f"t{new_id()[-10:].lower()}"
+    (tmp_path / "main.py").write_text("print(0)")
+    hosted.commit_tree(team, "own", tmp_path, "first")
+    try:
+        for loose in hosted.path(team, "own").glob("objects/??/*"):
+            loose.unlink()
+        with pytest.raises(CommandError, match=f"The repository {team}/own.git cannot be read"):
+            call_command("backup", tmp_path / "file", recipient=str(x25519.Identity.generate().to_public()))
+        assert not (tmp_path / "file").exists()
+    finally:
+        shutil.rmtree(hosted.root / team)
+
+
+def git(path: Path, *words: str) -> str:
+    command = ["git", "-C", str(path), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
 
 
 def test_versions_that_were_destroyed_stay_so(store: SecretStore) -> None:

@@ -243,6 +243,8 @@ ROWS: dict[str, Row] = (
         "service-lifecycle": Row(lambda world: {"name": _service()}),
         "service-deletion": Row(lambda world: {"name": _service()}),
         "service-database": Row(lambda world: {"name": _service(), "pk": 10**9}),
+        "service-data": Row(lambda world: {"name": _service()}),
+        "service-metrics": Row(lambda world: {"name": _service()}),
         "service-log": Row(lambda world: {"name": _service()}),
         "account-passkey": Row(lambda world: {"pk": 10**9}),
         "account-passkey-removal": Row(lambda world: {"pk": 10**9}),

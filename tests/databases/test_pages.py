@@ -46,6 +46,13 @@ def ran(client: Client, place: Place, text: str, **more: str) -> str:
     return html.unescape(answer.content.decode())
 
 
+def marks_at(client: Client, address: str) -> str:
+    """What the form of a row there carries of the values it shows."""
+    found = re.search(r'name="marks" value="([^"]+)"', client.get(address).content.decode())
+    assert found
+    return html.unescape(found[1])
+
+
 @pytest.fixture
 def vera(team: Team) -> User:
     return join(team, make_user(f"v{new_id()}"), Role.VIEWER)
@@ -92,12 +99,14 @@ def test_a_row_is_made_changed_and_deleted(rows: Place, alice: User, client_of: 
     assert made.status_code == 302, made.content.decode()
     at = new + "&k.id=900"
     assert "quoted ' \" % \\ `" in html.unescape(client.get(at).content.decode())
-    assert client.post(at, {"v.id": "900", "v.name": "two\r\nlines", "v.opened": "2026-02-03"}).status_code == 302
-    assert client.post(at, {"v.id": "900", "v.name": "two\r\nlines", "v.opened": "2026-02-03"}).status_code == 422
+    entered = {"v.id": "900", "v.name": "two\r\nlines", "v.opened": "2026-02-03"}
+    assert client.post(at, entered | {"marks": marks_at(client, at)}).status_code == 302
+    marks = marks_at(client, at)
+    assert client.post(at, entered | {"marks": marks}).status_code == 422
     with rows.target.open("brainpod", write=False) as server:
         assert server.row("brainpod", "shops", {"id": "900"}).rows == (("900", "two\nlines", "2026-02-03"),)
-    assert client.post(at, {"v.opened": "no date at all"}).status_code == 400
-    assert client.post(at, {"action": "delete"}).status_code == 302
+    assert client.post(at, {"v.opened": "no date at all", "marks": marks}).status_code == 400
+    assert client.post(at, {"action": "delete", "marks": marks}).status_code == 302
     assert client.get(at).status_code == 404
     kept = list(Entry.objects.filter(pod=rows.pod).order_by("id").values_list("kind", "words", "state"))
     assert kept == [
@@ -105,6 +114,28 @@ def test_a_row_is_made_changed_and_deleted(rows: Place, alice: User, client_of: 
         ("update", "a row of shops: ", "failed"), ("update", "a row of shops: opened", "failed"),
         ("delete", "a row of shops", "done"),
     ]  # fmt: skip
+
+
+def test_who_edits_a_row_that_another_changed_meanwhile_is_told(
+    rows: Place, alice: User, bob: User, client_of: Callable[..., Client]
+) -> None:
+    first, second = client_of(alice), client_of(bob)
+    at = address(rows, "database-row") + "?database=brainpod&schema=&table=shops&k.id=7"
+    seen = marks_at(first, at)
+    assert marks_at(second, at) == seen
+    assert first.post(at, {"v.name": "Alice's", "marks": seen}).status_code == 302
+    for given in ({"v.name": "Bob's"}, {"v.opened": "2026-05-05"}, {"action": "delete"}):
+        refused = second.post(at, given | {"marks": seen}, headers={"HX-Request": "true"})
+        assert refused.status_code == 409
+        assert "changed meanwhile: name." in html.unescape(refused.content.decode())
+    for marks in ("", "[]", "nothing", '{"other": "1"}'):
+        assert second.post(at, {"v.name": "Bob's", "marks": marks}).status_code in (409, 422)
+    with rows.target.open("brainpod", write=False) as server:
+        assert server.row("brainpod", "shops", {"id": "7"}).rows == (("7", "Alice's", "2026-01-01"),)
+    again = {"v.name": "Alice's", "v.opened": "2026-05-05", "marks": marks_at(second, at)}
+    assert second.post(at, again).status_code == 302
+    with rows.target.open("brainpod", write=False) as server:
+        assert server.row("brainpod", "shops", {"id": "7"}).rows == (("7", "Alice's", "2026-05-05"),)
 
 
 def test_viewers_read_and_change_nothing(rows: Place, vera: User, client_of: Callable[..., Client]) -> None:

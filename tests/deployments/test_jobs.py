@@ -370,6 +370,8 @@ def test_a_worker_that_was_killed_leaves_a_failed_run_that_is_not_repeated(pod: 
     runner.run(run.pk)
     run.refresh_from_db()
     assert run.state == "failed"
+    assert AppEvent.objects.get(pod=pod).words == f"tidy failed: {tend.INTERRUPTED}"
+    assert planned(pod, first(pod))[-1] == ("waiting", "schedule", 1), "the schedule goes on"
 
 
 def test_there_is_room_for_so_many_at_once(pod: Pod, alice: User, settings: Any) -> None:

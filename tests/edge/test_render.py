@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 
 from apps.edge.base import DEFAULT, EdgeState, Rule, Site
 from apps.edge.layout import Layout
 from apps.edge.outside import Outside
-from apps.edge.render import generation_of, render, renumbered
+from apps.edge.render import DOWNLOADS, generation_of, render, renumbered
 from tests.edge.conftest import app
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -139,6 +141,18 @@ def test_pushes_pass_through_as_they_come_with_either_nginx() -> None:
         assert "proxy_request_buffering off; proxy_buffering off;" in place
         assert 'server "unix:/srv/pod/run/git.sock"' in text
     assert "/git/" not in render(EdgeState(), LAYOUT, 3)
+
+
+def test_downloads_go_where_threads_may_be_held() -> None:
+    text = render(EdgeState(), replace(LAYOUT, dashboard_git="/srv/pod/run/git.sock"), 3)
+    place = text[text.index(f'location ~ "{DOWNLOADS}" {{') :].partition("}\n")[0]
+    assert "proxy_pass http://brainpod_git;" in place
+    assert "proxy_buffering off;" in place
+    for name in ("backup-content", "disk-download", "database-export"):
+        assert re.search(DOWNLOADS, reverse(name, args=["shop", "db"])), name
+    for name in ("backup", "disk-files", "database-console"):
+        assert not re.search(DOWNLOADS, reverse(name, args=["shop", "db"])), name
+    assert DOWNLOADS not in render(EdgeState(), LAYOUT, 3), "pages make them where there is no such process"
 
 
 FULL = Layout(

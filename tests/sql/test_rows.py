@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from apps import sql
@@ -40,6 +42,44 @@ def test_hostile_names_and_values(at: At, apps: Server, reader: Server) -> None:
             apps.rows(name, HOSTILE)
         with pytest.raises(UserError):
             apps.structure(at.database, name)
+
+
+def test_of_two_who_change_a_row_at_once_the_second_is_told(at: At, apps: Server) -> None:
+    apps.query(at.database, "CREATE TABLE t (id int PRIMARY KEY, n int, word varchar(20))", read_only=False)
+    apps.insert(at.database, "t", {"id": "1", "n": "0", "word": None})
+    seen: dict[str, str | None] = {"id": "1", "n": "0", "word": None}
+    start, said = threading.Barrier(3), []
+
+    def change(to: int) -> None:
+        with sql.open(at.apps) as mine:
+            mine.structure(at.database, "t")
+            start.wait(30)
+            try:
+                mine.update(at.database, "t", {"id": "1"}, {"n": str(to)}, expected=seen)
+                said.append(f"done {to}")
+            except Conflict as refused:
+                said.append(f"{refused.code}: {refused}")
+
+    threads = [threading.Thread(target=change, args=(to,)) for to in range(1, 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    done = [one for one in said if one.startswith("done")]
+    assert (len(said), len(done)) == (3, 1)
+    assert all(one.startswith("row_changed: The row was changed meanwhile: n.") for one in said if one not in done)
+    assert apps.row(at.database, "t", {"id": "1"}).rows == (("1", done[0].removeprefix("done "), None),)
+    with pytest.raises(Conflict, match="meanwhile: n"):
+        apps.delete(at.database, "t", {"id": "1"}, expected=seen)
+    now = seen | {"n": done[0].removeprefix("done ")}
+    with pytest.raises(Conflict, match="meanwhile: gone"):
+        apps.update(at.database, "t", {"id": "1"}, {"n": "9"}, expected=now | {"gone": "1"})
+    apps.update(at.database, "t", {"id": "1"}, {"word": ""}, expected=now)
+    with pytest.raises(Conflict, match="meanwhile: word"):  # null and empty are two values
+        apps.update(at.database, "t", {"id": "1"}, {"n": "9"}, expected=now)
+    apps.delete(at.database, "t", {"id": "1"}, expected=now | {"word": ""})
+    with pytest.raises(Conflict, match="not there any more"):
+        apps.update(at.database, "t", {"id": "1"}, {"n": "9"}, expected=now)
 
 
 def test_what_cannot_be_is_named(at: At, apps: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
@@ -47,6 +48,11 @@ class Visitor:
         """Send what a button of the page sends by script: nothing but the page's token. What comes back is a part."""
         token = _form(self.page.text, "", "csrfmiddlewaretoken", any_action=True)["csrfmiddlewaretoken"]
         return self._client.post(path, headers={"X-CSRFToken": token, "HX-Request": "true"})
+
+    def streamed(self, path: str) -> AbstractContextManager[httpx.Response]:
+        """The same, its answer read as far as somebody wants to."""
+        token = _form(self.page.text, "", "csrfmiddlewaretoken", any_action=True)["csrfmiddlewaretoken"]
+        return self._client.stream("POST", path, headers={"X-CSRFToken": token})
 
     def where(self) -> str:
         """The path of the page."""

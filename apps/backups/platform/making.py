@@ -1,14 +1,15 @@
-"""One backup of the platform: a tar of its database, secrets, keys, and the artifacts of live revisions, sealed."""
+"""One backup of the platform: a tar of its database, secrets, keys, repositories and live artifacts, sealed."""
 
 from __future__ import annotations
 
 import datetime
 import io
+import itertools
 import json
 import os
 import tarfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ from pyrage import x25519
 
 from apps import artifacts, secretstore
 from apps.backups import sealing
-from apps.backups.platform import database
+from apps.backups.platform import database, repositories
 from apps.builds.models import Artifact
 from apps.core import claims, room
-from apps.core.errors import Unavailable
+from apps.core.errors import PlatformError, Unavailable
 from apps.infrastructure.embedded import openbao
 from apps.pods.models import Pod
 from apps.secretstore.base import SecretStore
@@ -48,10 +49,12 @@ def make(path: Path, recipients: Sequence[x25519.Recipient]) -> sealing.Sealed:
         about = {
             "format": FORMAT, "at": timezone.now().isoformat(), "database": file, "secrets": len(secrets),
             "pods": sorted(Pod.objects.values_list("name", flat=True)), "artifacts": sorted(map(str, trees)),
+            "repositories": repositories.names(),
         }  # fmt: skip
         members = [(state / name, name) for name in KEPT if (state / name).exists()]
         members += [(work / file, file), *((state / tree, str(tree)) for tree in trees)]
-        with _tar({MANIFEST: about, SECRETS: secrets}, members) as stream:
+        everything = itertools.chain(members, repositories.copies(work))
+        with _tar({MANIFEST: about, SECRETS: secrets}, everything) as stream:
             with sealing.sealing(stream, path, recipients) as sealed:
                 stream.check()
     return sealed
@@ -91,7 +94,7 @@ def _digests(value: Any) -> Iterator[str]:
 class _Stream:
     """What a thread writes, as it writes it; `check` raises what went wrong there."""
 
-    def __init__(self, texts: dict[str, Any], members: Sequence[tuple[Path, str]]) -> None:
+    def __init__(self, texts: dict[str, Any], members: Iterable[tuple[Path, str]]) -> None:
         out, into = os.pipe()
         self._file = os.fdopen(out, "rb", buffering=0)
         self._failure: BaseException | None = None
@@ -110,7 +113,7 @@ class _Stream:
         self._file.close()
         self._thread.join()
 
-    def _write(self, into: int, texts: dict[str, Any], members: Sequence[tuple[Path, str]]) -> None:
+    def _write(self, into: int, texts: dict[str, Any], members: Iterable[tuple[Path, str]]) -> None:
         try:
             with os.fdopen(into, "wb") as pipe, tarfile.open(fileobj=pipe, mode="w|") as tar:
                 for name, content in texts.items():
@@ -122,12 +125,12 @@ class _Stream:
                     for parent in reversed(Path(name).parents[:-1]):  # with the rights they have
                         tar.add(settings.BRAINPOD.state / parent, str(parent), recursive=False)
                     tar.add(path, name)
-        except (OSError, tarfile.TarError) as error:
+        except (OSError, tarfile.TarError, PlatformError) as error:
             self._failure = error
 
 
 @contextmanager
-def _tar(texts: dict[str, Any], members: Sequence[tuple[Path, str]]) -> Iterator[_Stream]:
+def _tar(texts: dict[str, Any], members: Iterable[tuple[Path, str]]) -> Iterator[_Stream]:
     stream = _Stream(texts, members)
     try:
         yield stream

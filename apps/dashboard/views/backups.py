@@ -16,6 +16,7 @@ from apps.accounts.roles import Role
 from apps.backups import actions, keys, remote, sealing
 from apps.backups.models import Backup
 from apps.backups.platform import kept
+from apps.core import downloads
 from apps.core.errors import Invalid, NotFound
 from apps.core.schedules import Schedule
 from apps.dashboard import backup_pages
@@ -113,6 +114,7 @@ def backup_drills(request: Request, pod: Pod, backup: str) -> HttpResponse:
 
 @pod_page(needs=Role.DEVELOPER)
 @require_POST
+@downloads.download
 def backup_content(request: Request, pod: Pod, backup: str) -> StreamingHttpResponse:
     """What is in it, opened on the way. A POST, since it is written down who asked."""
     found = backup_of(pod, backup)

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.roles import Role
+from apps.core import downloads
 from apps.core.errors import Detail, Invalid, UserError
 from apps.core.ids import new_id
 from apps.dashboard.access import Request, pod_page
@@ -90,6 +91,7 @@ def database_cancellation(request: Request, pod: Pod, name: str) -> HttpResponse
 
 @pod_page()
 @require_POST
+@downloads.download
 def database_export(request: Request, pod: Pod, name: str) -> HttpResponseBase:
     """The rows of a statement as a file, `format` csv or json, read as the reader whoever asks."""
     target, _ = of_request(request, pod, name, *KINDS)

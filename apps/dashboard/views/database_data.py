@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.accounts.roles import Role
 from apps.core.errors import Detail, Invalid
 from apps.dashboard.access import Request, pod_page
-from apps.dashboard.database_pages import PAGE, Asked, entered, key_of, of_request
+from apps.dashboard.database_pages import PAGE, Asked, check_marks, entered, key_of, marks_of, of_request
 from apps.dashboard.render import render
 from apps.databases import actions
 from apps.pods.models import Pod
@@ -84,18 +84,22 @@ def database_row(request: Request, pod: Pod, name: str) -> HttpResponse:
         columns = found.columns if found else server.structure(asked.database, asked.table, asked.schema).columns
     cells = found.rows[0] if found else (None,) * len(columns)
     cut = {at for _, at in found.cut} if found else set()
+    whole = {it.name: cells[at] for at, it in enumerate(columns) if at not in cut}
     if request.method != "POST":
         rows = [(column, cells[at], at in cut) for at, column in enumerate(columns)]
-        return render(request, "databases/row.html", context | {"asked": asked, "key": key, "cells": rows})
+        context |= {"asked": asked, "key": key, "cells": rows, "marks": marks_of(whole)}
+        return render(request, "databases/row.html", context)
     place: dict[str, Any] = {"target": target, "by": request.user, "database": asked.database, "schema": asked.schema}
     if not key:
         actions.insert_row(**place, table=asked.table, values=entered(request.POST.dict(), None))
         messages.success(request, "The row is there.")
-    elif request.POST.get("action") == "delete":
-        actions.delete_row(**place, table=asked.table, key=key)
+        return redirect(reverse("database-rows", args=[pod.name, name]) + asked.place())
+    check_marks(request.POST.get("marks", ""), whole)
+    place |= {"table": asked.table, "key": key, "expected": whole}
+    if request.POST.get("action") == "delete":
+        actions.delete_row(**place)
         messages.success(request, "The row is deleted.")
     else:
-        whole = {it.name: cells[at] for at, it in enumerate(columns) if at not in cut}
-        actions.update_row(**place, table=asked.table, key=key, values=entered(request.POST.dict(), whole))
+        actions.update_row(**place, values=entered(request.POST.dict(), whole))
         messages.success(request, "The row is changed.")
     return redirect(reverse("database-rows", args=[pod.name, name]) + asked.place())

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.accounts.gate import Role, require
 from apps.core.errors import Detail, Invalid
 from apps.dashboard.access import Request, pod_page
-from apps.dashboard.database_pages import of_request
+from apps.dashboard.database_pages import cursor_of, of_request
 from apps.dashboard.render import render
 from apps.databases import keyspace
 from apps.pods.models import Pod
@@ -23,9 +23,7 @@ def database_keys(request: Request, pod: Pod, name: str) -> HttpResponse:
     """`?pattern=`, `?type=`, `?cursor=`: where to go on."""
     target, context = of_request(request, pod, name, "Valkey")
     pattern, kind, cursor = (request.GET.get(word, "") for word in ("pattern", "type", "cursor"))
-    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 21):
-        raise Invalid([Detail("cursor", "A number is needed.")])
-    found = keyspace.page(target, pattern=pattern, type=kind, cursor=int(cursor or 0))
+    found = keyspace.page(target, pattern=pattern, type=kind, cursor=cursor_of(cursor))
     context |= {"found": found, "pattern": pattern, "type": kind, "cursor": cursor, "types": keyspace.TYPES}
     return render(request, "databases/keys.html", context)
 

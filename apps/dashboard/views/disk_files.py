@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.roles import Role
 from apps.accounts.throttle import address_of
+from apps.core import downloads
 from apps.core.errors import Invalid, NotFound, PlatformError, UserError
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.pod_frame import frame
@@ -66,6 +67,7 @@ def disk_text(request: Request, pod: Pod, name: str) -> HttpResponse:
 
 @pod_page(needs=Role.DEVELOPER)
 @require_POST
+@downloads.download
 def disk_download(request: Request, pod: Pod, name: str) -> HttpResponseBase:
     disk = disk_of(pod, name)
     at = path_of(request.POST.get("path", ""))

@@ -8,12 +8,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.core.errors import NotFound
-from apps.dashboard import service_pages
+from apps.dashboard import metrics_page, service_pages
 from apps.dashboard.access import Request, staff_page
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.services import NEW, RemovalForm, change_form
@@ -124,6 +124,20 @@ def service_log(request: Request, name: str) -> HttpResponse | StreamingHttpResp
     return history.respond(request, found.stream)
 
 
+@staff_page
+@require_safe
+def service_metrics(request: Request, name: str) -> JsonResponse:
+    """`?range=` as with an app's; shapes and units: apps/metrics/charts.py."""
+    found = listing.named(name)
+    if not _charted(found):
+        raise NotFound("figures of it")
+    return JsonResponse(metrics_page.of_service(found, request.GET.get("range", "1h")))
+
+
+def _charted(service: Service) -> bool:
+    return service.managed and service.is_server and not service.built_in
+
+
 def _page(request: Request, found: Service, *, status: int = 200, **given: Any) -> HttpResponse:
     (row,) = service_pages.rows([found])
     context = {
@@ -136,6 +150,8 @@ def _page(request: Request, found: Service, *, status: int = 200, **given: Any) 
         "lines": lifecycle.logs(found, 200) if found.built_in else [],
         "log": history.initial(found.stream) if found.stream else None,
     }
+    if _charted(found):
+        context |= {"charts": True} | metrics_page.service_context(found, request.GET.get("range", ""))
     return render(request, "services/service.html", context | given, status=status)
 
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 from django.conf import settings
 
 from apps import engines
+from apps.core import downloads
 from apps.core.errors import PlatformError
 from apps.edge import edge
 from apps.edge.nginx import NginxEdge
@@ -258,11 +259,13 @@ def _pages(config: Any, env: Mapping[str, str]) -> Service:
 
 
 def _git(config: Any, env: Mapping[str, str]) -> Service:
-    """Pushes and clones (apps/pushes): the same application as the pages, in a process whose threads they may hold."""
+    """Pushes, clones (apps/pushes) and downloads: the same application as the pages, in a process whose threads they
+    may hold."""
     address = config.run / "git.sock"
+    threads = config.pushes + config.push_watchers + downloads.AT_ONCE + 8
     command = [
         *(sys.executable, "-m", "gunicorn", "brainpod.wsgi:application", "--bind", f"unix:{address}"),
-        *("--workers", "1", "--worker-class", "gthread", "--threads", str(config.pushes + config.push_watchers + 8)),
+        *("--workers", "1", "--worker-class", "gthread", "--threads", str(threads)),
         "--preload",  # the process that serves shares the application with the one that watches it
         *("--worker-tmp-dir", "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(config.run)),
         *("--timeout", "60", "--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),

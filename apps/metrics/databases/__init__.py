@@ -1,4 +1,4 @@
-"""What the database servers of pods say of themselves.
+"""What database servers say of themselves.
 
 Gauges are added up beside the number of `SAMPLES`, so that any two stretches of time make the average of both; counters
 are the differences between two looks.
@@ -21,7 +21,10 @@ STATEMENTS = 10  # are kept of each
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One that runs. `kind`: of resource. `password`: of the platform's own user; may raise PlatformError."""
+    """One that runs. `kind`: of resource. `password`: of the platform's own user; may raise PlatformError.
+
+    `user`: what that is called; empty: as in every server that is a pod's.
+    """
 
     pod: str
     name: str
@@ -29,6 +32,7 @@ class Database:
     host: str
     port: int
     password: Callable[[], str] = field(repr=False)
+    user: str = ""
 
 
 Databases = Callable[[], Mapping[str, Database]]

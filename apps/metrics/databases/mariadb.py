@@ -24,9 +24,9 @@ GROUP BY digest_text ORDER BY 3 DESC LIMIT %s"""
 
 
 class Connection:
-    def __init__(self, host: str, port: int, password: str) -> None:
+    def __init__(self, host: str, port: int, password: str, user: str = "") -> None:
         self._made = pymysql.connect(
-            host=host, port=port, user=MARIADB.admin, password=password, autocommit=True,
+            host=host, port=port, user=user or MARIADB.admin, password=password, autocommit=True,
             connect_timeout=int(SECONDS), read_timeout=int(SECONDS), write_timeout=int(SECONDS),
             init_command=f"SET SESSION max_statement_time = {SECONDS}",
         )  # fmt: skip

@@ -32,9 +32,9 @@ WHERE r.rolname <> current_user ORDER BY total_exec_time DESC LIMIT %s"""
 
 
 class Connection:
-    def __init__(self, host: str, port: int, password: str) -> None:
+    def __init__(self, host: str, port: int, password: str, user: str = "") -> None:
         self._made = psycopg.connect(
-            host=host, port=port, user=POSTGRES.admin, password=password, dbname="postgres", autocommit=True,
+            host=host, port=port, user=user or POSTGRES.admin, password=password, dbname="postgres", autocommit=True,
             connect_timeout=int(SECONDS), application_name="brainpod metrics", prepare_threshold=None, sslmode="prefer",
             options=f"-c statement_timeout={int(SECONDS * 1000)} -c default_transaction_read_only=on",
         )  # fmt: skip

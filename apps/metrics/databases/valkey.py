@@ -15,9 +15,9 @@ OWN = frozenset({"info", "slowlog|get", "auth", "hello", "client|setinfo", "conf
 
 
 class Connection:
-    def __init__(self, host: str, port: int, password: str) -> None:
+    def __init__(self, host: str, port: int, password: str, user: str = "") -> None:
         self._made: Any = redis.Redis(
-            host=host, port=port, username=VALKEY.admin, password=password, retry=Retry(NoBackoff(), 0),
+            host=host, port=port, username=user or VALKEY.admin, password=password, retry=Retry(NoBackoff(), 0),
             max_connections=1, socket_timeout=SECONDS, socket_connect_timeout=SECONDS, decode_responses=True,
             encoding_errors="replace",
         )  # fmt: skip

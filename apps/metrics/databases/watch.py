@@ -34,7 +34,7 @@ SLOWLY = 60.0  # seconds between two of what takes longer: sizes and statements
 LONGEST = 2.5 * FINE  # seconds between two looks; after a longer pause nothing is said of what was in it
 RESTS = (FINE, 300.0)  # seconds a server that failed is left alone: the first time, and at most
 
-CONNECT: Mapping[str, Callable[[str, int, str], Connection]] = {
+CONNECT: Mapping[str, Callable[..., Connection]] = {
     "PostgresDB": postgres.Connection,
     "MariaDB": mariadb.Connection,
     "Valkey": valkey.Connection,
@@ -97,7 +97,9 @@ class DatabaseWatch:
         try:
             if server.connection is None:
                 database = server.database
-                server.connection = CONNECT[database.kind](database.host, database.port, database.password())
+                server.connection = CONNECT[database.kind](
+                    database.host, database.port, database.password(), database.user
+                )
             statements = self._slowly(server, server.connection) if self._clock() >= server.slowly_at else None
             return Answer(time.time(), self._clock(), server.connection.look(), statements)
         except BaseException:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from apps.core.errors import Conflict, Detail, Invalid, NotFound
+from apps.core.errors import Detail, Invalid, NotFound
 from apps.sql import asked
 from apps.sql.base import ROWS, Caps, Column, Filter, Rows, Sort, Structure
 from apps.sql.mysql.connection import Connection, ask, quoted
 
+LONG = Caps().cell * 10  # characters of a cell of a row that is looked at alone
 _BINARY = re.compile(r"(tiny|medium|long)?blob|(var)?binary|bit|geometry|point|linestring|polygon")
 
 
@@ -40,13 +42,16 @@ def page(
 
 def one(connection: Connection, structure: Structure, database: str, table: str, key: Mapping[str, str]) -> Rows:
     """Raises NotFound."""
-    cell = Caps().cell * 10
-    at, values = _at(structure, key)
-    statement = f"SELECT {_shown(structure.columns, cell)} FROM {quoted(database)}.{quoted(table)} WHERE {at} LIMIT 1"  # noqa: S608
-    found = _read(connection, statement, values)
+    found = _read(connection, *_one(structure, database, table, key))
     if not found:
         raise NotFound("row with this key")
-    return _rows(structure, found, 1, cell, False)
+    return _rows(structure, found, 1, LONG, False)
+
+
+def _one(structure: Structure, database: str, table: str, key: Mapping[str, str]) -> tuple[str, list[Any]]:
+    at, values = _at(structure, key)
+    shown = _shown(structure.columns, LONG)
+    return f"SELECT {shown} FROM {quoted(database)}.{quoted(table)} WHERE {at} LIMIT 1", values  # noqa: S608
 
 
 def insert(
@@ -64,7 +69,7 @@ def insert(
 
 def update(
     connection: Connection, structure: Structure, database: str, table: str,
-    key: Mapping[str, str], values: Mapping[str, str | None],
+    key: Mapping[str, str], values: Mapping[str, str | None], expected: Mapping[str, str | None],
 ) -> None:  # fmt: skip
     at, of_key = _at(structure, key)
     asked.values(structure.columns, values)
@@ -74,18 +79,44 @@ def update(
     sets = ", ".join(f"{quoted(name)} = %s" for name in values)
     sent = [_sent(types[name], value) for name, value in values.items()]
     statement = f"UPDATE {quoted(database)}.{quoted(table)} SET {sets} WHERE {at} LIMIT 1"  # noqa: S608
-    _exactly_one(connection, statement, [*sent, *of_key])
+    with _as_expected(connection, structure, database, table, key, expected):
+        _exactly_one(connection, statement, [*sent, *of_key])
 
 
-def delete(connection: Connection, structure: Structure, database: str, table: str, key: Mapping[str, str]) -> None:
+def delete(
+    connection: Connection, structure: Structure, database: str, table: str,
+    key: Mapping[str, str], expected: Mapping[str, str | None],
+) -> None:  # fmt: skip
     at, values = _at(structure, key)
-    _exactly_one(connection, f"DELETE FROM {quoted(database)}.{quoted(table)} WHERE {at} LIMIT 1", values)  # noqa: S608
+    with _as_expected(connection, structure, database, table, key, expected):
+        _exactly_one(connection, f"DELETE FROM {quoted(database)}.{quoted(table)} WHERE {at} LIMIT 1", values)  # noqa: S608
+
+
+@contextmanager
+def _as_expected(
+    connection: Connection, structure: Structure, database: str, table: str,
+    key: Mapping[str, str], expected: Mapping[str, str | None],
+) -> Iterator[None]:  # fmt: skip
+    """A transaction that begins with locking the row, which is what somebody saw. Raises Conflict."""
+    ask(connection, "START TRANSACTION")
+    try:
+        if expected:
+            statement, values = _one(structure, database, table, key)
+            found = ask(connection, f"{statement} FOR UPDATE", values)
+            if not found:
+                raise asked.row_gone()
+            asked.unchanged(expected, _rows(structure, found, 1, LONG, False))
+        yield
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def _exactly_one(connection: Connection, statement: str, values: list[Any]) -> None:
     with connection.cursor() as cursor:
         if cursor.execute(statement, values) != 1:
-            raise Conflict("row_gone", "That row is not there any more.", "Load the page again.")
+            raise asked.row_gone()
 
 
 def _read(connection: Connection, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:

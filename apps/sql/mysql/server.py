@@ -10,6 +10,7 @@ from apps.core.errors import Invalid
 from apps.sql import asked
 from apps.sql.asking import Asking
 from apps.sql.base import (
+    NOTHING,
     READER,
     Caps,
     Database,
@@ -163,16 +164,20 @@ class MySQL(Asking):
             table_rows.insert(self._to(), found, self._named(database), table, values)
 
     def update(
-        self, database: str, table: str, key: Mapping[str, str], values: Mapping[str, str | None], *, schema: str = ""
-    ) -> None:
+        self, database: str, table: str, key: Mapping[str, str], values: Mapping[str, str | None], *,
+        schema: str = "", expected: Mapping[str, str | None] = NOTHING,
+    ) -> None:  # fmt: skip
         found = self.structure(database, table)
         with refusing(self.where):
-            table_rows.update(self._to(), found, self._named(database), table, key, values)
+            table_rows.update(self._to(), found, self._named(database), table, key, values, expected)
 
-    def delete(self, database: str, table: str, key: Mapping[str, str], *, schema: str = "") -> None:
+    def delete(
+        self, database: str, table: str, key: Mapping[str, str], *,
+        schema: str = "", expected: Mapping[str, str | None] = NOTHING,
+    ) -> None:  # fmt: skip
         found = self.structure(database, table)
         with refusing(self.where):
-            table_rows.delete(self._to(), found, self._named(database), table, key)
+            table_rows.delete(self._to(), found, self._named(database), table, key, expected)
 
     def ensure_reader(self, password: str, database: str) -> None:
         with refusing(self.where):

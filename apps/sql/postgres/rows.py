@@ -7,10 +7,12 @@ from typing import LiteralString, cast
 
 from psycopg import sql
 
-from apps.core.errors import Conflict, Invalid, NotFound
+from apps.core.errors import Invalid, NotFound
 from apps.sql import asked
 from apps.sql.base import ROWS, Caps, Column, Filter, Rows, Sort, Structure
 from apps.sql.postgres.connection import Connection, named, of_relation
+
+LONG = Caps().cell * 10  # characters of a cell of a row that is looked at alone
 
 
 def page(
@@ -42,18 +44,22 @@ def page(
 
 def one(connection: Connection, structure: Structure, schema: str, table: str, key: Mapping[str, str]) -> Rows:
     """Raises NotFound."""
-    values = asked.key(structure, key)
-    caps = Caps(cell=Caps().cell * 10)
-    statement = sql.SQL("SELECT {} FROM {} WHERE {} LIMIT 1").format(
-        sql.SQL(", ").join(_shown(column, caps.cell) for column in structure.columns),
-        of_relation(schema, table), _at(structure.primary),
-    )  # fmt: skip
+    statement, values = _one(structure, schema, table, key)
     with connection.transaction():
         connection.execute("SET TRANSACTION READ ONLY")
         found = connection.execute(statement, values).fetchall()
     if not found:
         raise NotFound("row with this key")
-    return _rows(structure, found, 1, caps.cell, False)
+    return _rows(structure, found, 1, LONG, False)
+
+
+def _one(structure: Structure, schema: str, table: str, key: Mapping[str, str]) -> tuple[sql.Composed, list[str]]:
+    values = asked.key(structure, key)
+    statement = sql.SQL("SELECT {} FROM {} WHERE {} LIMIT 1").format(
+        sql.SQL(", ").join(_shown(column, LONG) for column in structure.columns),
+        of_relation(schema, table), _at(structure.primary),
+    )  # fmt: skip
+    return statement, values
 
 
 def insert(
@@ -73,7 +79,7 @@ def insert(
 
 def update(
     connection: Connection, structure: Structure, schema: str, table: str,
-    key: Mapping[str, str], values: Mapping[str, str | None],
+    key: Mapping[str, str], values: Mapping[str, str | None], expected: Mapping[str, str | None],
 ) -> None:  # fmt: skip
     at = asked.key(structure, key)
     asked.values(structure.columns, values)
@@ -84,19 +90,40 @@ def update(
         sql.SQL(", ").join(sql.SQL("{} = %s").format(named(column)) for column in values),
         _at(structure.primary),
     )
-    _exactly_one(connection, statement, [*values.values(), *at])
+    with connection.transaction():
+        _as_expected(connection, structure, schema, table, key, expected)
+        _exactly_one(connection, statement, [*values.values(), *at])
 
 
-def delete(connection: Connection, structure: Structure, schema: str, table: str, key: Mapping[str, str]) -> None:
+def delete(
+    connection: Connection, structure: Structure, schema: str, table: str,
+    key: Mapping[str, str], expected: Mapping[str, str | None],
+) -> None:  # fmt: skip
     at = asked.key(structure, key)
     statement = sql.SQL("DELETE FROM {} WHERE {}").format(of_relation(schema, table), _at(structure.primary))
-    _exactly_one(connection, statement, at)
+    with connection.transaction():
+        _as_expected(connection, structure, schema, table, key, expected)
+        _exactly_one(connection, statement, at)
+
+
+def _as_expected(
+    connection: Connection, structure: Structure, schema: str, table: str,
+    key: Mapping[str, str], expected: Mapping[str, str | None],
+) -> None:  # fmt: skip
+    """Within a transaction: the row is locked, and is what somebody saw. Raises Conflict."""
+    if not expected:
+        return
+    statement, values = _one(structure, schema, table, key)
+    found = connection.execute(statement + sql.SQL(" FOR UPDATE"), values).fetchall()
+    if not found:
+        raise asked.row_gone()
+    asked.unchanged(expected, _rows(structure, found, 1, LONG, False))
 
 
 def _exactly_one(connection: Connection, statement: sql.Composed, values: Sequence[str | None]) -> None:
-    with connection.transaction():
-        if connection.execute(statement, values).rowcount != 1:
-            raise Conflict("row_gone", "That row is not there any more.", "Load the page again.")
+    """Within a transaction, which more than one row undoes."""
+    if connection.execute(statement, values).rowcount != 1:
+        raise asked.row_gone()
 
 
 def _at(columns: Sequence[str]) -> sql.Composed:
