@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Max
 
 from apps import artifacts, sources
 from apps.builds import toolchains
@@ -40,7 +41,16 @@ def inputs(resource: Resource) -> str:
 
 def newest(resource: Resource, pod_id: str) -> Inspection | None:
     """The last inspection of `resource` as it is now."""
-    return Inspection.objects.filter(pod=pod_id, app=resource.name, inputs=inputs(resource)).order_by("-id").first()
+    return newest_of([resource], pod_id).get(resource.name)
+
+
+def newest_of(resources: Collection[Resource], pod_id: str) -> dict[str, Inspection]:
+    """By app, as `newest`."""
+    wanted = {resource.name: inputs(resource) for resource in resources}
+    rows = Inspection.objects.filter(pod=pod_id, app__in=wanted, inputs__in=set(wanted.values()))
+    newest = rows.order_by().values("app", "inputs").annotate(newest=Max("pk")).values("newest")
+    found = Inspection.objects.filter(pk__in=newest)
+    return {row.app: row for row in found if row.inputs == wanted[row.app]}
 
 
 def fields(resource: Resource) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Promotion(models.Model):
     """That an app of `revision` is to be served by a `build` of another pod: put into a draft, and sealed with it.
 
     It counts while the app has the commit of the build, and `inputs`, what builds of it depend on, are what they were
-    found to be the same as the build was made with (apps.builds.actions.find).
+    found to be the same as the build was made with (apps.builds.stored).
     """
 
     revision = models.ForeignKey(Revision, on_delete=models.CASCADE, related_name="promotions")

@@ -11,12 +11,13 @@ from django.utils.crypto import salted_hmac
 
 from apps import artifacts, sources
 from apps.builds import fleet, usage
-from apps.builds.actions import is_cold, record_artifact
+from apps.builds.actions import record_artifact
 from apps.builds.caching import opening, outputs
 from apps.builds.detect.plan import Overrides, Plan
 from apps.builds.image import stages as image
 from apps.builds.image.choice import Builder, choose
 from apps.builds.image.railpack.config import PREFIX
+from apps.builds.inputs import is_cold
 from apps.builds.models import Artifact, Build
 from apps.builds.stages import build as build_stage
 from apps.builds.stages import clone, detect, install, push

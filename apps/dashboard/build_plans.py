@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Max
+
 from apps.builds import failures, inspecting
-from apps.builds.actions import has_source, inputs
 from apps.builds.detect import DETECTORS, DOCKER
 from apps.builds.detect.origins import SETTINGS
 from apps.builds.detect.plan import CACHE
+from apps.builds.inputs import has_source, inputs
 from apps.builds.models import Build, Inspection
 from apps.core.errors import NotFound
 from apps.dashboard.diagnosis import Fixes, offered, put_remedy
@@ -110,23 +112,30 @@ class _Said:
 
 def build_plan(pod: Pod, resource: Resource, around: Snapshot) -> BuildPlan | None:
     """The newest that is known of `resource` as its settings are now; None for what is not built."""
-    if not has_source(resource):
-        return None
-    source = resource.spec["source"]
-    shown = {"app": resource.name, "repo": source["repo"], "branch": source.get("branch", "")}
-    looked = inspecting.newest(resource, pod.pk)
-    built = _last_build(pod, resource, around)
-    if looked is None or (
-        built is not None and built.built_at and not looked.is_open and looked.created_at < built.built_at
-    ):
-        return _of_build(built, resource, shown) if built else BuildPlan(state="none", **shown)
-    return _of_inspection(looked, resource, shown)
+    return next(iter(_newest(pod, [resource], around)), None)
 
 
 def build_plans(pod: Pod, snapshot: Snapshot, stored: frozenset[str]) -> list[BuildPlan]:
     """Of every app of `snapshot` that has to be built."""
-    found = [build_plan(pod, resource, snapshot) for name, resource in sorted(snapshot.items()) if name not in stored]
-    return [plan for plan in found if plan]
+    return _newest(pod, [resource for name, resource in sorted(snapshot.items()) if name not in stored], snapshot)
+
+
+def _newest(pod: Pod, resources: Collection[Resource], around: Snapshot) -> list[BuildPlan]:
+    apps = [resource for resource in resources if has_source(resource)]
+    looked = inspecting.newest_of(apps, pod.pk)
+    built = _last_builds(pod, {app.name: inputs(around, app.name) for app in apps})
+    return [_plan(app, looked.get(app.name), built.get(app.name)) for app in apps]
+
+
+def _plan(app: Resource, looked: Inspection | None, built: Build | None) -> BuildPlan:
+    """Of what was looked up and what was built, the later."""
+    source = app.spec["source"]
+    shown = {"app": app.name, "repo": source["repo"], "branch": source.get("branch", "")}
+    if looked is None or (
+        built is not None and built.built_at and not looked.is_open and looked.created_at < built.built_at
+    ):
+        return _of_build(built, app, shown) if built else BuildPlan(state="none", **shown)
+    return _of_inspection(looked, app, shown)
 
 
 def apply_plan_remedy(pod: Pod, resource: Resource, number: str, *, by: User | None) -> bool:
@@ -137,10 +146,13 @@ def apply_plan_remedy(pod: Pod, resource: Resource, number: str, *, by: User | N
     return put_remedy(pod, resource.name, looked.error_code, number, by=by)
 
 
-def _last_build(pod: Pod, resource: Resource, around: Snapshot) -> Build | None:
-    """The last build of the pod with the same inputs that ended well."""
-    rows = Build.objects.filter(revision__pod=pod, app=resource.name, plan__isnull=False, built_at__isnull=False)
-    return rows.filter(inputs=inputs(around, resource.name)).select_related("revision").order_by("-id").first()
+def _last_builds(pod: Pod, wanted: Mapping[str, str]) -> dict[str, Build]:
+    """Of each app, the last build of the pod with these inputs that ended well."""
+    rows = Build.objects.filter(revision__pod=pod, plan__isnull=False, built_at__isnull=False)
+    rows = rows.filter(app__in=wanted, inputs__in=set(wanted.values()))
+    newest = rows.values("app", "inputs").annotate(newest=Max("pk")).values("newest")
+    found = Build.objects.filter(pk__in=newest).select_related("revision")
+    return {build.app: build for build in found if build.inputs == wanted[build.app]}
 
 
 def _of_build(build: Build, resource: Resource, shown: Mapping[str, Any]) -> BuildPlan:

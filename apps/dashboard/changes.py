@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.builds.actions import stored_apps
+from apps.builds.stored import stored_apps
 from apps.pods import moving
 from apps.pods.diff import Change
 from apps.pods.models import Pod, Revision
@@ -25,8 +25,9 @@ def changes_of(pod: Pod, revision: Revision) -> list[Change]:
     return moving.changes(pod.live, revision)
 
 
-def review(pod: Pod, target: Revision) -> Review:
-    return Review(target, changes_of(pod, target), plan_of(pod, target))
+def review(pod: Pod, target: Revision, stored: frozenset[str]) -> Review:
+    """`stored`: the apps of `target` that need no build."""
+    return Review(target, changes_of(pod, target), make_plan(pod, target, stored=stored))
 
 
 def plan_of(pod: Pod, target: Revision) -> Plan:

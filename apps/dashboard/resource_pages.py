@@ -7,7 +7,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from apps.builds.actions import has_source
+from apps.builds.inputs import has_source
 from apps.core.errors import NotFound
 from apps.dashboard import backup_pages
 from apps.dashboard.cache_card import cache_card

@@ -10,7 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit import trail
-from apps.builds.actions import carry_builds, stored_apps
+from apps.builds.actions import carry_builds
+from apps.builds.stored import stored_apps
 from apps.core import room
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
 from apps.core.states import move

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.audit import trail
 from apps.builds import inspecting
-from apps.builds.actions import has_source
+from apps.builds.inputs import has_source
 from apps.builds.models import Inspection
 from apps.builds.stages.room import Interrupted
 from apps.core.errors import NotFound, UserError

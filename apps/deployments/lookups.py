@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps import sources
 from apps.audit import trail
-from apps.builds.actions import has_source
+from apps.builds.inputs import has_source
 from apps.connections.access import access
 from apps.core import room
 from apps.core.errors import Conflict, NotFound, UserError

@@ -10,9 +10,10 @@ from django.db import transaction
 
 from apps import secretstore
 from apps.audit import trail
-from apps.builds.actions import differing, has_source, inputs, runs_on, secrets_built_in
 from apps.builds.caching.place import PRODUCTION
+from apps.builds.inputs import differing, has_source, inputs, secrets_built_in
 from apps.builds.models import Build, Promotion
+from apps.builds.stored import runs_on
 from apps.core.errors import Conflict, Detail, Invalid
 from apps.pods import revisions
 from apps.pods.batch import Batch, Wanted, put, standing

@@ -16,7 +16,7 @@ from enum import Enum
 
 import pathspec
 
-from apps.builds.actions import has_source
+from apps.builds.inputs import has_source
 from apps.hooks.models import Tip
 from apps.hooks.providers.base import Push
 from apps.hooks.repositories import repositories, repository

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from apps.builds.actions import has_source
+from apps.builds.inputs import has_source
 from apps.hooks.models import AppSecret, Receipt, Registration, Webhook
 from apps.hooks.registering import address_of, repositories_of, teller, tells_itself
 from apps.pods.models import Pod, Resource

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from apps.accounts.models import Team
-from apps.builds.actions import stored_apps
+from apps.builds.stored import stored_apps
 from apps.core.errors import Detail, Invalid
 from apps.deployments import actions as deployments
 from apps.deployments.models import Deployment

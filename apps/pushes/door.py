@@ -10,7 +10,7 @@ from apps.accounts import gate, policies
 from apps.accounts.models import ApiToken, Team, User
 from apps.accounts.policies import pod_urn
 from apps.accounts.roles import Role
-from apps.builds.actions import has_source
+from apps.builds.inputs import has_source
 from apps.core.errors import Conflict, NotFound, UserError
 from apps.core.names import check_name
 from apps.deployments.actions import revision_under_way

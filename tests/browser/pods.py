@@ -15,7 +15,7 @@ from tests.stack.platform import Platform
 _MAKE = """
 import json
 from apps.accounts.models import Team
-from apps.builds.actions import stored_apps
+from apps.builds.stored import stored_apps
 from apps.deployments import actions as deployments
 from apps.pods import actions, plan
 team, _ = Team.objects.get_or_create(slug="home", defaults={"name": "home"})

@@ -2,8 +2,8 @@
 
 import pytest
 
-from apps.builds.actions import stored_apps
 from apps.builds.models import Artifact, Build
+from apps.builds.stored import stored_apps
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.deployments import actions, teardown
 from apps.deployments.models import Deployment, Trigger

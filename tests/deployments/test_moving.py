@@ -13,8 +13,8 @@ from django.conf import settings
 from apps import artifacts, edge, engines
 from apps.accounts.models import Team, User
 from apps.artifacts.local import LocalArtifacts
-from apps.builds.actions import stored_apps
 from apps.builds.models import Build
+from apps.builds.stored import stored_apps
 from apps.deployments import actions, pipeline, reconcile
 from apps.deployments.models import Deployment, Trigger, Workload
 from apps.engines.base import Engine, State

@@ -10,8 +10,8 @@ import pytest
 from apps import secretstore
 from apps.accounts.models import Team, User
 from apps.audit.models import AuditEntry
-from apps.builds.actions import stored_apps
 from apps.builds.models import Build, Promotion
+from apps.builds.stored import stored_apps
 from apps.core.errors import Conflict, Invalid
 from apps.deployments import actions, promotion
 from apps.deployments.models import STAGES

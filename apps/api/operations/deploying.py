@@ -17,7 +17,7 @@ from apps.api.door import Request, operation
 from apps.api.ids import parse_revision, revision_id
 from apps.api.operations.resources import revision_of
 from apps.api.revisions_shown import Facts, head_of
-from apps.builds.actions import stored_apps
+from apps.builds.stored import stored_apps
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.deployments import actions
 from apps.deployments.models import OPEN_STATES, Deployment

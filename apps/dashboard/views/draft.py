@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.roles import Role
-from apps.builds.actions import stored_apps
+from apps.builds.stored import stored_apps
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.build_plans import build_plans
 from apps.dashboard.changes import review
@@ -24,13 +24,14 @@ from apps.pods.models import Pod
 def review_page(request: Request, pod: Pod, form: DeployForm | None = None, *, status: int = 200) -> HttpResponse:
     """The review with a fresh plan; `form` keeps the message that was typed."""
     draft = pod.draft
-    found = review(pod, draft) if draft else None
+    stored = stored_apps(draft) if draft else frozenset()
+    found = review(pod, draft, stored) if draft else None
     form = form or DeployForm(initial={"summary": draft.summary if draft else ""})
     context: dict[str, Any] = frame(pod, request.access) | {"review": found, "form": form}
     if draft:
         context["promotions"] = draft.promotions.select_related("build__revision__pod")
-        context["stored"] = stored_apps(draft)
-        context["build_plans"] = build_plans(pod, draft.snapshot(), context["stored"])
+        context["stored"] = stored
+        context["build_plans"] = build_plans(pod, draft.snapshot(), stored)
     return render(request, "draft/draft.html", context, fragment="draft/_draft.html", status=status)
 
 

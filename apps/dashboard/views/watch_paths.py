@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.accounts import gate
 from apps.accounts.roles import Role
-from apps.builds.actions import has_source
+from apps.builds.inputs import has_source
 from apps.core.errors import Invalid, NotFound, UserError
 from apps.dashboard.access import Request, pod_page
 from apps.dashboard.pod_frame import frame

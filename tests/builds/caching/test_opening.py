@@ -9,10 +9,11 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.builds.actions import carry_builds, find, stored_apps
+from apps.builds.actions import carry_builds
 from apps.builds.caching import index, opening, tending
 from apps.builds.caching.place import idle
 from apps.builds.models import Artifact, BuildCache
+from apps.builds.stored import Stored, stored_apps
 from apps.pods import actions as pods
 from apps.pods.models import Pod, Revision
 from tests.builds.caching.conftest import Configure, build_of, stored
@@ -136,4 +137,4 @@ def test_what_a_fork_built_serves_no_production(team, alice: User) -> None:
     revision.builds.update(zone="untrusted:1")
     save(pod, alice, startCommand="other")
     assert pod.draft
-    assert find(pod.draft, "web", pod.draft.snapshot()) is None
+    assert Stored(pod.draft).find("web") is None

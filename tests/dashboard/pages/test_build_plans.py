@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.builds import inspecting
-from apps.builds.actions import inputs
+from apps.builds.inputs import inputs
 from apps.builds.models import Build, Inspection
 from apps.deployments import inspections
 from apps.pods.models import Pod
