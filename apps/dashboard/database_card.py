@@ -8,6 +8,7 @@ from apps.core.errors import PlatformError
 from apps.dashboard.pod_map import used_by_apps
 from apps.metrics import disks
 from apps.pods import kinds, moving
+from apps.pods.contents import size_of
 from apps.pods.databases import access
 from apps.pods.models import Resource, Snapshot
 from apps.servers.base import Access
@@ -65,5 +66,5 @@ def ways(name: str, access: Access) -> list[tuple[str, str]]:
 
 
 def _gauge(database: Resource, disk: str) -> disks.Gauge | None:
-    sizes = {it.name: it.spec.get("size", 5) for it in database.revision.resources.filter(kind="Disk", name=disk)}
+    sizes = {it.name: size_of(it) for it in database.revision.resources.filter(kind="Disk", name=disk)}
     return disks.gauge(database.revision.pod_id, disk, sizes[disk]) if disk in sizes else None

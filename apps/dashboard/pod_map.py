@@ -13,7 +13,7 @@ from apps.dashboard.pod_states import Running, resting, running
 from apps.deployments.models import AppControl, Workload
 from apps.metrics import disks
 from apps.pods import kinds
-from apps.pods.contents import databases_of
+from apps.pods.contents import databases_of, size_of
 from apps.pods.diff import diff
 from apps.pods.kinds.app import RESTING
 from apps.pods.models import Pod, Resource, Snapshot
@@ -84,7 +84,7 @@ def pod_map(pod: Pod) -> Map:
     for name in sorted(whole):
         node = _node(whole[name], live.get(name), marks.get(name, ""), rows.get(name, []), rests.get(name, ""))
         if node.kind == "Disk" and name in live and name in usages:
-            node = _filled(node, disks.Gauge(usages[name], live[name].spec.get("size", 5) * disks.GB))
+            node = _filled(node, disks.Gauge(usages[name], size_of(live[name]) * disks.GB))
         elif node.kind == "App":
             node = replace(node, to=(*node.to, *sorted(referenced(whole, name) & databases)))
         found[node.kind].append(node)

@@ -32,6 +32,7 @@ from apps.hooks.panel import own_hook
 from apps.logs.history import initial
 from apps.metrics import disks
 from apps.pods import kinds, moving
+from apps.pods.contents import size_of
 from apps.pods.models import Pod, Resource, Snapshot
 from apps.pods.references import referenced
 
@@ -123,7 +124,7 @@ def resource_context(pod: Pod, resource: Resource, around: Snapshot, query: Mapp
         "settings": _settings(resource, live),
         "life": life(pod, live, control),
         "removed": resource.name not in around,
-        "gauge": disks.gauge(pod.pk, resource.name, live.spec.get("size", 5)) if live and live.kind == "Disk" else None,
+        "gauge": disks.gauge(pod.pk, resource.name, size_of(live)) if live and live.kind == "Disk" else None,
         "keeps_answers": bool(live and live.kind == "Route" and live.spec.get("cache")),
         "jobs": jobs_card(pod, resource.name) if resource.kind == "App" else None,
         "keys": key_card(pod, resource),

@@ -17,7 +17,7 @@ from apps.deployments.events import changed
 from apps.deployments.models import AppEvent
 from apps.metrics import disks
 from apps.metrics.models import DiskUsage
-from apps.pods.contents import disks_used
+from apps.pods.contents import disks_used, size_of
 from apps.pods.models import Pod, Resource, Revision
 
 EACH = 20.0  # seconds one disk may take
@@ -53,7 +53,7 @@ def live_disks() -> Iterator[Disk]:
     pods = Pod.objects.exclude(live=None).filter(deleting_at=None).select_related("team")
     by_revision = {pod.live_id: pod for pod in pods}
     for resource in Resource.objects.filter(kind="Disk", revision__in=list(by_revision)).order_by("id"):
-        yield Disk(by_revision[resource.revision_id], resource.name, int(resource.spec.get("size", 5)))
+        yield Disk(by_revision[resource.revision_id], resource.name, size_of(resource))
 
 
 def measure_all() -> None:

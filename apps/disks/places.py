@@ -11,7 +11,7 @@ from apps.deployments.disk_paths import disk_path
 from apps.engines.offers import TITLES
 from apps.metrics.disks import GB
 from apps.pods import kinds
-from apps.pods.contents import disks_used
+from apps.pods.contents import disks_used, size_of
 from apps.pods.models import Pod
 from apps.pods.moving import engine_of
 
@@ -57,4 +57,4 @@ def disk_of(pod: Pod, name: str) -> Disk:
         )
     user = next((app for app, one in snapshot.items() if name in disks_used(one)), "")
     database = bool(user) and bool(kinds.get(snapshot[user].kind).server)
-    return Disk(pod, name, int(found.spec.get("size", 5)), user, database)
+    return Disk(pod, name, size_of(found), user, database)

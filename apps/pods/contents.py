@@ -30,6 +30,12 @@ def disks_of(snapshot: Snapshot) -> dict[str, disk.Spec]:
     return _of(snapshot, "Disk")
 
 
+def size_of(resource: Resource) -> int:
+    """Of a disk, in GB."""
+    size: int = kinds.get("Disk").read(resource.spec).size
+    return size
+
+
 def databases_of(snapshot: Snapshot) -> dict[str, database.Spec]:
     """Those of every kind, by name alone."""
     return dict(sorted(item for kind in kinds.DATABASES for item in _of(snapshot, kind.name).items()))

@@ -21,7 +21,7 @@ NAMES = {kind.name: f"old-{kind.name.lower()}" for kind in kinds.every()}
 NAMES |= {"App": "web", "Disk": "data", "Config": "settings", "PostgresDB": "db"}  # as the matrix's rows call them
 SPECS: dict[str, dict[str, Any]] = {
     "empty": {},
-    "other fields": {"source": {"vcs": "svn"}, "rules": [{}], "disk": 3, "secrets": [], "was": "here"},
+    "other fields": {"source": {"vcs": "svn"}, "rules": [{}], "disk": 3, "secrets": [], "size": "large", "was": "here"},
 }
 
 
