@@ -84,7 +84,8 @@ class ConvertForm(RepositoryForm):
     field_order = ("chosen", "pasted", "pasted_as", "repo", "branch")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="id_of_tool_%s", **kwargs)  # a RepositoryForm stands on the same page
+        kwargs |= {"auto_id": "id_of_tool_%s"}  # a RepositoryForm stands on the same page
+        super().__init__(*args, **kwargs)
         self.fields["repo"].help_text = "Where the code is: apps are built from it."
 
     def texts(self, uploaded: list[UploadedFile[Any]]) -> dict[str, str]:
