@@ -31,7 +31,7 @@ def text(client: Client, address: str) -> str:
 
 def test_a_snapshot_from_the_button_to_the_list(disk: Disk, bob: User, vera: User, client_of: ClientOf) -> None:
     shown = text(client_of(bob), page(disk))
-    assert "None yet." in shown
+    assert "No snapshots yet" in shown
     assert page(disk, "disk-snapshots") in shown
     answer = client_of(bob).post(page(disk, "disk-snapshots"), {"note": "<b>before</b>"})
     assert answer.status_code == 302
