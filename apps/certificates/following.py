@@ -13,6 +13,7 @@ from apps.certificates import copies, keeping
 from apps.certificates.copies import Mended
 from apps.certificates.models import Certificate, Kind, State, zone_of
 from apps.core.errors import Unavailable
+from apps.core.leases import free
 from apps.pods.models import HostName
 
 log = structlog.get_logger(__name__)
@@ -83,8 +84,7 @@ def due() -> list[str]:
     if not settings.BRAINPOD.acme_on:
         return []
     now = timezone.now()
-    free = Q(leased_until=None) | Q(leased_until__lte=now)
-    rows = Certificate.objects.filter(Q(kind=Kind.ACME), Q(next_at__lte=now) & (free | ~Q(state=State.WAITING)))
+    rows = Certificate.objects.filter(Q(kind=Kind.ACME), Q(next_at__lte=now) & (free(now) | ~Q(state=State.WAITING)))
     return [row.pk for row in rows.order_by("version", "next_at")[:50] if not row.held]
 
 

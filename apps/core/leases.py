@@ -92,13 +92,17 @@ class Lease:
             connection.close()
 
 
+def free(now: datetime.datetime) -> Q:
+    """That nobody's lease holds a row."""
+    return Q(leased_until__isnull=True) | Q(leased_until__lte=now) | Q(leased_until__gt=_latest(now))
+
+
 def acquire(row: Leased, **where: Any) -> Lease | None:
     """Take `row` if nobody alive holds it (and `where` holds); None if somebody does. `row` is reloaded."""
     rows = type(row)._default_manager.filter(pk=row.pk, **where)
     now = timezone.now()
-    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now) | Q(leased_until__gt=_latest(now))
     taking = {"fence": F("fence") + 1, "leased_until": now + _term(), "holder": holders.me()}
-    taken = rows.filter(free).update(**taking)
+    taken = rows.filter(free(now)).update(**taking)
     row.refresh_from_db()
     if not taken and row.leased_until is not None and holders.gone(row.holder):
         taken = rows.filter(fence=row.fence).update(**taking)

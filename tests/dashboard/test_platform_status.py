@@ -86,9 +86,9 @@ def test_without_a_broker_there_are_no_queues(settings: Any, operator: Client) -
 
 
 def test_leases_that_ran_out_are_told_from_those_held() -> None:
-    now, hour = timezone.now(), datetime.timedelta(hours=1)
-    Duty.objects.create(name="held", leased_until=now + hour)
-    Duty.objects.create(name="left", leased_until=now - hour)
+    now, minute = timezone.now(), datetime.timedelta(minutes=1)
+    Duty.objects.create(name="held", leased_until=now + minute)
+    Duty.objects.create(name="left", leased_until=now - minute)
     found = {one.kind: (one.held, one.run_out) for one in platform_state.leases()}
     assert found["deployments.duty"] == (1, 1)
     assert {"deployments.deployment", "notify.delivery", "certificates.certificate"} <= found.keys()

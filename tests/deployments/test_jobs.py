@@ -358,7 +358,7 @@ def test_a_worker_that_was_killed_leaves_a_failed_run_that_is_not_repeated(pod: 
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     holder = holders.of(other.pid)
     move(run, "running", table={"waiting": frozenset({"running"})}, holder=holder,
-         leased_until=timezone.now() + HOUR, started_at=timezone.now())  # fmt: skip
+         leased_until=timezone.now() + MINUTE, started_at=timezone.now())  # fmt: skip
     tend._interrupted()
     run.refresh_from_db()
     assert run.state == "running", "whoever runs it is alive"
@@ -378,7 +378,7 @@ def test_there_is_room_for_so_many_at_once(pod: Pod, alice: User, settings: Any)
     go_live(pod, alice, job(overlap="allow"))
     for _ in range(settings.BRAINPOD.jobs):
         run = actions.run_now(pod=pod, app="web", job="tidy", by=alice)
-        JobRun.objects.filter(pk=run.pk).update(state="running", leased_until=timezone.now() + HOUR)
+        JobRun.objects.filter(pk=run.pk).update(state="running", leased_until=timezone.now() + MINUTE)
     waits = actions.run_now(pod=pod, app="web", job="tidy", by=alice)
     runner.run(waits.pk)
     waits.refresh_from_db()
@@ -425,7 +425,7 @@ def test_who_may_run_and_read(engine: ProcessEngine, pod: Pod, alice: User, vera
 def test_a_pod_is_not_deleted_before_its_runs_have_ended(pod: Pod, alice: User) -> None:
     go_live(pod, alice, job())
     run = actions.run_now(pod=pod, app="web", job="tidy", by=alice)
-    JobRun.objects.filter(pk=run.pk).update(state="running", leased_until=timezone.now() + HOUR)
+    JobRun.objects.filter(pk=run.pk).update(state="running", leased_until=timezone.now() + MINUTE)
     assert not history.forget(pod.pk)
     JobRun.objects.filter(pk=run.pk).update(leased_until=None)
     assert history.forget(pod.pk)
