@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -34,6 +35,14 @@ ONE_RUN = "e2e/test_push_to_live"  # of what runs the whole platform
 
 
 seconds: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """Commands that are tried in this process set it for good."""
+    old = os.umask(0o022)
+    yield
+    os.umask(old)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -144,7 +144,7 @@ def test_the_repositories_come_back_while_they_are_pushed_to(
     assert (found.default_branch(web), git(web, "show", "release:main.py")) == ("release", "print(0)")
     (files / "main.py").write_text("print('after')")
     assert git(web, "rev-list", "--count", found.commit_tree(team, "pod/web", files, "after", branch="release")) == "2"
-    assert (found.root.stat().st_mode & 0o777, web.stat().st_mode & 0o777) == (0o700, 0o700)
+    assert (found.root.stat().st_mode, web.stat().st_mode & 0o777) == (hosted.root.stat().st_mode, 0o700)
 
 
 def test_a_repository_that_cannot_be_read_is_named(store: SecretStore, tmp_path: Path) -> None:
