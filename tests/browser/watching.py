@@ -30,7 +30,8 @@ class Window:
         self._expected.append(pattern)
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        left = message.text.startswith(("htmx:sendAbort", "htmx:afterRequest"))  # as ERR_ABORTED below
+        if message.type in ("error", "warning") and not left:
             self.wrong.append(f"console: {message.text} ({message.location.get('url', '')})")
 
     def _failed(self, request: Request) -> None:

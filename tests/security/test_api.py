@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,12 @@ def refused(answer: Answer) -> None:
     error = answer.said["error"]
     details = [Detail(one["path"], one["message"]) for one in error.get("details", [])]
     raise Invalid(details or error["message"], code=error["code"])
+
+
+@pytest.fixture(autouse=True)
+def unlimited(settings: Any) -> None:
+    """So many requests in a minute are refused whatever they ask."""
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, api_rate=0)
 
 
 @pytest.mark.parametrize("group", groups("api"), ids=str)
