@@ -18,6 +18,14 @@ class Processes(asynpool.AsynPool):  # type: ignore[misc]
         given = {process for job in self._cache.values() for process in (job._write_to, job._scheduled_for)}
         return (process for process in reversed(list(super()._iterinactive())) if process not in given)
 
+    def destroy_queues(self, queues: Any, process: Any) -> int:
+        # Celery keeps the number of the pipe that results of a killed process came by. After the broker was away it
+        # reads that number again, which by then may be a pipe that nothing comes by, and the worker waits for ever.
+        if self._fileno_to_outq.get(process.outqR_fd) is process:
+            del self._fileno_to_outq[process.outqR_fd]
+        destroyed: int = super().destroy_queues(queues, process)
+        return destroyed
+
 
 class TaskPool(prefork.TaskPool):  # type: ignore[misc]
     """Celery's own, but a task goes to the first free process, not to each in turn.
