@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.stack.platform import Platform
 
 pytestmark = [pytest.mark.platform, pytest.mark.browser]
 PATIENCE = 120_000  # milliseconds for what a worker has to do on a busy machine
+DRAWN = 30.0  # seconds until what has the focus is drawn so
 FARTHEST = 120  # presses of Tab
 HERE = (Path(__file__).parent / "here.js").read_text()
 
@@ -32,10 +34,17 @@ class Keys:
             self.page.keyboard.press("Tab")
             at = self.page.evaluate(HERE)
             if at["name"] in names:
-                self.page.wait_for_function(f"(\n{HERE}\n)().visible")  # once it has scrolled to and is drawn
+                self.is_seen()
                 return
             seen.append(at["name"])
         raise AssertionError(f"none of {names} is reached by Tab: {seen}")
+
+    def is_seen(self) -> None:
+        """Once it has scrolled to and is drawn. Asked from here: the page's policy lets no script wait inside it."""
+        end = time.monotonic() + DRAWN
+        while not self.page.evaluate(HERE)["visible"]:
+            assert time.monotonic() < end, "what has the focus does not show it"
+            self.page.wait_for_timeout(50)
 
     def into(self, field: str, text: str) -> None:
         self.to(field)

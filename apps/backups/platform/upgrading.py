@@ -66,6 +66,7 @@ def keep(why: str = "upgrade") -> Copy:
         about = {"at": now.isoformat(), "why": why, "database": file, "applied": sorted(applied())}
         (work / ABOUT).write_text(json.dumps(about))
         for path in (work / file, work / ABOUT):
+            path.chmod(0o600)
             _sync(path)
         made = place / f"{now:%Y%m%dT%H%M%S%fZ}"
         made.mkdir(mode=0o700)
