@@ -85,7 +85,7 @@ def row(pod: Pod, name: str = "tidy") -> Job:
 def planned(pod: Pod, now: datetime.datetime) -> list[tuple[str, str, int]]:
     """Deal with what is due at `now`; the runs there are then, the oldest first."""
     tend.plan(row(pod), now)
-    return [(run.state, run.trigger, run.count) for run in JobRun.objects.filter(pod=pod).order_by("scheduled_for")]
+    return [(run.state, run.trigger, run.count) for run in JobRun.objects.filter(pod=pod).order_by("id")]
 
 
 def first(pod: Pod) -> datetime.datetime:
