@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -91,3 +92,23 @@ def test_what_is_done_in_no_time_begins_no_process(worker: subprocess.Popen[byte
         send(f"quick{number}", "")
     wait_for(lambda: len(list(notes.glob("*.ended"))) == 20, 30, "all to be done")
     assert processes(worker) == first
+
+
+def test_the_pipes_of_a_process_that_was_killed_are_forgotten(
+    worker: subprocess.Popen[bytes], send: Send, notes: Path
+) -> None:
+    """Their numbers are given to other pipes: read as results, after the broker was away, they held the worker up."""
+    wait_for(lambda: len(processes(worker)) == FEWEST, 30, "the first processes")
+    at_work = notes / "killed.begun"
+    send("killed", "end")
+    wait_for(lambda: at_work.exists() and at_work.read_text() != "", 30, "the task to be begun")
+    control = Celery(broker=os.environ["POOL_BROKER"]).control.inspect(timeout=5)
+    assert list(control._request("free").values()) == [FEWEST]
+    pid = int(at_work.read_text())
+    at_work.unlink()
+    os.kill(pid, signal.SIGKILL)
+    wait_for(at_work.exists, 30, "another process to begin it")
+    (notes / "end").touch()
+    wait_for((notes / "killed.ended").exists, 30, "the task to end")
+    (ends,) = control._request("readers").values()
+    assert sorted(ends) == sorted(processes(worker))
