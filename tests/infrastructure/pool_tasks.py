@@ -48,7 +48,7 @@ def free(state: Any) -> int:
 
 @inspect_command()  # type: ignore[untyped-decorator]
 def readers(state: Any) -> list[int | None]:
-    """Of each pipe that the worker reads when its broker is back: the process at its other end, None if it has ended."""
+    """Of each pipe that is read when the broker is back: the process at its other end, None if it has ended."""
     pool = state.consumer.pool._pool
     living = {process.pid for process in pool._pool if process._is_alive()}
     return [process.pid if process.pid in living else None for process in pool._fileno_to_outq.values()]
