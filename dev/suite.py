@@ -1,8 +1,8 @@
 """What `make test` runs: every test, in lanes side by side, and one verdict.
 
 Two lanes at a time, since half of the suite waits for processes rather than computes. What needs a Docker daemon is in
-one lane: two daemons on one machine undo each other's rules. The browser's tests are not beside them, because Chromium
-drops its connections when networks come and go. Arguments are passed to pytest, in one lane of everything.
+one lane: two daemons on one machine undo each other's rules. The browser's tests are not beside that one, because
+Chromium drops its connections when networks come and go. Arguments are passed to pytest, in one lane of everything.
 
 Few tests that fail in a lane are run again when the machine is free: what passes then failed of the load of the other
 lane, or of the tests before it. Each is named as unsteady, to be mended; what fails again fails the suite.
@@ -29,22 +29,26 @@ BESIDE = (
 BROWSER = ("browser",)
 PYTEST = [sys.executable, "-m", "pytest"]
 POSTGRES = [sys.executable, "-m", "tests.stack.postgres", *PYTEST, "--reuse-db", "--database", "-m", "not browser"]
-Rounds = list[dict[str, list[str]]]
+AT_ONCE = 2
+APART = {"with Docker", "browser"}  # never beside each other
 AGAIN = 5  # failing tests of a lane that are run again; more than that is no accident
 
 
-def rounds() -> Rounds:
-    """The commands of each round by the name of their lane. Every folder and file of tests is in exactly one."""
+def lanes() -> dict[str, list[str]]:
+    """The command of each lane, those first that take longest. Every folder and file of tests is in exactly one of
+    the first three; the last is what the platform's database decides, once more."""
     named = {*DOCKER, *BESIDE, *BROWSER}
     others = [
         path.name
         for path in sorted((ROOT / "tests").iterdir())
         if path.name not in named and (path.name.startswith("test_") or (path / "__init__.py").is_file())
     ]
-    return [
-        {"with Docker": [*PYTEST, *_paths((*DOCKER, *BESIDE))], "without": [*PYTEST, *_paths(others)]},
-        {"browser": [*PYTEST, *_paths(BROWSER)], "on PostgreSQL": POSTGRES},
-    ]
+    return {
+        "with Docker": [*PYTEST, *_paths((*DOCKER, *BESIDE))],
+        "without": [*PYTEST, *_paths(others)],
+        "browser": [*PYTEST, *_paths(BROWSER)],
+        "on PostgreSQL": POSTGRES,
+    }
 
 
 def _paths(names: tuple[str, ...] | list[str]) -> list[str]:
@@ -54,21 +58,42 @@ def _paths(names: tuple[str, ...] | list[str]) -> list[str]:
 def main(arguments: list[str]) -> int:
     if arguments:
         return subprocess.run([*PYTEST, *arguments], cwd=ROOT, check=False).returncode
-    failed: list[Lane] = []
     with tempfile.TemporaryDirectory(prefix="bp-s-") as folder:
-        for commands in rounds():
-            lanes = [Lane(name, command, Path(folder)) for name, command in commands.items()]
-            threads = [threading.Thread(target=lane.run) for lane in lanes]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            failed += [lane for lane in lanes if lane.code]
+        every = [Lane(name, command, Path(folder)) for name, command in lanes().items()]
+        run_all(every)
+        failed = [lane for lane in every if lane.code]
         for lane in failed:
             print(f"\nLane {lane.name!r} failed:\n{lane.output.read_text(errors='replace')}", flush=True)
         failed = [lane for lane in failed if not lane.passes_again()]
     print(f"Failed: {', '.join(lane.name for lane in failed)}." if failed else "All lanes passed.", flush=True)
     return 1 if failed else 0
+
+
+def run_all(every: list[Lane]) -> None:
+    """Each of the lanes as soon as there is room for it and nothing runs that it must not be beside."""
+    waiting, running = list(every), list[Lane]()
+    changed = threading.Condition()
+
+    def run(lane: Lane) -> None:
+        try:
+            lane.run()
+        finally:
+            with changed:
+                running.remove(lane)
+                changed.notify()
+
+    with changed:
+        while waiting:
+            apart = any(lane.name in APART for lane in running)
+            ready = [lane for lane in waiting if not (apart and lane.name in APART)]
+            if ready and len(running) < AT_ONCE:
+                waiting.remove(ready[0])
+                running.append(ready[0])
+                threading.Thread(target=run, args=ready[:1]).start()
+            else:
+                changed.wait()
+        while running:
+            changed.wait()
 
 
 class Lane:
@@ -77,7 +102,7 @@ class Lane:
     def __init__(self, name: str, command: list[str], folder: Path) -> None:
         self.name = name
         self.output = folder / name
-        self.code = 0
+        self.code = -1  # until it has run
         self._cache = folder / f"{name} cache"  # of its own: the lanes would overwrite each other's
         self._command = [*command, "-o", f"cache_dir={self._cache}"]
 

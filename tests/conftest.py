@@ -28,7 +28,8 @@ STATEFUL = {"platform", "django_db"}
 CONTAINERS = {"docker_daemon", "docker_engine", "registry"}
 # What is about processes, files and other programs, and of the platform's database uses what others try as well.
 ONCE = (
-    "bench/", "disks/", "flatrun/", "infrastructure/", "logs/", "terminals/",
+    "bench/", "certificates/", "connections/", "dashboard/test_access", "disks/", "flatrun/",
+    "infrastructure/", "logs/", "terminals/",
     "backups/test_round_trip", "backups/test_disks", "backups/test_valkey", "faults/test_full_disk",
 )  # fmt: skip
 ONE_RUN = "e2e/test_push_to_live"  # of what runs the whole platform

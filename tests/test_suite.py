@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from dev.suite import BROWSER, DOCKER, Lane, rounds
+from dev.suite import APART, AT_ONCE, DOCKER, Lane, lanes, run_all
 
 SECOND_TIME = """
 from pathlib import Path
@@ -36,15 +37,34 @@ def lane(folder: Path, *modules: str) -> Lane:
     return made
 
 
-def test_every_folder_of_tests_is_in_one_lane_of_the_first_round() -> None:
-    lanes = rounds()[0]
-    paths = [word for command in lanes.values() for word in command if word.startswith("tests/")]
+def test_every_folder_of_tests_is_in_one_lane() -> None:
+    commands = lanes()
+    paths = [word for command in commands.values() for word in command if word.startswith("tests/")]
     root = Path(__file__).parent
     there = {f"tests/{path.parent.name}" for path in root.glob("*/__init__.py") if any(path.parent.rglob("test_*.py"))}
     there |= {f"tests/{path.name}" for path in root.glob("test_*.py")}
     assert len(paths) == len(set(paths))
-    assert there <= {*paths, *(f"tests/{name}" for name in BROWSER)}
-    assert {f"tests/{name}" for name in DOCKER} <= set(lanes["with Docker"])
+    assert there <= set(paths)
+    assert {f"tests/{name}" for name in DOCKER} <= set(commands["with Docker"])
+    assert set(commands) >= APART
+
+
+def test_as_many_lanes_run_at_once_as_may_and_some_never_do(tmp_path: Path) -> None:
+    at_once: list[set[str]] = []
+    now: set[str] = set()
+
+    class Slow(Lane):
+        def run(self, *options: str) -> None:
+            now.add(self.name)
+            at_once.append(set(now))
+            time.sleep(0.05 if self.name in APART else 0.01)
+            now.remove(self.name)
+
+    one, other = sorted(APART)
+    run_all([Slow(name, [], tmp_path) for name in (one, "a", other, "b", "c")])
+    assert {name for names in at_once for name in names} == {one, "a", other, "b", "c"}
+    assert max(map(len, at_once)) == AT_ONCE
+    assert not any(names >= APART for names in at_once)
 
 
 def test_what_passes_alone_is_named_and_does_not_fail_the_suite(

@@ -144,7 +144,7 @@ def test_the_operators_pages_are_for_operators(world: World, clients: dict[str, 
         for person in world.people:
             if person == "operator":
                 continue
-            for method in METHODS:
+            for method in ("get", "post"):  # the admin has one gate for every method
                 got, to = status(clients[person], method, address)
                 refused = got in (403, 404, 405) or (
                     got == 302 and to in ("/operators/login/", "/operators/", "/sign-in/")
