@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from celery import Celery, Task
+from celery import Celery, Task, bootsteps
 from celery.signals import (
     beat_init,
     before_task_publish,
@@ -66,6 +66,7 @@ app.autodiscover_tasks()
 # They are wake-ups: the reconciler sends them again.
 redis.QoS.restore_at_shutdown = False
 
+PULSE = 10.0  # seconds between two signs of life of a worker
 NUMBER = "brainpod_request"  # in a message's headers
 SUBJECTS = {  # what a task's first argument is
     "deployments.run": "deployment",
@@ -147,6 +148,18 @@ def _worker_shutting_down(**_: Any) -> None:
     """Nothing more is given to this builder while it ends what it has."""
     if _leaving is not None:
         _leaving[0] = 1
+
+
+class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
+    """The supervisor is told that the worker's loop goes round, which takes tasks and their results."""
+
+    requires = ("celery.worker.components:Timer",)
+
+    def start(self, worker: Any) -> None:
+        worker.timer.call_repeatedly(PULSE, _mark, ("worker.ready",))
+
+
+app.steps["worker"].add(Pulse)
 
 
 @beat_init.connect

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from apps.core.ports import free_port
 from apps.infrastructure.embedded import openbao, process
+from brainpod.celery import PULSE
 from tests.stack.components import vault_of, wait_for
 from tests.stack.platform import ROOT, SERVICES, Platform, own_platform
 
@@ -84,6 +86,21 @@ def test_lines_are_json_and_carry_the_number_of_the_request_or_the_task(up: Plat
     assert [entry["message"] for entry in found] == ["Not Found: /nothing-here"]
     done = next(entry for entry in entries if " succeeded in " in entry["message"])
     assert done["task"] in done["message"]
+
+
+def test_a_worker_that_hangs_can_be_told(up: Platform) -> None:
+    """By a file that it touches though it has nothing to do (apps/infrastructure/embedded/services.py)."""
+    sign = up.state / "run" / "worker.ready"
+    last = sign.stat().st_mtime_ns
+    wait_for(lambda: sign.stat().st_mtime_ns != last, 60, "a sign of life")
+    worker = up.pid("worker")
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        last = sign.stat().st_mtime_ns
+        time.sleep(PULSE * 1.5)
+        assert sign.stat().st_mtime_ns == last
+    finally:
+        os.kill(worker, signal.SIGCONT)
 
 
 def test_a_second_one_is_refused_and_says_which_runs(up: Platform) -> None:

@@ -15,7 +15,9 @@ class Service:
     `command` is asked before each start and may prepare files; `ready` may block for some seconds (it runs in a
     thread). `stop` is the signal that ends it in order, within `grace` seconds; `orphan` is what it gets when the
     supervisor itself is gone. `leftovers` are files (sockets) taken away before each start. `forked`: the command is
-    `python -m module …` and may be forked out of the nursery, where most of what it imports is loaded.
+    `python -m module …` and may be forked out of the nursery, where most of what it imports is loaded. `pulse` is
+    something that changes for as long as the process works, even when there is nothing to do (it runs in a thread):
+    one whose pulse stays the same hangs, and is killed and started again.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Service:
     leftovers: tuple[Path, ...] = ()
     start_seconds: float = 90.0
     forked: bool = False
+    pulse: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class Running:
         self.log = state / "log" / f"{service.name}.log"
         self._pid_file = state / "run" / f"{service.name}.pid"
         self._child: asyncio.subprocess.Process | Forked | None = None
+        self._pulse: tuple[int, object] | None = None
+        self._still = 0
 
     @property
     def pid(self) -> int | None:
@@ -88,6 +90,18 @@ class Running:
     def kill(self) -> None:
         if self._child:
             process.end_group(self._child.pid, signal.SIGKILL)
+
+    def still(self) -> int:
+        """How many times in a row its pulse has been found the same. Asked for at intervals.
+
+        Looks are counted, not seconds: a machine that was paused has had neither.
+        """
+        if self.service.pulse is None or (pid := self.pid) is None:
+            return 0
+        pulse = (pid, self.service.pulse())
+        self._still = self._still + 1 if pulse == self._pulse else 0
+        self._pulse = pulse
+        return self._still
 
     def rotate(self) -> None:
         """Copy a log that has grown too long aside and empty it: the process goes on appending to the same file."""

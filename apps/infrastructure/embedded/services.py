@@ -321,6 +321,11 @@ def _celery_worker(
     grace: float,
 ) -> Service:
     marker = config.run / "worker.ready"
+
+    def pulse() -> object:
+        # It moves nothing while it waits for the broker, and has to: what it began goes on.
+        return _moved(marker) if valkey.answers(settings.VALKEY_URL) else object()
+
     command = [
         *(sys.executable, "-m", "celery", "-q", "-A", "brainpod.celery", "worker"),
         *("--queues", ",".join(queues), "--autoscale", f"{processes},{min(processes, IDLE)}", "--loglevel", "INFO"),
@@ -328,7 +333,7 @@ def _celery_worker(
     ]
     return Service(
         name, lambda: command, marker.exists, env, stop=stop, orphan=signal.SIGQUIT, grace=grace,
-        leftovers=(marker,), forked=True,
+        leftovers=(marker,), forked=True, pulse=pulse,
     )  # fmt: skip
 
 
@@ -358,6 +363,14 @@ def _nginx(env: Mapping[str, str]) -> Service:
         return nginx.command()
 
     return Service("nginx", command, _answers(lambda: edge().generation()), env)
+
+
+def _moved(marker: Path) -> int | None:
+    """When a process last said that it is there; None if it has not yet."""
+    try:
+        return marker.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _answers(ask: Callable[[], object]) -> Callable[[], bool]:

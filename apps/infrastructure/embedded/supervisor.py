@@ -19,6 +19,8 @@ from apps.infrastructure.embedded.running import Running, end_leftovers, tail
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds before a service that died is started again
 STEADY = 30.0  # seconds after which a start counts as a good one
+LOOK = 20.0  # seconds between looks at what runs
+STILL = 6  # looks at which the pulse of a service is the same, after which it hangs
 TRIES = 3  # ends before it was ready for the first time, after which the start is given up
 
 Report = Callable[[str], None]
@@ -63,11 +65,11 @@ class Supervisor:
             loop = asyncio.get_running_loop()
             for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(how, self._on_signal)
-            rotation = asyncio.create_task(self._rotate())
+            looking = asyncio.create_task(self._look_after())
             try:
                 await self._until_stopped()
             finally:
-                rotation.cancel()
+                looking.cancel()
                 await self._stop()
             if self._failure:
                 self._report(f"{self._failure.message}\n{self._failure.hint}".strip())
@@ -199,11 +201,14 @@ class Supervisor:
             self._report("stopping, in order; once more to kill")
             self._stopping.set()
 
-    async def _rotate(self) -> None:
+    async def _look_after(self) -> None:
         while True:
-            await asyncio.sleep(20)
+            await asyncio.sleep(LOOK)
             for one in [one for tier in self._running for one in tier]:
                 await asyncio.to_thread(one.rotate)
+                if await asyncio.to_thread(one.still) >= STILL and not self._stopping.is_set():
+                    self._report(f"{one.service.name}: has not moved for {STILL * LOOK:.0f} s; killing it")
+                    one.kill()
 
 
 def _start_failed(name: str, how: str, log: Path) -> StartFailed:

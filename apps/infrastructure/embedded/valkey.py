@@ -45,9 +45,13 @@ def command(state: Path) -> list[str]:
 
 
 def ready(state: Path) -> bool:
-    """Whether it answers and has loaded what it kept."""
+    return answers(url(state))
+
+
+def answers(address: str) -> bool:
+    """Whether the Valkey there answers and has loaded what it kept."""
     try:
-        with redis.Redis(unix_socket_path=str(socket(state)), socket_timeout=2) as client:
+        with redis.Redis.from_url(address, socket_timeout=2, socket_connect_timeout=2) as client:
             return bool(client.ping())
     except redis.RedisError:
         return False
