@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
-SHOWN = ("pod", "draft")
+SHOWN = ("pod", "draft", "app", "deployment-failed")
 TEST = "tests/browser/test_pages.py::test_every_page_is_sound"
 
 
