@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
-from django.test import override_settings
+from django.test import Client, override_settings
 
 from apps.core.errors import Invalid, UserError
 from apps.engines.process.client import ProcessEngine
@@ -14,6 +15,7 @@ from apps.infrastructure import actions, asking, credentials, lifecycle
 from apps.infrastructure.asking import Place
 from apps.infrastructure.models import Service
 from apps.servers.catalogue import SERVERS
+from tests.infrastructure.services.looking import look_at_keys, look_at_tables
 from tests.stack.databases import ADMIN, ADMINS, running
 
 HERE = [("postgresql", "PostgresDB"), ("mysql", "MariaDB"), ("redis", "Valkey")]
@@ -21,7 +23,7 @@ HERE = [("postgresql", "PostgresDB"), ("mysql", "MariaDB"), ("redis", "Valkey")]
 
 @pytest.mark.parametrize(("kind", "server"), HERE)
 def test_one_is_asked_added_changed_and_forgotten(
-    platform_engine: ProcessEngine, operator, kind: str, server: str
+    platform_engine: ProcessEngine, operator, client_of: Callable[..., Client], kind: str, server: str
 ) -> None:
     def ready(port: int) -> None:
         asking.version(Place(kind, "127.0.0.1", port, ADMINS[server], ADMIN))
@@ -41,6 +43,7 @@ def test_one_is_asked_added_changed_and_forgotten(
         assert standing.version.split()[0] in (SERVERS[server].title, "Redis")
         assert lifecycle.logs(service) == []
         assert lifecycle.use(service) is None
+        (look_at_keys if kind == "redis" else look_at_tables)(client_of(operator), service)
         with pytest.raises(UserError):
             actions.change(service, password="another-wrong-one", by=operator)
         service.refresh_from_db()
