@@ -6,23 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from apps.accounts.gate import Role
-from apps.core.errors import Detail, Invalid, NotFound
-from apps.dashboard.access import Request
-from apps.dashboard.pod_frame import frame
-from apps.dashboard.resource_pages import resource_of
-from apps.databases.targets import Target, of_pod
-from apps.pods.models import Pod
+from apps.core.errors import Detail, Invalid
 from apps.sql import asked
-from apps.sql.base import OPERATORS, Filter, Rows, Sort
+from apps.sql.base import Filter, Rows, Sort
 
 PAGE = 100  # rows
-SHOWN = 300  # characters of a cell in a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +69,6 @@ class Asked:
         if not places or any(cells[place] is None or (at, place) in rows.cut for place in places):
             return ""
         return self.place() + "&" + urlencode([(f"k.{names[place]}", cells[place] or "") for place in places])
-
-
-def of_request(request: Request, pod: Pod, name: str, *kinds: str) -> tuple[Target, dict[str, Any]]:
-    """The database, and what every page of its inside shows. Raises what `of_pod` does."""
-    found, _ = resource_of(pod, name)
-    if found.kind not in kinds:
-        raise NotFound("such database in this pod")
-    context = frame(pod, request.access) | {"resource": found, "write": request.access.may(Role.DEVELOPER)}
-    target = of_pod(pod, name)
-    return target, context | {"target": target, "operators": OPERATORS, "shown": SHOWN}
 
 
 def cursor_of(text: str) -> int:

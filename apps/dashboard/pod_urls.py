@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
+from apps.dashboard import database_urls
 from apps.dashboard.views import (
     app_keys,
     backups,
@@ -12,10 +13,6 @@ from apps.dashboard.views import (
     cdn,
     certificates,
     children,
-    database_console,
-    database_data,
-    database_keys,
-    database_users,
     databases,
     deployments,
     disk_files,
@@ -81,41 +78,7 @@ urlpatterns: list[URLPattern] = [
     path("<slug:pod>/resources/<slug:name>/lifecycle/", lifecycle.app_lifecycle, name="app-lifecycle"),
     path("<slug:pod>/resources/<slug:name>/password/", databases.database_password, name="database-password"),
     path("<slug:pod>/resources/<slug:name>/rotation/", databases.database_rotation, name="database-rotation"),
-    path("<slug:pod>/resources/<slug:name>/database/", database_data.database_data, name="database-data"),
-    path(
-        "<slug:pod>/resources/<slug:name>/database/databases/",
-        database_data.database_databases,
-        name="database-databases",
-    ),
-    path("<slug:pod>/resources/<slug:name>/database/rows/", database_data.database_rows, name="database-rows"),
-    path("<slug:pod>/resources/<slug:name>/database/row/", database_data.database_row, name="database-row"),
-    path(
-        "<slug:pod>/resources/<slug:name>/database/structure/",
-        database_data.database_structure,
-        name="database-structure",
-    ),
-    path("<slug:pod>/resources/<slug:name>/console/", database_console.database_console, name="database-console"),
-    path(
-        "<slug:pod>/resources/<slug:name>/console/statements/",
-        database_console.database_statement,
-        name="database-statement",
-    ),
-    path(
-        "<slug:pod>/resources/<slug:name>/console/cancellation/",
-        database_console.database_cancellation,
-        name="database-cancellation",
-    ),
-    path("<slug:pod>/resources/<slug:name>/console/export/", database_console.database_export, name="database-export"),
-    path("<slug:pod>/resources/<slug:name>/console/saved/", database_console.database_saved, name="database-saved"),
-    path("<slug:pod>/resources/<slug:name>/users/", database_users.database_users, name="database-users"),
-    path("<slug:pod>/resources/<slug:name>/users/user/", database_users.database_user, name="database-user"),
-    path(
-        "<slug:pod>/resources/<slug:name>/users/privileges/",
-        database_users.database_privileges,
-        name="database-privileges",
-    ),
-    path("<slug:pod>/resources/<slug:name>/browser/", database_keys.database_keys, name="database-keys"),
-    path("<slug:pod>/resources/<slug:name>/browser/key/", database_keys.database_key, name="database-key"),
+    *database_urls.of_pods(),
     path("<slug:pod>/resources/<slug:name>/backups/", backups.backups, name="backups"),
     path("<slug:pod>/resources/<slug:name>/backup-plan/", backups.backup_plan, name="backup-plan"),
     path("<slug:pod>/backups/", backups.pod_backups, name="pod-backups"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from apps.dashboard import database_urls
 from apps.dashboard.views import (
     account,
     audit,
@@ -19,7 +20,6 @@ from apps.dashboard.views import (
     prometheus,
     second_factor,
     second_step,
-    service_data,
     services,
     session,
     status,
@@ -47,7 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operators/services/<slug:name>/lifecycle/", services.service_lifecycle, name="service-lifecycle"),
     path("operators/services/<slug:name>/deletion/", services.service_deletion, name="service-deletion"),
     path("operators/services/<slug:name>/databases/<int:pk>/", services.service_database, name="service-database"),
-    path("operators/services/<slug:name>/data/", service_data.service_data, name="service-data"),
+    *database_urls.of_services(),
     path("operators/services/<slug:name>/metrics.json", services.service_metrics, name="service-metrics"),
     path("operators/services/<slug:name>/log/", services.service_log, name="service-log"),
     path("operators/status/", status.status, name="platform-status"),

@@ -6,11 +6,12 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from apps.accounts.models import User
 from apps.audit import trail
 from apps.core.errors import Conflict, Detail, Invalid, UserError
-from apps.databases.book import recorded, room
+from apps.databases.book import noted, recorded, room
 from apps.databases.models import Entry, SavedStatement
 from apps.databases.targets import Target
 from apps.sql.base import Caps, Cell, Result
@@ -157,16 +158,22 @@ def change_privileges(
 def save_statement(*, target: Target, by: User, name: str, text: str) -> SavedStatement:
     check(text)
     name = " ".join(name.split())
-    if not 1 <= len(name) <= 80 or target.pod is None:
+    if not 1 <= len(name) <= 80:
         raise Invalid([Detail("name", "A name has 1 to 80 characters.")])
     try:
         with transaction.atomic():
-            trail.note("database.save", by=by, about=target.pod, part=target.name, called=name)
+            trail.note("database.save", by=by, called=name, **noted(target))
             return SavedStatement.objects.create(
-                pod=target.pod, server=target.name, name=name, text=text.replace("\0", ""), created_by=by
-            )
+                pod=target.pod, service=target.service, server=target.name, name=name, text=text.replace("\0", ""),
+                created_by=by,
+            )  # fmt: skip
     except IntegrityError:
         raise Conflict("name_taken", f"There is a saved statement {name}.", "Choose another name.") from None
+
+
+def saved_statements(target: Target) -> QuerySet[SavedStatement]:
+    """Those that are kept for this server."""
+    return SavedStatement.objects.filter(pod=target.pod, service=target.service, server=target.name)
 
 
 def _not_protected(target: Target, name: str) -> None:

@@ -18,6 +18,6 @@ class EntryAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(SavedStatement)
 class SavedStatementAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("name", "pod", "server")
+    list_display = ("name", "pod", "service", "server")
     search_fields = ("name", "server", "pod__name")
-    list_select_related = ("pod",)
+    list_select_related = ("pod", "service")

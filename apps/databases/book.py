@@ -7,8 +7,10 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -47,10 +49,7 @@ def recorded(
         database=database[:128], user=by, person=by.email, kind=kind, read_only=read_only,
         words=masked(words)[:LONGEST].replace("\0", ""),
     )  # fmt: skip
-    trail.note(
-        "database.use", by=by, about=target.pod, name="" if target.pod else target.name,
-        part=target.name if target.pod else "", did=kind, database=database, entry=entry.pk,
-    )  # fmt: skip
+    trail.note("database.use", by=by, did=kind, database=database, entry=entry.pk, **noted(target))
     began = time.monotonic()
     state, error_words = Entry.FAILED, "It was not finished."
     try:
@@ -65,6 +64,17 @@ def recorded(
         entry.state, entry.error, entry.token = state, error_words[:300], ""
         entry.seconds = time.monotonic() - began
         entry.save(update_fields=("state", "error", "token", "seconds", "rows"))
+
+
+def noted(target: Target) -> dict[str, Any]:
+    """How the audit log names the server."""
+    return {"about": target.pod, "part": target.name} if target.pod else {"about": None, "name": target.name}
+
+
+def entries(target: Target) -> QuerySet[Entry]:
+    """What was done in this server, the newest first. Those of pods that were deleted have the pod's name still."""
+    pod = {"pod": target.pod} if target.pod else {"pod": None, "pod_name": ""}
+    return Entry.objects.filter(server=target.name, **pod)
 
 
 def room(by: User) -> None:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from apps.accounts.models import Team
 from apps.core.ids import new_id
+from apps.infrastructure.models import Service
 from apps.pods.models import Pod
 
 
@@ -54,9 +55,10 @@ class Entry(models.Model):
 
 
 class SavedStatement(models.Model):
-    """A statement the team keeps for a database of a pod."""
+    """A statement that is kept: by a team for a database of a pod, or by operators for an infrastructure service."""
 
-    pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="saved_statements")
+    pod = models.ForeignKey(Pod, null=True, on_delete=models.CASCADE, related_name="saved_statements")
+    service = models.ForeignKey(Service, null=True, on_delete=models.CASCADE, related_name="saved_statements")
     server = models.CharField(max_length=63)
     name = models.CharField(max_length=80)
     text = models.TextField()
@@ -64,7 +66,10 @@ class SavedStatement(models.Model):
 
     class Meta:
         ordering = ("name",)
-        constraints = (models.UniqueConstraint(fields=("pod", "server", "name"), name="databases_saved_name"),)
+        constraints = (
+            models.UniqueConstraint(fields=("pod", "server", "name"), name="databases_saved_name"),
+            models.UniqueConstraint(fields=("service", "name"), name="databases_saved_for_service"),
+        )
 
     def __str__(self) -> str:
         return self.name

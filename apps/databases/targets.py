@@ -18,13 +18,15 @@ from apps.pods.models import Pod
 from apps.servers.base import NAME, Server
 from apps.sql.base import READER, Where
 
-_TYPES = {"PostgresDB": "postgresql", "MariaDB": "mariadb", "Valkey": "valkey"}
+TYPES = {"PostgresDB": "postgresql", "MariaDB": "mariadb", "Valkey": "valkey"}
+# Of a server that is no pod's, besides the one the platform signs in as.
+_SYSTEM = ("root", "postgres", "template0", "template1", "mysql", "sys", "information_schema", "performance_schema")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """`admin`: the platform's own user. `apps`: as whom people work who may write. `protected`: users and databases
-    that are not to be changed or deleted here. Of a server that is no pod's, `pod` is None, and `team` may be."""
+    that are not to be changed or deleted here. Of a server that is no pod's, `pod` and `team` are None."""
 
     name: str
     title: str
@@ -32,11 +34,17 @@ class Target:
     apps: Where
     team: Team | None = None
     pod: Pod | None = field(default=None, repr=False)
+    service: Service | None = field(default=None, repr=False)
     protected: frozenset[str] = frozenset()
 
     def open(self, database: str, *, write: bool) -> AbstractContextManager[sql.Server]:
-        """As the apps' user, or as the one who may only look."""
-        return sql.open(self.apps) if write else sql.open_reader(self.admin, database or self.apps.database)
+        """As the apps' user, or as the one who may only look.
+
+        On a server that is no pod's that one is not made: only operators get there, who may write anyway.
+        """
+        if write or self.pod is None:
+            return sql.open(self.apps)
+        return sql.open_reader(self.admin, database or self.apps.database)
 
     @contextmanager
     def open_admin(self) -> Iterator[sql.Server]:
@@ -56,7 +64,12 @@ def of_service(service: Service) -> Target:
     at = workloads.place(service)
     type = "valkey" if SERVERS[Type(service.type)] == "Valkey" else str(service.type)
     where = Where(type, at.host, at.port, at.user, at.password)
-    return Target(name=service.name, title=service.get_type_display(), admin=where, apps=where)
+    own = [NAME] if service.managed else []
+    lent = [it.database for it in service.allotments.all()] if service.pk else []
+    return Target(
+        name=service.name, title=service.get_type_display(), admin=where, apps=where, service=service,
+        protected=frozenset((at.user, READER, *_SYSTEM, *own, *lent)),
+    )  # fmt: skip
 
 
 def of_pod(pod: Pod, name: str) -> Target:
@@ -77,7 +90,7 @@ def of_pod(pod: Pod, name: str) -> Target:
         raise Conflict("nothing_runs", f"{name} does not run.", "Start it, or deploy it, to look into it.")
     host, port = databases.endpoint(workload)
     passwords = databases.credentials(live, name, spec.credentials)
-    admin = Where(_TYPES[found.kind], host, port, server.admin, passwords.admin_password, NAME if server.users else "")
+    admin = Where(TYPES[found.kind], host, port, server.admin, passwords.admin_password, NAME if server.users else "")
     return Target(
         name=name, title=server.title, admin=admin, apps=admin.as_user(NAME, passwords.password), team=pod.team,
         pod=pod, protected=frozenset((server.admin, NAME, READER, "root", "postgres")),

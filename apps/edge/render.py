@@ -11,7 +11,10 @@ from apps.edge.layout import CONNECTIONS, Layout
 from apps.edge.tables import HEADERS, LINKS, LOG, LOGGED, MAPS, TYPES
 
 # Files that may take their readers hours; they go where threads may be held (apps/core/downloads.py).
-DOWNLOADS = "^/pods/[^/]+/(backups/[^/]+/content|resources/[^/]+/(files/download|console/export))/$"
+DOWNLOADS = (
+    "^/(pods/[^/]+/(backups/[^/]+/content|resources/[^/]+/(files/download|console/export))"
+    "|operators/services/[^/]+/console/export)/$"
+)
 STREAMED = "^/api/v1/pods/[^/]+/events/watch$"  # answers that last: gunicorn's few threads are for pages
 KEEPALIVE_MIN = 1  # seconds for which a leaving worker still answers its idle clients, so that none is cut off
 SIZES = (  # room for long names: of hosts, and of headers, each of which is a variable

@@ -4,7 +4,7 @@ const field = document.getElementById("statement");
 const form = document.getElementById("statement_form");
 
 if (field && window.CodeMirror) {
-  const mode = field.dataset.kind === "PostgresDB" ? "text/x-pgsql" : "text/x-mariadb";
+  const mode = field.dataset.kind === "postgresql" ? "text/x-pgsql" : "text/x-mariadb";
   const run = () => form.querySelector("button.statement-run").click();
   const editor = window.CodeMirror.fromTextArea(field, {
     mode,

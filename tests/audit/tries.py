@@ -298,6 +298,9 @@ SERVICES = "needs a server: apps.infrastructure.workloads.tell writes it down, s
 AS_RESOURCE = "puts a change into the draft by the action of `resource`"
 
 ELSEWHERE: dict[str, str] = {
+    "service-cancellation post": "ends a statement, whose entry says so",
+    **{f"service-{part} post": IN_THE_BOOK for part in ("databases", "export", "key", "privileges", "row")},
+    **{f"service-{part} post": IN_THE_BOOK for part in ("saved", "statement", "user")},
     "account-app post": "needs a code: see tests/accounts/test_second_factor.py",
     "account-passkeys post": "needs a browser: see tests/browser/test_passkeys.py",
     "account-passkey-options post": "asks the browser for a passkey, which comes with the next request",

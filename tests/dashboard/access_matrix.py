@@ -22,6 +22,7 @@ from apps.certificates.models import Certificate
 from apps.connections.models import Connection, OAuthApplication
 from apps.core.ids import new_id
 from apps.dashboard.access import Rule
+from apps.dashboard.database_urls import PAGES
 from apps.deployments.jobs.follow import follow
 from apps.deployments.models import Deployment, JobRun, Workload
 from apps.disks.models import Snapshot
@@ -198,6 +199,7 @@ database-structure database-user database-users
 ROWS: dict[str, Row] = (
     {name: Row() for name in PLAIN.split()}
     | {name: Row(away=True) for name in AWAY.split()}
+    | {f"service-{part}": Row(lambda world: {"name": _service()}, away=True) for part in PAGES}
     | {
         "sign-in-link": Row(lambda world: {"token": _token(signin_link(_owner(world)))}),
         "welcome": Row(lambda world: {"token": "no-such-token"}),
@@ -243,7 +245,6 @@ ROWS: dict[str, Row] = (
         "service-lifecycle": Row(lambda world: {"name": _service()}),
         "service-deletion": Row(lambda world: {"name": _service()}),
         "service-database": Row(lambda world: {"name": _service(), "pk": 10**9}),
-        "service-data": Row(lambda world: {"name": _service()}),
         "service-metrics": Row(lambda world: {"name": _service()}),
         "service-log": Row(lambda world: {"name": _service()}),
         "account-passkey": Row(lambda world: {"pk": 10**9}),

@@ -150,6 +150,7 @@ def test_downloads_go_where_threads_may_be_held() -> None:
     assert "proxy_buffering off;" in place
     for name in ("backup-content", "disk-download", "database-export"):
         assert re.search(DOWNLOADS, reverse(name, args=["shop", "db"])), name
+    assert re.search(DOWNLOADS, reverse("service-export", args=["main"]))
     for name in ("backup", "disk-files", "database-console"):
         assert not re.search(DOWNLOADS, reverse(name, args=["shop", "db"])), name
     assert DOWNLOADS not in render(EdgeState(), LAYOUT, 3), "pages make them where there is no such process"

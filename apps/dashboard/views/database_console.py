@@ -12,89 +12,80 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.roles import Role
 from apps.core import downloads
 from apps.core.errors import Detail, Invalid, UserError
 from apps.core.ids import new_id
-from apps.dashboard.access import Request, pod_page
-from apps.dashboard.database_pages import of_request
-from apps.dashboard.render import render
-from apps.dashboard.views.database_data import KINDS
+from apps.dashboard.access import Request
+from apps.dashboard.database_inside import TABLES, Inside, inside_page
 from apps.databases import actions
-from apps.databases.models import Entry, SavedStatement
+from apps.databases.book import entries
 from apps.databases.targets import Target
-from apps.pods.models import Pod
 
 LATELY = 30
 
 
-def history(request: Request, pod: Pod, name: str) -> Any:
+def history(request: Request, inside: Inside) -> Any:
     """Everybody's for admins, one's own for others."""
-    rows = Entry.objects.filter(pod=pod, server=name)
-    return (rows if request.access.may(Role.ADMIN) else rows.filter(user=request.user))[:LATELY]
+    rows = entries(inside.target)
+    return (rows if inside.everybody else rows.filter(user=request.user))[:LATELY]
 
 
-@pod_page()
-@require_safe
-def database_console(request: Request, pod: Pod, name: str) -> HttpResponse:
+@inside_page(*TABLES)
+def database_console(request: Request, inside: Inside) -> HttpResponse:
     """`?database=`, and `?text=`, `?entry=` or `?saved=` for what stands in it."""
-    target, context = of_request(request, pod, name, *KINDS)
+    target = inside.target
     database = request.GET.get("database") or target.apps.database
     with target.open_admin() as server:
+        database = database or next((it.name for it in server.databases()), "")
         names = server.columns_by_table(database)
         databases = [it.name for it in server.databases()] if not request.htmx else []
-    saved = SavedStatement.objects.filter(pod=pod, server=name)
+    saved = actions.saved_statements(target)
     text = request.GET.get("text", "")
     if wanted := request.GET.get("entry"):
-        text = next((it.words for it in history(request, pod, name) if it.pk == wanted), "")
+        text = next((it.words for it in history(request, inside) if it.pk == wanted), "")
     elif (wanted := request.GET.get("saved", "")) and wanted.isdecimal() and len(wanted) < 10:
         text = next((it.text for it in saved if it.pk == int(wanted)), "")
-    context |= {
+    context = {
         "database": database, "databases": databases, "names": names, "saved": saved, "text": text, "run": new_id(),
-        "history": history(request, pod, name), "everybody": request.access.may(Role.ADMIN),
+        "history": history(request, inside),
     }  # fmt: skip
-    return render(request, "databases/console.html", context)
+    return inside.render(request, "databases/console.html", context)
 
 
-@pod_page()
-@require_POST
-def database_statement(request: Request, pod: Pod, name: str) -> HttpResponse:
+@inside_page(*TABLES, methods=("POST",))
+def database_statement(request: Request, inside: Inside) -> HttpResponse:
     """Runs one; viewers as the reader. What is wrong with it stands where the answer would."""
-    target, context = of_request(request, pod, name, *KINDS)
-    database = request.POST.get("database") or target.apps.database
-    given: dict[str, Any] = {"target": target, "by": request.user, "database": database}
+    database = request.POST.get("database") or inside.target.apps.database
+    context: dict[str, Any] = {"run": new_id(), "database": database}
+    given: dict[str, Any] = {"target": inside.target, "by": request.user, "database": database}
     given["text"] = request.POST.get("text", "")
     try:
         context["result"] = actions.run(
-            **given, write=context["write"] and "read_only" not in request.POST,
+            **given, write=inside.write and "read_only" not in request.POST,
             explain="explain" in request.POST, id=request.POST.get("run", ""),
         )  # fmt: skip
     except UserError as error:
         context["error"] = error
-    context |= {"run": new_id(), "history": history(request, pod, name), "database": database}
-    return render(request, "databases/result.html", context, fragment="databases/_result.html")
+    context["history"] = history(request, inside)
+    return inside.render(request, "databases/result.html", context, fragment="databases/_result.html")
 
 
-@pod_page()
-@require_POST
-def database_cancellation(request: Request, pod: Pod, name: str) -> HttpResponse:
-    target, _ = of_request(request, pod, name, *KINDS)
-    if actions.cancel(target=target, by=request.user, id=request.POST.get("run", "")):
+@inside_page(*TABLES, methods=("POST",))
+def database_cancellation(request: Request, inside: Inside) -> HttpResponse:
+    if actions.cancel(target=inside.target, by=request.user, id=request.POST.get("run", "")):
         messages.success(request, "The statement is being cancelled.")
     else:
         messages.info(request, "Nothing runs any more.")
-    return redirect("database-console", pod=pod.name, name=name) if not request.htmx else HttpResponse()
+    return redirect(inside.url("console")) if not request.htmx else HttpResponse()
 
 
-@pod_page()
-@require_POST
+@inside_page(*TABLES, methods=("POST",))
 @downloads.download
-def database_export(request: Request, pod: Pod, name: str) -> HttpResponseBase:
+def database_export(request: Request, inside: Inside) -> HttpResponseBase:
     """The rows of a statement as a file, `format` csv or json, read as the reader whoever asks."""
-    target, _ = of_request(request, pod, name, *KINDS)
+    target = inside.target
     format = request.POST.get("format", "csv")
     if format not in ("csv", "json"):
         raise Invalid([Detail("format", "csv or json is needed.")])
@@ -130,17 +121,16 @@ def _json(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> Iterator[str
     yield "\n]\n"
 
 
-@pod_page(needs=Role.DEVELOPER)
-@require_POST
-def database_saved(request: Request, pod: Pod, name: str) -> HttpResponse:
+@inside_page(*TABLES, needs=Role.DEVELOPER, methods=("POST",))
+def database_saved(request: Request, inside: Inside) -> HttpResponse:
     """Keeps a statement under a name; with `saved`, forgets that one."""
-    target, _ = of_request(request, pod, name, *KINDS)
+    target = inside.target
     wanted = request.POST.get("saved", "")
     if wanted.isdecimal() and len(wanted) < 10:
-        SavedStatement.objects.filter(pod=pod, server=name, pk=int(wanted)).delete()
+        actions.saved_statements(target).filter(pk=int(wanted)).delete()
         messages.success(request, "The statement is forgotten.")
-        return redirect("database-console", pod=pod.name, name=name)
+        return redirect(inside.url("console"))
     post = request.POST
     made = actions.save_statement(target=target, by=request.user, name=post.get("name", ""), text=post.get("text", ""))
     messages.success(request, f"{made.name} is kept.")
-    return redirect(reverse("database-console", args=[pod.name, name]) + f"?saved={made.pk}")
+    return redirect(inside.url("console") + f"?saved={made.pk}")

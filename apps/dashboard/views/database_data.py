@@ -7,37 +7,29 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.roles import Role
 from apps.core.errors import Detail, Invalid
-from apps.dashboard.access import Request, pod_page
-from apps.dashboard.database_pages import PAGE, Asked, check_marks, entered, key_of, marks_of, of_request
-from apps.dashboard.render import render
+from apps.dashboard.access import Request
+from apps.dashboard.database_inside import TABLES, Inside, inside_page
+from apps.dashboard.database_pages import PAGE, Asked, check_marks, entered, key_of, marks_of
 from apps.databases import actions
-from apps.pods.models import Pod
-
-KINDS = ("PostgresDB", "MariaDB")
 
 
-@pod_page()
-@require_safe
-def database_data(request: Request, pod: Pod, name: str) -> HttpResponse:
+@inside_page(*TABLES)
+def database_data(request: Request, inside: Inside) -> HttpResponse:
     """`?database=`: whose tables; without, the one apps are given. Names and sizes are read as the platform's user."""
-    target, context = of_request(request, pod, name, *KINDS)
-    database = request.GET.get("database") or target.apps.database
-    with target.open_admin() as server:
-        context |= {"databases": server.databases(), "database": database, "tables": server.tables(database)}
-        context |= {"server_version": server.version()}
-    return render(request, "databases/data.html", context)
+    database = request.GET.get("database") or inside.target.apps.database
+    with inside.target.open_admin() as server:
+        context = {"databases": server.databases(), "database": database, "server_version": server.version()}
+        context["tables"] = server.tables(database) if database else []
+    return inside.render(request, "databases/data.html", context)
 
 
-@pod_page(needs=Role.DEVELOPER)
-@require_POST
-def database_databases(request: Request, pod: Pod, name: str) -> HttpResponse:
+@inside_page(*TABLES, needs=Role.DEVELOPER, methods=("POST",))
+def database_databases(request: Request, inside: Inside) -> HttpResponse:
     """Makes one, or with `action` delete, and its name once more in `confirmation`, deletes one."""
-    target, _ = of_request(request, pod, name, *KINDS)
+    target = inside.target
     database = request.POST.get("database", "")
     if request.POST.get("action") == "delete":
         if request.POST.get("confirmation") != database:
@@ -47,37 +39,32 @@ def database_databases(request: Request, pod: Pod, name: str) -> HttpResponse:
     else:
         actions.create_database(target=target, by=request.user, name=database)
         messages.success(request, f"The database {database} is made.")
-    return redirect("database-data", pod=pod.name, name=name)
+    return redirect(inside.url("data"))
 
 
-@pod_page()
-@require_safe
-def database_rows(request: Request, pod: Pod, name: str) -> HttpResponse:
-    target, context = of_request(request, pod, name, *KINDS)
+@inside_page(*TABLES)
+def database_rows(request: Request, inside: Inside) -> HttpResponse:
     asked = Asked.read(request.GET)
-    with target.open(asked.database, write=context["write"]) as server:
+    with inside.target.open(asked.database, write=inside.write) as server:
         rows = server.rows(
             asked.database, asked.table, schema=asked.schema, limit=PAGE, offset=asked.offset, after=asked.after,
             filters=asked.filters, sort=asked.sort,
         )  # fmt: skip
-    return render(request, "databases/rows.html", context | {"asked": asked, "found": rows})
+    return inside.render(request, "databases/rows.html", {"asked": asked, "found": rows})
 
 
-@pod_page()
-@require_safe
-def database_structure(request: Request, pod: Pod, name: str) -> HttpResponse:
-    target, context = of_request(request, pod, name, *KINDS)
+@inside_page(*TABLES)
+def database_structure(request: Request, inside: Inside) -> HttpResponse:
     asked = Asked.read(request.GET)
-    with target.open_admin() as server:
+    with inside.target.open_admin() as server:
         structure = server.structure(asked.database, asked.table, asked.schema)
-    return render(request, "databases/structure.html", context | {"asked": asked, "structure": structure})
+    return inside.render(request, "databases/structure.html", {"asked": asked, "structure": structure})
 
 
-@pod_page(needs=Role.DEVELOPER)
-@require_http_methods(["GET", "HEAD", "POST"])
-def database_row(request: Request, pod: Pod, name: str) -> HttpResponse:
+@inside_page(*TABLES, needs=Role.DEVELOPER, methods=("GET", "HEAD", "POST"))
+def database_row(request: Request, inside: Inside) -> HttpResponse:
     """The row whose key is in `k.<column>`; a new one without. A POST with `action` delete deletes it."""
-    target, context = of_request(request, pod, name, *KINDS)
+    target = inside.target
     asked, key = Asked.read(request.GET), key_of(request.GET.dict())
     with target.open(asked.database, write=True) as server:
         found = server.row(asked.database, asked.table, key, schema=asked.schema) if key else None
@@ -87,13 +74,13 @@ def database_row(request: Request, pod: Pod, name: str) -> HttpResponse:
     whole = {it.name: cells[at] for at, it in enumerate(columns) if at not in cut}
     if request.method != "POST":
         rows = [(column, cells[at], at in cut) for at, column in enumerate(columns)]
-        context |= {"asked": asked, "key": key, "cells": rows, "marks": marks_of(whole)}
-        return render(request, "databases/row.html", context)
+        context = {"asked": asked, "key": key, "cells": rows, "marks": marks_of(whole)}
+        return inside.render(request, "databases/row.html", context)
     place: dict[str, Any] = {"target": target, "by": request.user, "database": asked.database, "schema": asked.schema}
     if not key:
         actions.insert_row(**place, table=asked.table, values=entered(request.POST.dict(), None))
         messages.success(request, "The row is there.")
-        return redirect(reverse("database-rows", args=[pod.name, name]) + asked.place())
+        return redirect(inside.url("rows") + asked.place())
     check_marks(request.POST.get("marks", ""), whole)
     place |= {"table": asked.table, "key": key, "expected": whole}
     if request.POST.get("action") == "delete":
@@ -102,4 +89,4 @@ def database_row(request: Request, pod: Pod, name: str) -> HttpResponse:
     else:
         actions.update_row(**place, values=entered(request.POST.dict(), whole))
         messages.success(request, "The row is changed.")
-    return redirect(reverse("database-rows", args=[pod.name, name]) + asked.place())
+    return redirect(inside.url("rows") + asked.place())

@@ -19,7 +19,7 @@ from apps.metrics.steps import Batch
 from apps.pods.models import Pod
 from apps.servers.base import SERVICES
 from tests.infrastructure.services.conftest import healthy, until
-from tests.infrastructure.services.looking import look_at_keys, look_at_tables
+from tests.infrastructure.services.looking import look_at_keys, look_at_tables, work_with_tables
 
 HOME = "/operators/services/"
 
@@ -56,7 +56,11 @@ def test_a_managed_service_is_measured_drawn_and_looked_into(
     assert 'data-chart="connections"' in page
     assert browser.get(f"{HOME}nginx/metrics.json").status_code == 404
     assert "data-chart" not in browser.get(f"{HOME}nginx/").content.decode()
-    (look_at_keys if type == "valkey" else look_at_tables)(browser, service)
-    assert browser.get(f"{HOME}valkey/data/").status_code == 404, "the platform's own"
+    if type == "valkey":
+        look_at_keys(browser, service)
+    else:
+        look_at_tables(browser, service)
+        work_with_tables(browser, service)
+    assert browser.get(f"{HOME}valkey/browser/").status_code == 404, "the platform's own"
     actions.remove(service, confirm=name, by=operator)
     assert not Bucket.objects.filter(pod=SERVICES, app=name).exists()
