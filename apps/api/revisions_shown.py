@@ -12,9 +12,10 @@ from django.db.models import Max
 
 from apps.api import places
 from apps.api.ids import revision_id
+from apps.core.errors import NotFound
 from apps.deployments.models import Deployment
 from apps.pods.diff import content
-from apps.pods.models import Pod, Revision, Snapshot
+from apps.pods.models import Pod, Resource, Revision, Snapshot
 
 Json = dict[str, Any]
 STATES = {
@@ -36,6 +37,15 @@ def unopened(pod: Pod) -> Revision:
 
 def snapshot_of(revision: Revision) -> Snapshot:
     return revision.snapshot() if revision.pk else {}
+
+
+def route_of(pod: Pod, name: str) -> Resource:
+    """Of the head; one that is live and goes with the draft, too. Raises NotFound."""
+    for revision in filter(None, (head_of(pod), pod.live)):
+        there = snapshot_of(revision).get(name)
+        if there is not None and there.kind == "Route":
+            return there
+    raise NotFound("such route in this pod")
 
 
 def checksum(snapshot: Snapshot) -> str:

@@ -15,8 +15,9 @@ from apps.core.errors import NotFound
 from apps.infrastructure import workloads
 from apps.infrastructure.models import Service
 from apps.metrics import reader
-from apps.metrics.charts import RANGES, Range, Span, series, summary
+from apps.metrics.charts import RANGES, TRAFFIC, Range, Span, series, summary
 from apps.metrics.databases import charts as database_charts
+from apps.metrics.steps import routes_of
 from apps.pods import kinds
 from apps.pods.kinds.app import RESTING
 from apps.pods.models import Pod, Resource
@@ -24,6 +25,7 @@ from apps.servers.base import SERVICES
 
 SILENT = 120.0  # seconds without a measurement that are worth a word
 MOST_MARKS = 100
+TIMES = ("range", "step", "first", "end", "times")
 WORDS = {"ready": "went live", "degraded": "went live degraded", "failed": "failed", "cancelled": "was cancelled"}
 
 
@@ -74,6 +76,13 @@ def data(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
     """What the page's script draws."""
     found = _drawn(pod.pk, app.name, asked, server=kinds.get(app.kind).server is not None)
     return found | {"marks": [asdict(mark) for mark in _marks(pod, Span(found["first"], found["end"]))]}
+
+
+def of_route(pod: Pod, name: str, asked: str) -> dict[str, Any]:
+    """What the edge answered by way of a route, whichever app it was for and where it was for none."""
+    found = _drawn(routes_of(pod.pk), name, asked, server=False)
+    kept = {key: value for key, value in found.items() if key in TIMES or key in TRAFFIC}
+    return kept | {"marks": [asdict(mark) for mark in _marks(pod, Span(found["first"], found["end"]))]}
 
 
 def of_service(service: Service, asked: str) -> dict[str, Any]:

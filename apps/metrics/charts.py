@@ -73,6 +73,10 @@ def points(shown: Range, span: Span, buckets: Mapping[int, Sums], looked: Iterab
     return list(found.values())
 
 
+TRAFFIC = ("succeeded", "redirected", "refused", "failed", "p50", "p95", "p99", "received", "sent")
+"""What of the series a route has: nothing runs that belongs to it alone."""
+
+
 def series(points: list[Point]) -> dict[str, Any]:
     """Lists of one length for the page's charts: None where nothing was measured, which is shown as a gap.
 

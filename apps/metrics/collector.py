@@ -169,5 +169,5 @@ class Collector:
             for line in piece.data.split(b"\n"):
                 if line and (served := access_log.parse(line)):
                     moment = served.at if served.at < now + AHEAD else now
-                    self._batch.at(served.pod, served.app, moment).count(served)
+                    self._batch.count(served, moment)
         return more

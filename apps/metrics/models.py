@@ -10,7 +10,7 @@ class Bucket(models.Model):
 
     The columns are apps.metrics.sums.Sums; `latencies` has the buckets' numbers as strings, as JSON does. The pod is
     named by its id, as apps write it into the access log: metrics know nothing of what users describe. Without a pod it
-    is the platform's own, which says that it looked.
+    is the platform's own, which says that it looked. Of a route: apps.metrics.steps.Key.
     """
 
     pod = models.CharField(max_length=40, blank=True)

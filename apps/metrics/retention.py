@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Concat
 
 from apps.metrics.models import Bucket, Statements
-from apps.metrics.steps import KEPT
+from apps.metrics.steps import KEPT, ROUTES
 from apps.servers.base import SERVICES
 
 AHEAD = 86400  # seconds: what is further in the future was written while the clock was wrong
@@ -21,4 +22,6 @@ def apply(pods: QuerySet) -> int:
         old |= Q(step=step, start__lt=now - seconds - step)
     gone = Bucket.objects.filter(old).delete()[0]
     Statements.objects.exclude(pod=SERVICES).exclude(pod__in=pods).delete()
-    return gone + Bucket.objects.exclude(pod__in=("", SERVICES)).exclude(pod__in=pods).delete()[0]
+    routes = pods.annotate(routes=Concat("pk", Value(ROUTES))).values("routes")
+    left = Bucket.objects.exclude(pod__in=("", SERVICES)).exclude(pod__in=pods).exclude(pod__in=routes)
+    return gone + left.delete()[0]

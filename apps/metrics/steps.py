@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from apps.edge.access_log import Served
 from apps.metrics.sums import Sums
 
 FINE, MIDDLE, COARSE = 15, 300, 3600  # seconds
@@ -12,9 +13,20 @@ KEPT = {FINE: 6 * 3600, MIDDLE: 7 * 86400, COARSE: 90 * 86400}
 """Step → seconds. Pages show at most that far back."""
 
 
+ROUTES = "/routes"
+
+
+def routes_of(pod: str) -> str:
+    """What buckets of the pod's routes have as their pod: a request is counted twice, for its app and for its route."""
+    return f"{pod}{ROUTES}"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Which bucket: `start` is in seconds of the epoch. The platform's own, with an empty pod, says when it looked."""
+    """Which bucket: `start` is in seconds of the epoch. The platform's own, with an empty pod, says when it looked.
+
+    Of a route: `pod` is `routes_of` its pod, `app` the name of the route.
+    """
 
     pod: str
     app: str
@@ -38,6 +50,12 @@ class Batch:
     def at(self, pod: str, app: str, moment: float) -> Sums:
         """What is counted of `app` around `moment`."""
         return self.fine.setdefault(Key(pod, app, FINE, start_of(moment, FINE)), Sums())
+
+    def count(self, served: Served, moment: float) -> None:
+        if served.app:
+            self.at(served.pod, served.app, moment).count(served)
+        if served.route:
+            self.at(routes_of(served.pod), served.route, moment).count(served)
 
     def buckets(self) -> dict[Key, Sums]:
         found: dict[Key, Sums] = {}

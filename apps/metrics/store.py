@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.metrics.models import Bucket, Reading, Statements
-from apps.metrics.steps import EVER, Key
+from apps.metrics.steps import EVER, ROUTES, Key, routes_of
 from apps.metrics.sums import NUMBERS, Sums
 from apps.servers.base import SERVICES
 
@@ -81,21 +82,25 @@ def between(pod: str, app: str, step: int, first: int, end: int) -> dict[int, Su
 
 def totals() -> dict[tuple[str, str], Sums]:
     """Everything since each app was first seen, by pod and app."""
-    return {(key.pod, key.app): sums for key, sums in _keyed(Bucket.objects.filter(step=EVER).exclude(pod=""))}
+    return {(key.pod, key.app): sums for key, sums in _keyed(_of_apps().filter(step=EVER))}
 
 
 def since(step: int, first: int) -> dict[tuple[str, str], list[Sums]]:
     """The buckets of all apps that start from `first` on, the newest last, by pod and app."""
     found: dict[tuple[str, str], list[Sums]] = {}
-    rows = Bucket.objects.filter(step=step, start__gte=first).exclude(pod="").order_by("start")
+    rows = _of_apps().filter(step=step, start__gte=first).order_by("start")
     for key, sums in _keyed(rows):
         found.setdefault((key.pod, key.app), []).append(sums)
     return found
 
 
+def _of_apps() -> QuerySet[Bucket]:
+    return Bucket.objects.exclude(pod="").exclude(pod__endswith=ROUTES)
+
+
 def forget(pods: Iterable[str]) -> None:
     gone = list(pods)
-    Bucket.objects.filter(pod__in=gone).delete()
+    Bucket.objects.filter(pod__in=[*gone, *map(routes_of, gone)]).delete()
     Statements.objects.filter(pod__in=gone).delete()
 
 

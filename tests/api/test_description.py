@@ -50,8 +50,8 @@ def test_it_has_every_operation_as_it_is_published() -> None:
     }
     ours = {
         "deletePod", "getPlan", "deployRevision", "listDeployments", "getDeployment", "cancelDeployment",
-        "getDeploymentLog", "getAppLog", "getAppMetrics", "listDomains", "addDomain", "removeDomain", "checkDomain",
-        "listBackups", "createBackup", "getBackup", "restoreBackup",
+        "getDeploymentLog", "getAppLog", "getAppMetrics", "getRouteMetrics", "listDomains",
+        "addDomain", "removeDomain", "checkDomain", "listBackups", "createBackup", "getBackup", "restoreBackup",
         "listChildren", "createStagingPod", "getPromotion", "promotePod", "listPreviews", "approvePreview",
         "closePreview", "importFiles", "rotateWebhookSecret", "endOldWebhookSecret",
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from django.utils import timezone
@@ -13,9 +14,13 @@ from apps.api.operations.images import architecture
 from apps.backups.models import Backup, Restore
 from apps.builds.models import Artifact, Build
 from apps.deployments.models import Deployment, StageRun, Workload
+from apps.edge.access_log import Served
 from apps.logs import store
 from apps.logs.lines import EVENT, Line, encode
 from apps.logs.live import Entry
+from apps.metrics import store as store_of_metrics
+from apps.metrics.charts import TRAFFIC
+from apps.metrics.steps import Batch
 from apps.pods import actions
 from apps.pods.models import HostName, Pod
 from tests.api.conftest import DATA, FRONT, WEB, Program
@@ -111,6 +116,37 @@ def test_the_log_and_the_figures_of_an_app(ask: Program, live: Deployment, pod: 
     assert len(said["times"]) in (360, 361)
     assert {"succeeded", "failed", "p95", "cpu", "memory", "restarts"} <= said["series"].keys()
     assert ask.get("/pods/shop/apps/web/metrics?range=1y").paths == ["range"]
+
+
+def test_the_figures_of_a_route(ask: Program, live: Deployment, pod: Pod) -> None:
+    """Requests of a minute ago, of two apps and of none, as the collector stores them."""
+    at, batch = time.time() - 60, Batch()
+    batch.at("", "", at).looks += 1
+    served = Served(pod.pk, "web", at, 200, 20, 100, 2000, "front")
+    for one in (served, served, replace(served, app="api", status=503, ms=400), replace(served, app="", status=301)):
+        batch.count(one, at)
+    batch.count(replace(served, route="other"), at)
+    store_of_metrics.write(store_of_metrics.reading("host"), {}, batch.buckets())
+    said = ask.get("/pods/shop/routes/front/metrics").said
+    assert (said["range"], said["step"], said["end"] - said["first"]) == ("1h", 15, 3600)
+    assert set(said["series"]) == set(TRAFFIC)
+    number = said["times"].index(int(at // 15) * 15)
+    figures = {name: values[number] for name, values in said["series"].items()}
+    assert [figures[name] for name in ("succeeded", "redirected", "refused", "failed")] == [8, 4, 0, 4]
+    assert (figures["received"], figures["sent"]) == (26.7, 533.3)
+    assert figures["p50"] < 25 < 300 < figures["p95"] < figures["p99"] < 500
+    assert {values[number - 1] for values in said["series"].values()} == {None}, "nobody looked"
+    for span, step in (("6h", 60), ("24h", 300), ("7d", 1800), ("30d", 7200)):
+        shown = ask.get(f"/pods/shop/routes/front/metrics?range={span}")
+        assert (shown.said["step"], shown.said["_links"]["self"]["href"]) == (
+            step, f"/api/v1/pods/shop/routes/front/metrics?range={span}",
+        )  # fmt: skip
+        assert [number > 0 for number in shown.said["series"]["failed"] if number] == [True]
+    app = ask.get("/pods/shop/apps/web/metrics").said
+    assert app["series"]["succeeded"][app["times"].index(int(at // 15) * 15)] == 12
+    assert ask.get("/pods/shop/routes/front/metrics?range=1y").paths == ["range"]
+    for name in ("web", "data", "none"):
+        assert ask.get(f"/pods/shop/routes/{name}/metrics").status == 404
 
 
 def test_domains(ask: Program, live: Deployment, pod: Pod) -> None:

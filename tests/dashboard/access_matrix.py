@@ -294,6 +294,7 @@ API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
     "getDeploymentLog": (Role.VIEWER, ("logs:read",)),
     "getAppLog": (Role.VIEWER, ("logs:read",)),
     "getAppMetrics": (Role.VIEWER, ("metrics:read",)),
+    "getRouteMetrics": (Role.VIEWER, ("metrics:read",)),
     "listDomains": (Role.VIEWER, ("domains:read",)),
     "addDomain": (Role.DEVELOPER, ("domains:write",)),
     "removeDomain": (Role.DEVELOPER, ("domains:write",)),

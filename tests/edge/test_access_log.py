@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ def line(**changes: Any) -> bytes:
 
 def test_a_line_says_what_was_served() -> None:
     assert parse(line()) == Served("pod1", "web", 1700000000.125, 200, 13, 77, 812)
+    with_route = Served("pod1", "web", 1700000000.125, 200, 13, 77, 812, "front")
+    assert parse(line(route="pod1/front")) == with_route
+    assert parse(line(route="pod1/front", app="")) == replace(with_route, app="")
     assert parse(line(status=101)).ms is None  # type: ignore[union-attr]
     assert parse(line(stream=1)).ms is None  # type: ignore[union-attr]
 
@@ -37,6 +41,7 @@ def test_a_line_says_what_was_served() -> None:
     [
         {"app": ""}, {"app": "-"}, {"app": "pod1"}, {"app": "/web"}, {"app": "pod1/"}, {"app": None}, {"app": 7},
         {"app": f"{'p' * 41}/web"}, {"app": f"pod1/{'w' * 64}"},
+        {"route": "pod2/front"}, {"route": 7}, {"app": "", "route": ""}, {"app": "", "route": f"pod1/{'r' * 64}"},
         {"status": 99}, {"status": 600}, {"status": "ok"}, {"status": None}, {"status": []},
         {"at": 0}, {"at": -5}, {"at": float("nan")}, {"at": float("inf")}, {"at": "soon"}, {"at": {}},
         {"seconds": -1}, {"seconds": float("inf")}, {"seconds": "long"}, {"seconds": 1e300},

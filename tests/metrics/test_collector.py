@@ -21,7 +21,7 @@ from apps.metrics import collector, store
 from apps.metrics.collector import Collector, measure
 from apps.metrics.instances import Instance, Watch, on
 from apps.metrics.models import Reading
-from apps.metrics.steps import FINE
+from apps.metrics.steps import COARSE, FINE, routes_of
 from tests.edge.conftest import Stand, app, wait_for
 from tests.engines.workloads import running, worker
 
@@ -106,6 +106,19 @@ def test_one_reading_serves_the_figures_and_the_request_log(door: Stand, pod: st
     another.read()
     another.round()
     assert (kept(door, pod), requests(pod)) == (5, 5)
+    by_route = store.between(routes_of(pod), "site", COARSE, 0, int(time.time()) + 60)
+    assert sum(sums.succeeded for sums in by_route.values()) == 5
+
+
+def test_what_a_route_answers_without_an_app_is_its_own(door: Stand, pod: str) -> None:
+    door.apply(replace(app("shop.test", door.upstream().address), route=f"{pod}/site", answer="maintenance"))
+    assert door.ask("shop.test").status_code == 503
+    wait_for(lambda: lines(door) == 1)
+    made(door).round()
+    (sums,) = store.between(routes_of(pod), "site", COARSE, 0, int(time.time()) + 60).values()
+    assert (sums.failed, sums.requests, sums.timed) == (1, 1, 1)
+    assert requests(pod) == 0
+    assert store.totals() == {}
 
 
 def test_a_request_log_that_cannot_be_written_stops_no_figures(door: Stand, pod: str) -> None:

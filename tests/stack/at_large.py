@@ -31,7 +31,7 @@ def at_large(platform: Platform, *secrets: str) -> list[str]:
     """
     forms = [form for secret in secrets for form in forms_of(secret)]
     places = (*_files(platform.state), *_rows(platform), *_keys(platform), *_processes())
-    return [place for place, told in places if any(form in text for text in _unpacked(told) for form in forms)]
+    return [place for place, told in places if any(form in text for text in unpacked(told) for form in forms)]
 
 
 def forms_of(secret: str) -> list[bytes]:
@@ -42,7 +42,7 @@ def forms_of(secret: str) -> list[bytes]:
     return list(dict.fromkeys((plain, quote(secret, safe="").encode(), plain.hex().encode(), *inner)))
 
 
-def _unpacked(told: bytes) -> Iterator[bytes]:
+def unpacked(told: bytes) -> Iterator[bytes]:
     """The bytes, and what is packed in them."""
     yield told
     with suppress(zstandard.ZstdError, zlib.error, OSError, EOFError):

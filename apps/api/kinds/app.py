@@ -98,7 +98,7 @@ def _object(**properties: Json) -> Json:
 
 _TEXT: Json = {"type": "string"}
 _WORDS: Json = {"type": "array", "items": _TEXT}
-_PORT: Json = {"type": "integer", "const": PORT}
+_PORT: Json = {"type": "integer", "minimum": PORT, "maximum": PORT}
 
 APP = Shape(
     kind="App",

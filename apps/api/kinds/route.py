@@ -54,7 +54,7 @@ _RULE: Json = {
     "properties": {
         "name": {"type": "string", "description": "Not kept: a rule is called what its app is."},
         "path": {"type": "string", "default": "/"},
-        "port": {"type": "integer", "const": PORT},
+        "port": {"type": "integer", "minimum": PORT, "maximum": PORT},
         "backendRef": {"type": "string", "description": "The URN of an App, or its name."},
         "strip": {"type": "boolean", "default": False},
     },

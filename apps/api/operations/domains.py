@@ -9,7 +9,7 @@ from ninja import Router
 from apps.accounts.roles import Role
 from apps.api import places, running_schemas
 from apps.api.door import Request, operation
-from apps.api.revisions_shown import head_of, snapshot_of
+from apps.api.revisions_shown import head_of, route_of, snapshot_of
 from apps.core.errors import Detail, Invalid, NotFound
 from apps.dashboard.domain_card import Domain, domain_card
 from apps.deployments import domains
@@ -25,53 +25,44 @@ ONE = f"{ALL}/{{domain}}"
 def list_domains(request: Request, pod: str, route: str) -> Any:
     """The domains of a route, live or in the draft: how each stands, and the records to make. Not in the public API."""
     found = request.auth.pod(pod)
-    return _listed(found, _route(found, route))
+    return _listed(found, route_of(found, route))
 
 
 @operation(router, "POST", ALL, "domains:write", role=Role.DEVELOPER, answers={201: running_schemas.Domain})
 def add_domain(request: Request, pod: str, route: str, payload: running_schemas.DomainInput) -> Any:
     """Put a domain into the draft: it answers once it is proven and deployed. Not in the public API."""
     found = request.auth.pod(pod)
-    resource = _route(found, route)
+    resource = route_of(found, route)
     before = list(resource.spec.get("domains", ()))
     try:
         _save(request, found, resource, [*before, payload.domain.strip()])
     except Invalid as error:
         ours = [Detail("domain" if one.path.startswith("domains") else one.path, one.message) for one in error.details]
         raise Invalid(ours) from None
-    new = next(host for host in _route(found, route).spec["domains"] if host not in before)
-    return 201, _one(found, _route(found, route), new)
+    new = next(host for host in route_of(found, route).spec["domains"] if host not in before)
+    return 201, _one(found, route_of(found, route), new)
 
 
 @operation(router, "DELETE", ONE, "domains:write", role=Role.DEVELOPER, answers={200: running_schemas.DomainList})
 def remove_domain(request: Request, pod: str, route: str, domain: str) -> Any:
     """Take a domain out of the draft. Not in the public API."""
     found = request.auth.pod(pod)
-    resource = _route(found, route)
+    resource = route_of(found, route)
     kept = [host for host in resource.spec.get("domains", ()) if host != domain]
     if len(kept) == len(resource.spec.get("domains", ())):
         raise NotFound("such domain in the draft of this route")
     _save(request, found, resource, kept)
-    return _listed(found, _route(found, route))
+    return _listed(found, route_of(found, route))
 
 
 @operation(router, "POST", f"{ONE}/check", "domains:write", role=Role.DEVELOPER, answers={202: running_schemas.Domain})
 def check_domain(request: Request, pod: str, route: str, domain: str) -> Any:
     """Have the DNS of a domain looked up again, soon. Not in the public API."""
     found = request.auth.pod(pod)
-    resource = _route(found, route)
+    resource = route_of(found, route)
     _one(found, resource, domain)
     domains.ask(pod=found, host=domain, by=request.auth.user)
     return 202, _one(found, resource, domain)
-
-
-def _route(pod: Pod, name: str) -> Resource:
-    """Of the head; one that is live and goes with the draft, too. Raises NotFound."""
-    for revision in filter(None, (head_of(pod), pod.live)):
-        there = snapshot_of(revision).get(name)
-        if there is not None and there.kind == "Route":
-            return there
-    raise NotFound("such route in this pod")
 
 
 def _save(request: Request, pod: Pod, route: Resource, hosts: list[str]) -> None:

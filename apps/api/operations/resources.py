@@ -7,7 +7,7 @@ import uuid
 from typing import Annotated, Any
 
 from django.http import HttpResponse
-from ninja import Body, Query, Router
+from ninja import Body, Header, Query, Router
 
 from apps.accounts.roles import Role
 from apps.api import kinds, schemas
@@ -25,6 +25,7 @@ ONE = "/pods/{pod}/resources/{kind}/{namespace}/{name}"
 Which = Annotated[uuid.UUID | None, Query(description="A revision to read instead of the head (revisions:read).")]
 When = Annotated[datetime.datetime | None, Query(description="Read what was live at that moment (revisions:read).")]
 DryRun = Annotated[bool | None, Query(alias="dryRun", description="Only look whether it would go well.")]
+IfMatch = Annotated[str, Header(alias="If-Match", description="The ETag that was read: 412 if it has changed since.")]
 
 
 @operation(router, "GET", "/pods/{pod}/resources", "resources:read", answers={200: list[schemas.Resource]})
@@ -74,7 +75,7 @@ def create_resources(
 @operation(router, "PUT", ONE, "resources:write", role=Role.DEVELOPER, answers={200: schemas.ResourceMutation})
 def replace_resource(
     request: Request, pod: str, kind: schemas.KindName, namespace: str, name: str,
-    payload: Annotated[schemas.Content, Body()],
+    payload: Annotated[schemas.Content, Body()], if_match: IfMatch = "",
 ) -> Any:  # fmt: skip
     """Replace a resource of the draft as a whole: what is left out gets its default; secrets stay."""
     if wrong := [
@@ -89,7 +90,7 @@ def replace_resource(
     try:
         made = actions.save_resource(
             pod=found, by=request.auth.user, kind=current.kind, name=name, spec=given.spec, create=False,
-            secrets=given.secrets, seen=_seen(request),
+            secrets=given.secrets, seen=_seen(if_match),
         )  # fmt: skip
     except Invalid as error:
         raise Invalid([Detail(kinds.outside(current.kind, one.path), one.message) for one in error.details]) from None
@@ -97,11 +98,13 @@ def replace_resource(
 
 
 @operation(router, "DELETE", ONE, "resources:write", role=Role.DEVELOPER, answers={200: schemas.ResourceMutation})
-def delete_resource(request: Request, pod: str, kind: schemas.KindName, namespace: str, name: str) -> Any:
+def delete_resource(
+    request: Request, pod: str, kind: schemas.KindName, namespace: str, name: str, if_match: IfMatch = ""
+) -> Any:
     """Take a resource out of the draft, which is opened if there is none."""
     found = request.auth.pod(pod)
     _named(head_of(found), kind, namespace, name)
-    row = actions.delete_resource(pod=found, name=name, by=request.auth.user, seen=_seen(request))
+    row = actions.delete_resource(pod=found, name=name, by=request.auth.user, seen=_seen(if_match))
     return mutation(found, row, [])
 
 
@@ -178,7 +181,7 @@ def _outside(detail: Detail, wanted: list[batch.Wanted]) -> Detail:
     return detail
 
 
-def _seen(request: Request) -> str | None:
+def _seen(if_match: str) -> str | None:
     """What If-Match says was seen; `*` is anything that is there."""
-    given = request.headers.get("If-Match", "").strip()
+    given = if_match.strip()
     return None if given in ("", "*") else given.removeprefix("W/").strip('"')

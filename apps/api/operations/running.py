@@ -10,7 +10,7 @@ from ninja import Query, Router
 
 from apps.api import events, places, running_schemas, schemas
 from apps.api.door import Request, operation
-from apps.api.revisions_shown import head_of, snapshot_of
+from apps.api.revisions_shown import head_of, route_of, snapshot_of
 from apps.core.errors import NotFound
 from apps.dashboard import metrics_page
 from apps.pods import kinds
@@ -19,7 +19,6 @@ from apps.pods.models import Pod, Resource
 router = Router(tags=["running"])
 Range = Annotated[Literal["1h", "6h", "24h", "7d", "30d"], Query()]
 Level = Annotated[Literal["info", "warn", "error"] | None, Query()]
-TIMES = frozenset({"range", "step", "first", "end", "times", "marks"})
 
 
 @operation(router, "GET", "/pods/{pod}/apps/{app}/log", "logs:read", answers={200: schemas.EventList})
@@ -55,14 +54,24 @@ def get_app_metrics(request: Request, pod: str, app: str, range: Range = "1h") -
     bytes a second, CPU in cores, memory in MB. Not in the public API."""
     found = request.auth.pod(pod)
     said = metrics_page.data(found, _running(found, app), range)
+    return _metrics(said, found, places.pod(found.name, "apps", app, "metrics"))
+
+
+@operation(router, "GET", "/pods/{pod}/routes/{route}/metrics", "metrics:read", answers={200: running_schemas.Metrics})
+def get_route_metrics(request: Request, pod: str, route: str, range: Range = "1h") -> Any:
+    """What was answered by way of a route, whichever app it was for: requests a minute by class of status, latencies in
+    ms, traffic in bytes a second. Redirects and its maintenance page count too. Not in the public API."""
+    found = request.auth.pod(pod)
+    said = metrics_page.of_route(found, route_of(found, route).name, range)
+    return _metrics(said, found, places.pod(found.name, "routes", route, "metrics"))
+
+
+def _metrics(said: dict[str, Any], pod: Pod, here: dict[str, str]) -> dict[str, Any]:
     return {
-        **{name: said[name] for name in ("range", "step", "first", "end", "times")},
-        "series": {name: figures for name, figures in said.items() if name not in TIMES},
+        **{name: said[name] for name in metrics_page.TIMES},
+        "series": {name: figures for name, figures in said.items() if name not in (*metrics_page.TIMES, "marks")},
         "marks": [{name: one[name] for name in ("at", "id", "version", "state")} for one in said["marks"]],
-        "_links": {
-            "self": places.query(places.pod(found.name, "apps", app, "metrics"), range=range),
-            "pod": places.pod(found.name),
-        },
+        "_links": {"self": places.query(here, range=said["range"]), "pod": places.pod(pod.name)},
     }
 
 
