@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,7 @@ from apps.infrastructure.models import Allotment, Service
 from apps.pods.databases import shared_name
 from apps.pods.models import Pod
 from apps.secretstore.base import SecretStore
+from apps.servers.valkey import VALKEY
 from tests.dashboard.pages.conftest import make_pod
 from tests.stack.databases import ADMIN, Running, running, versions
 
@@ -30,7 +35,7 @@ LINES = (Path(__file__).parent / "hostile_commands.txt").read_text().splitlines(
 HOSTILE = [line for line in LINES if line and not line.startswith("#")]
 REFUSED = re.compile(
     "permission|ACL failure|not allowed from script|can't (access at least one|run this command|publish)|"
-    "enable-(debug|module)-command"
+    "enable-(debug|module)-command|unknown command"
 )
 WITHOUT_KEYS = """
 auth client|getname client|id client|info client|reply client|setname command command|count command|docs
@@ -227,13 +232,47 @@ def test_what_cannot_be_shared_says_why(mine: User, monkeypatch: pytest.MonkeyPa
     service.version = "6"
     with pytest.raises(Invalid, match="version 7 or later"):
         actions.change(service, shared=True, by=None)
-    host, _, port = service.handle["tcp"].partition(":")
-    with redis.Redis(host=host, port=int(port), username="platform", password=ADMIN) as admin:
-        monkeypatch.setattr(key_users, "OLDEST", 99)
+    with monkeypatch.context() as patch:
+        patch.setattr(key_users, "OLDEST", 99)
         with pytest.raises(UserError) as error:
             mine.have(mine.password, 2)
-        assert error.value.code == "shared_server_outdated"
-        assert admin.ping()
-    service.handle = {"tcp": "127.0.0.1:1"}
+    assert error.value.code == "shared_server_outdated"
+    with _of_an_earlier_version() as port:
+        service.handle = {"tcp": f"127.0.0.1:{port}"}
+        with pytest.raises(UserError, match="restart it once"):
+            key_users.have(service, mine.name, mine.password)
     with pytest.raises(Unavailable, match="does not answer"):
-        mine.have(mine.password, 2)
+        key_users.have(service, mine.name, mine.password)
+
+
+@contextmanager
+def _of_an_earlier_version() -> Iterator[int]:
+    """One whose users stand in its configuration."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = int(sock.getsockname()[1])
+    found = VALKEY.installed()
+    where = ":".join(found[max(found)].path)
+    program = shutil.which("valkey-server", path=where) or shutil.which("redis-server", path=where)
+    assert program
+    settings = f'port {port}\nbind 127.0.0.1\nsave ""\nuser platform on >{ADMIN} ~* &* +@all\n'
+    child = subprocess.Popen([program, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert child.stdin
+    with child.stdin as told:
+        told.write(settings.encode())
+    try:
+        _until_ready(port)
+        yield port
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _until_ready(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return _ready(port)
+        except redis.ConnectionError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
