@@ -19,7 +19,7 @@ from apps.databases.models import Entry
 from apps.infrastructure import credentials, sharing
 from apps.infrastructure.models import Service
 from apps.pods.databases import shared_name
-from apps.pods.models import Pod
+from apps.pods.models import Pod, Resource
 from apps.secretstore.base import SecretStore
 from tests.dashboard.pages.conftest import make_pod, seal, spec
 from tests.databases.conftest import Place
@@ -140,6 +140,11 @@ def test_at_a_shared_server_only_ones_own_keys_are_there(
     at = reverse("database-key", args=[pod.name, "db"]) + f"?key={f'{own}:user:1'.encode().hex()}"
     assert client.post(at, {"action": "delete"}).status_code == 302
     assert not keys.exists(f"{own}:user:1")
+
+    form = reverse("resource-new", args=[pod.name, "Valkey"])
+    assert 'value="main"' in client.get(form).content.decode()
+    assert client.post(form, {"name": "more", "server": "main"}).status_code == 302
+    assert Resource.objects.get(revision__pod=pod, name="more").spec["server"] == "main"
 
     resource = reverse("resource", args=[pod.name, "db"])
     shown = html.unescape(client.get(resource).content.decode())
