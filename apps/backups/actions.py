@@ -151,6 +151,7 @@ def _kind(pod: Pod, name: str) -> str:
         raise Conflict("pod_deleting", f"{pod.name} is being deleted.", "Nothing in it can be changed any more.")
     found = places.kept(pod).get(name)
     if found is None:
+        places.check_own(pod, name)
         raise NotFound(f"database or disk {name} in what is live")
     return found
 

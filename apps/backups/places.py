@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.backups.kinds import KINDS, disk
 from apps.backups.kinds.base import At
-from apps.core.errors import NotFound, UserError
+from apps.core.errors import Conflict, NotFound, UserError
 from apps.deployments import databases
 from apps.deployments.models import Workload
 from apps.disks.places import disk_of
@@ -26,6 +26,17 @@ def kept(pod: Pod) -> dict[str, str]:
         for name, it in snapshot.items()
         if it.kind in KINDS and not it.spec.get("server") and name not in within
     }
+
+
+def check_own(pod: Pod, name: str) -> None:
+    """Raises Conflict("backup_shared_server") for what is at a server that it shares with others."""
+    found = pod.live.snapshot().get(name) if pod.live else None
+    if found is not None and found.kind in KINDS and (server := found.spec.get("server")):
+        raise Conflict(
+            "backup_shared_server",
+            f"{name} is at the shared server {server}, which is not backed up by a pod's plans yet.",
+            "Ask an operator how the server is backed up as a whole, or give the pod a server of its own.",
+        )
 
 
 def at(pod: Pod, name: str) -> At | disk.At:

@@ -54,7 +54,7 @@ def database_card(resource: Resource, live: Resource | None, around: Snapshot) -
         ways=ways(resource.name, way),
         apps=used_by_apps(around, resource.name),
         live=live is not None,
-        opens=live is not None and not spec.service,
+        opens=live is not None and not (spec.service and kind.server.users),
     )
 
 

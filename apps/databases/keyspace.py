@@ -1,4 +1,7 @@
-"""The keys of a Valkey or Redis, a page at a time: nothing here asks the server for everything it has."""
+"""The keys of a Valkey or Redis, a page at a time: nothing here asks the server for everything it has.
+
+At a shared server only those with the target's prefix are there at all.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from apps.sql import refusals
 
 WAIT = 5  # seconds
 COUNT = 100  # keys looked for at a time
+SHARED_COUNT = 1000  # where most of them are others'
 ROUNDS = 50  # at most that many times for one page: a pattern may match nothing among millions
 ITEMS = 100  # of a list, set, hash or stream
 TEXT = 4000  # characters of a value
@@ -44,11 +48,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`cursor`: what asks for more, 0 at the end. `total`: keys of the database."""
+    """`cursor`: what asks for more, 0 at the end. `total`: keys of the database; None where others have keys there."""
 
     keys: tuple[Key, ...]
     cursor: int
-    total: int
+    total: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +90,21 @@ def page(target: Target, *, pattern: str = "", type: str = "", cursor: int = 0) 
         raise Invalid([Detail("type", f"One of {', '.join(TYPES)} is needed.")])
     if len(pattern) > 500 or not 0 <= cursor < 1 << 64:
         raise Invalid([Detail("pattern", "A pattern has at most 500 characters.")])
+    count = SHARED_COUNT if target.prefix else COUNT
     with connected(target) as client:
         found: list[bytes] = []
         for _ in range(ROUNDS):
-            cursor, keys = client.scan(cursor, match=pattern or None, count=COUNT, _type=type or None)
+            cursor, keys = client.scan(cursor, match=_match(target, pattern), count=count, _type=type or None)
             found += keys
             if not cursor or len(found) >= COUNT:
                 break
-        return Page(tuple(sorted(_described(client, list(dict.fromkeys(found))), key=lambda it: it.name)), int(cursor),
-                    int(client.dbsize()))  # fmt: skip
+        described = sorted(_described(client, list(dict.fromkeys(found))), key=lambda it: it.name)
+        return Page(tuple(described), int(cursor), None if target.prefix else int(client.dbsize()))
 
 
 def value(target: Target, name: bytes) -> Value:
     """Raises NotFound."""
+    _own(target, name)
     with connected(target) as client:
         key = next(iter(_described(client, [name])), None)
         if key is None:
@@ -108,6 +114,8 @@ def value(target: Target, name: bytes) -> Value:
 
 
 def delete(*, target: Target, by: User, name: bytes) -> None:
+    """Raises NotFound."""
+    _own(target, name)
     with recorded(target=target, by=by, kind="delete key", words=shown(name, 200)) as entry:
         with connected(target) as client:
             entry.rows = client.unlink(name)
@@ -116,7 +124,8 @@ def delete(*, target: Target, by: User, name: bytes) -> None:
 
 
 def expire(*, target: Target, by: User, name: bytes, ttl: int | None) -> None:
-    """`ttl` in seconds; None: it stays."""
+    """`ttl` in seconds; None: it stays. Raises NotFound."""
+    _own(target, name)
     if ttl is not None and not 1 <= ttl <= LONGEST_TTL:
         raise Invalid([Detail("ttl", f"1 to {LONGEST_TTL} seconds, or nothing for a key that stays.")])
     words = f"{shown(name, 200)}: {'stays' if ttl is None else f'{ttl} s'}"
@@ -124,6 +133,18 @@ def expire(*, target: Target, by: User, name: bytes, ttl: int | None) -> None:
         if not client.exists(name):
             raise NotFound("such key")
         client.persist(name) if ttl is None else client.expire(name, ttl)
+
+
+def _match(target: Target, pattern: str) -> str | None:
+    """A pattern may be written with the prefix or without it."""
+    if not target.prefix:
+        return pattern or None
+    return pattern if pattern.startswith(target.prefix) else f"{target.prefix}{pattern or '*'}"
+
+
+def _own(target: Target, name: bytes) -> None:
+    if not name.startswith(target.prefix.encode()):
+        raise NotFound("such key")
 
 
 def shown(value: bytes, longest: int = TEXT) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from apps import sql
 from apps.accounts.models import Team
 from apps.core.errors import Conflict, NotFound
 from apps.deployments import databases
 from apps.infrastructure import workloads
-from apps.infrastructure.models import SERVERS, Service, Type
+from apps.infrastructure.models import SERVERS, Allotment, Service, Type
 from apps.pods import kinds
 from apps.pods.contents import databases_of
+from apps.pods.databases import shared_name
 from apps.pods.models import Pod
 from apps.servers.base import NAME, Server
 from apps.sql.base import READER, Where
@@ -26,7 +27,8 @@ _SYSTEM = ("root", "postgres", "template0", "template1", "mysql", "sys", "inform
 @dataclass(frozen=True, slots=True)
 class Target:
     """`admin`: the platform's own user. `apps`: as whom people work who may write. `protected`: users and databases
-    that are not to be changed or deleted here. Of a server that is no pod's, `pod` and `team` are None."""
+    that are not to be changed or deleted here. Of a server that is no pod's, `pod` and `team` are None.
+    `prefix`: with what the keys begin that are the pod's, where others have keys there."""
 
     name: str
     title: str
@@ -36,6 +38,7 @@ class Target:
     pod: Pod | None = field(default=None, repr=False)
     service: Service | None = field(default=None, repr=False)
     protected: frozenset[str] = frozenset()
+    prefix: str = ""
 
     def open(self, database: str, *, write: bool) -> AbstractContextManager[sql.Server]:
         """As the apps' user, or as the one who may only look.
@@ -82,6 +85,8 @@ def of_pod(pod: Pod, name: str) -> Target:
     if live is None or found is None or (server := server_of(found.kind)) is None:
         raise NotFound("such database in what is live")
     spec = databases_of(live.snapshot())[name]
+    if spec.service and found.kind == "Valkey":
+        return _of_shared_keys(pod, name)
     if spec.service:
         words = f"{name} is a database at the shared server {spec.service}, which cannot be looked into from here yet."
         raise Conflict("shared_not_opened", words, "Connect with a client of your own, from an app of the pod.")
@@ -95,3 +100,12 @@ def of_pod(pod: Pod, name: str) -> Target:
         name=name, title=server.title, admin=admin, apps=admin.as_user(NAME, passwords.password), team=pod.team,
         pod=pod, protected=frozenset((server.admin, NAME, READER, "root", "postgres")),
     )  # fmt: skip
+
+
+def _of_shared_keys(pod: Pod, name: str) -> Target:
+    """As the platform signs in there, kept to the keys that are the pod's own (apps/databases/keyspace.py)."""
+    rows = Allotment.objects.filter(pod=pod, database=shared_name(pod.pk, name), released_at=None)
+    row = rows.select_related("service").first()
+    if row is None:
+        raise Conflict("nothing_runs", f"{name} has nothing at a shared server.", "Deploy it, to look into it.")
+    return replace(of_service(row.service), name=name, team=pod.team, pod=pod, prefix=f"{row.database}:")

@@ -9,7 +9,8 @@ from django.db import IntegrityError, transaction
 
 from apps.core.errors import Conflict, Detail, Invalid, PlatformError, UserError
 from apps.core.names import check_name
-from apps.infrastructure import asking, builtin, credentials, kept_data, places, workloads
+from apps.core.programs import numbers
+from apps.infrastructure import asking, builtin, credentials, kept_data, key_users, places, workloads
 from apps.infrastructure.models import PORTS, SERVERS, Declared, Service, Type
 from apps.metrics import store as metrics
 
@@ -55,12 +56,12 @@ def add_managed(
     service.engine, service.container = workloads.engine_name(), container
     service.memory, service.image = _memory(memory), _image(image, service)
     service.user, service.version = _user(user), version
-    service.shared = _shared(service, shared)
     server = workloads.server_of(service)
     lines = kind == Type.POSTGRESQL
     kept_data.take_over(service, server.kind, line_counts=lines)
     service.user = service.user or server.admin
     service.version = _version(service)
+    service.shared = _shared(service, shared)
     if password and not PASSWORD.fullmatch(password):
         raise Invalid([Detail("password", "must be 12 to 128 letters, digits and any of _ . ~ + = @ % ^ -")])
     made = _added(service, password or credentials.generated(), by, f"Added: {server.title} {service.version}")
@@ -232,8 +233,8 @@ def _shared(service: Service, shared: bool) -> bool:
     if shared and service.external:
         words = "counts only for managed ones: apps have no way to what is external."
         raise Invalid([Detail("shared", words)])
-    if shared and not workloads.server_of(service).users:
-        words = "is not possible: its keys are everybody's who is let in. Pods have stores of their own."
+    if shared and SERVERS[Type(service.type)] == "Valkey" and numbers(service.version) < (key_users.OLDEST,):
+        words = f"needs version {key_users.OLDEST} or later: an older one does not hold its users to their keys."
         raise Invalid([Detail("shared", words)])
     return shared
 

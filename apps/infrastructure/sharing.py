@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps import sql
 from apps.core.errors import Conflict, Detail, Invalid, NotFound, PlatformError, UserError
-from apps.infrastructure import workloads
+from apps.infrastructure import key_users, workloads
 from apps.infrastructure.models import SERVERS, Allotment, Service, Type
 from apps.pods.models import Pod
 
@@ -52,23 +52,31 @@ def service_for(name: str, kind: str, engine: str) -> Service:
 def have(service: Service, *, pod: Pod, resource: str, database: str, password: str, version: int) -> bool:
     """Have the database and its user, with `password`, which is the `version`-th; False if it was so already.
 
-    Raises Unavailable while the server does not answer.
+    Raises Unavailable while the server does not answer, UserError("shared_server_outdated").
     """
     row, _ = Allotment.objects.get_or_create(
         service=service, database=database,
         defaults={"pod": pod, "pod_name": pod.name, "team_name": pod.team.name, "resource": resource},
     )  # fmt: skip
-    if row.secret == version and row.released_at is None:
+    current = row.secret == version and row.released_at is None
+    if _has_keys(service):
+        current = not key_users.have(service, database, password) and current
+    elif not current:
+        _have_database(service, database, password)
+    if current:
         return False
-    with _open(service) as server:
-        if database in {user.name for user in server.users()}:
-            server.change_password(database, password)
-        else:
-            server.create_user(database, password)
-        if database not in {one.name for one in server.databases()}:
-            server.create_database(database, owner=database)
     Allotment.objects.filter(pk=row.pk).update(secret=version, released_at=None, pod=pod, pod_name=pod.name)
     return True
+
+
+def _have_database(service: Service, name: str, password: str) -> None:
+    with _open(service) as server:
+        if name in {user.name for user in server.users()}:
+            server.change_password(name, password)
+        else:
+            server.create_user(name, password)
+        if name not in {one.name for one in server.databases()}:
+            server.create_database(name, owner=name)
 
 
 def release(row: Allotment) -> None:
@@ -77,13 +85,20 @@ def release(row: Allotment) -> None:
     A server that does not answer is no obstacle: the password goes with the pod's secrets.
     """
     try:
-        with _open(row.service) as server:
-            server.change_password(row.database, secrets.token_urlsafe(32))
-        _disconnect(row.service, row.database)
+        if _has_keys(row.service):
+            key_users.lock(row.service, row.database)
+        else:
+            _lock(row)
     except (PlatformError, UserError) as error:
         log.warning("allotment_not_locked", database=row.database, error=str(error))
     Allotment.objects.filter(pk=row.pk).update(released_at=timezone.now())
     workloads.tell(row.service, "released", f"{row} has its database {row.database} no more; it is locked")
+
+
+def _lock(row: Allotment) -> None:
+    with _open(row.service) as server:
+        server.change_password(row.database, secrets.token_urlsafe(32))
+    _disconnect(row.service, row.database)
 
 
 def drop(row: Allotment, *, confirm: str, by: User | None) -> None:
@@ -92,14 +107,25 @@ def drop(row: Allotment, *, confirm: str, by: User | None) -> None:
         raise Conflict("allotment_used", f"{row} uses {row.database}.", "Take it out of the pod first, and deploy.")
     if confirm.strip() != row.database:
         raise Invalid([Detail("confirm", f"must be {row.database}, to make sure.")])
+    if _has_keys(row.service):
+        key_users.drop(row.service, row.database)
+    else:
+        _drop_database(row)
+    row.delete()
+    workloads.tell(row.service, "dropped", f"{row.database} of {row} was dropped with all its data", by)
+
+
+def _drop_database(row: Allotment) -> None:
     with _open(row.service) as server:
         for remove in (server.delete_database, server.delete_user):
             try:
                 remove(row.database)
             except NotFound:
                 continue
-    row.delete()
-    workloads.tell(row.service, "dropped", f"{row.database} of {row} was dropped with all its data", by)
+
+
+def _has_keys(service: Service) -> bool:
+    return service.type in (Type.REDIS, Type.VALKEY)
 
 
 @contextmanager

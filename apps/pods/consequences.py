@@ -129,7 +129,8 @@ def other_line(name: str, before: Snapshot, after: Snapshot, stored: frozenset[s
 def _database(name: str, before: Snapshot | None, after: Snapshot) -> Line:
     new = databases_of(after)[name]
     if before is None and new.service:
-        return ("create", f"makes the database {name} at the shared server {new.service}")
+        what = f"the database {name}" if new.server.users else f"a user with keys of its own for {name}"
+        return ("create", f"makes {what} at the shared server {new.service}")
     if before is None:
         return ("create", f"starts {name}, {new.server.title} {new.version} on disk {new.disk}")
     old = databases_of(before)[name]

@@ -29,7 +29,8 @@ def credentials_path(pod_id: str, database: str) -> str:
 
 
 def shared_name(pod_id: str, database: str) -> str:
-    """What a database at a shared server is called there, and its user: the same for no two of any pods."""
+    """What a database at a shared server is called there, and its user, whose keys begin with it where it has keys
+    instead: the same for no two of any pods."""
     return f"p{pod_id}_{short(database, 12)}"
 
 
@@ -38,9 +39,7 @@ def access(engine: str, pod_id: str, name: str, spec: Spec, password: str) -> Ac
     runner = engines.named(engine or engines.default())
     if not spec.service:
         return spec.server.access(runner.peer_host(pod_id, name), password)
-    own = shared_name(pod_id, name)
-    host = runner.peer_host(SERVICES, spec.service)
-    return Access(host, spec.server.port, password, own, own, spec.server.scheme)
+    return spec.server.access(runner.peer_host(SERVICES, spec.service), password, shared_name(pod_id, name))
 
 
 def make_credentials(pod: Pod, database: str) -> int:
@@ -71,7 +70,8 @@ def _forget(path: str, version: int) -> None:
 def placeholders(snapshot: Snapshot) -> dict[str, Access]:
     """By name, with what tells one version of the passwords from another in their place."""
     return {
-        name: spec.server.access(name, f"{name}-v{spec.credentials}") for name, spec in databases_of(snapshot).items()
+        name: spec.server.access(name, f"{name}-v{spec.credentials}", name if spec.service else "")
+        for name, spec in databases_of(snapshot).items()
     }
 
 

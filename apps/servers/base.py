@@ -24,7 +24,10 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How apps reach a database. Servers without users and databases have none."""
+    """How apps reach a database. Servers without users and databases have none.
+
+    `prefix`: at a key store that is shared, what its keys and channels have to begin with, before a colon.
+    """
 
     host: str
     port: int
@@ -32,6 +35,7 @@ class Access:
     user: str = ""
     database: str = ""
     scheme: str = ""
+    prefix: str = ""
 
     @property
     def uri(self) -> str:
@@ -42,9 +46,8 @@ class Access:
     def attributes(self) -> dict[str, str]:
         """What `${name.attribute}` stands for."""
         named = {"host": self.host, "port": str(self.port), "password": self.password, "uri": self.uri}
-        if self.database:
-            named |= {"user": self.user, "database": self.database}
-        return named
+        own = {"user": self.user, "database": self.database, "prefix": self.prefix}
+        return named | {name: value for name, value in own.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,11 @@ class Server:
     admin: str = "platform"  # the platform's own user
     ready: str = ""
 
-    def access(self, host: str, password: str) -> Access:
+    def access(self, host: str, password: str, own: str = "") -> Access:
+        """`own`: what a pod's database is called at a shared server."""
         if self.users:
-            return Access(host, self.port, password, NAME, NAME, self.scheme)
-        return Access(host, self.port, password, scheme=self.scheme)
+            return Access(host, self.port, password, own or NAME, own or NAME, self.scheme)
+        return Access(host, self.port, password, user=own, scheme=self.scheme, prefix=own)
 
     @classmethod
     def script_of(cls, name: str) -> str:

@@ -45,7 +45,8 @@ def test_what_is_read_can_be_written(ask: Program, pod: Pod) -> None:
     spec = APP | {"mounts": mounts, "startCommand": "run", "env": [{"name": "A", "value": "b"}]}
     database = resource("Postgres", "db", {"version": "16", "instance": "1x", "server": "", "diskRef": "data"})
     route = FRONT | {"spec": FRONT["spec"] | {"domains": ["www.example.com"], "httpsOnly": True}}
-    assert ask.post(AT, [WEB | {"spec": spec}, route, DATA, SETTINGS]).status == 201
+    shared = [resource(kind, f"at-{kind.lower()}", {"server": "main"}) for kind in ("Postgres", "MariaDB", "Valkey")]
+    assert ask.post(AT, [WEB | {"spec": spec}, route, DATA, SETTINGS, *shared]).status == 201
     for one in ask.get(AT).said:
         assert ask.put(one["_links"]["self"]["href"], one["content"]).said["resources"][0] == one
     assert database["kind"] == "Postgres"

@@ -16,6 +16,12 @@ from apps.accounts.roles import Role
 from apps.core.ids import new_id
 from apps.databases import keyspace
 from apps.databases.models import Entry
+from apps.infrastructure import credentials, sharing
+from apps.infrastructure.models import Service
+from apps.pods.databases import shared_name
+from apps.pods.models import Pod, Resource
+from apps.secretstore.base import SecretStore
+from tests.dashboard.pages.conftest import make_pod, seal, spec
 from tests.databases.conftest import Place
 from tests.people import join, make_user
 from tests.stack.databases import ADMIN
@@ -99,3 +105,53 @@ def test_a_key_is_deleted_and_its_time_is_set(
     assert [it.kind for it in Entry.objects.filter(pod=place.pod, state="done").order_by("id")] == [
         "expire key", "expire key", "delete key",
     ]  # fmt: skip
+
+
+def test_at_a_shared_server_only_ones_own_keys_are_there(
+    place: Place, keys: Any, team: Team, store: SecretStore, alice: User, client_of: Callable[..., Client],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(credentials, "store", lambda: store)
+    service = Service(name="main", type="valkey", managed=True, shared=True, engine="process", user="platform")
+    service.version, service.run, service.handle = "9", "run", {"tcp": f"127.0.0.1:{place.port}"}
+    credentials.keep(service, ADMIN)
+    service.save()
+    pod = make_pod(team)
+    seal(pod, 1, {"db": ("Valkey", spec("Valkey", server="main", version=""))})
+    own = shared_name(pod.pk, "db")
+    shared = Place(Pod.objects.select_related("live", "team").get(pk=pod.pk), "Valkey", place.port)
+    client = client_of(alice)
+    page(client, shared, status=409)
+    sharing.have(service, pod=pod, resource="db", database=own, password="a-password", version=1)
+    keys.mset({f"{own}:user:{n}": n for n in range(3)})
+    others = {"p0_1:user:1": 1, f"x{own}:user:1": 1, f"{own}": 1, "user:9": 1}
+    keys.mset(others)
+    for pattern, found in (("", 3), ("*", 3), ("user:1", 1), (f"{own}:user:1", 1), ("p0_1:*", 0), ("[x]*", 0)):
+        listed = page(client, shared, pattern=pattern)
+        assert listed.count("database-cell") == found, pattern
+        assert "keys in all" not in listed
+    assert page(client, shared, "database-key", key=f"{own}:user:1".encode().hex())
+    for name in others:
+        page(client, shared, "database-key", status=404, key=name.encode().hex())
+        at = reverse("database-key", args=[pod.name, "db"]) + f"?key={name.encode().hex()}"
+        assert client.post(at, {"action": "delete"}).status_code == 404
+        assert client.post(at, {"ttl": "1"}).status_code == 404
+        assert keys.ttl(name) == -1
+    at = reverse("database-key", args=[pod.name, "db"]) + f"?key={f'{own}:user:1'.encode().hex()}"
+    assert client.post(at, {"action": "delete"}).status_code == 302
+    assert not keys.exists(f"{own}:user:1")
+
+    form = reverse("resource-new", args=[pod.name, "Valkey"])
+    assert 'value="main"' in client.get(form).content.decode()
+    assert client.post(form, {"name": "more", "server": "main"}).status_code == 302
+    assert Resource.objects.get(revision__pod=pod, name="more").spec["server"] == "main"
+
+    resource = reverse("resource", args=[pod.name, "db"])
+    shown = html.unescape(client.get(resource).content.decode())
+    for text in ("${db.prefix}", f"redis://{own}:", reverse("database-keys", args=[pod.name, "db"]), "main"):
+        assert text in shown, text
+    assert "Not backed up with the pod" in shown
+    for answer in (client.get, client.post):
+        refused = answer(reverse("backups", args=[pod.name, "db"]))
+        assert (refused.status_code, "is at the shared server main" in refused.content.decode()) == (409, True)
+    assert "There are no figures of it alone" in client.get(f"{resource}?tab=metrics").content.decode()

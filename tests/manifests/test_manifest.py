@@ -53,6 +53,15 @@ def test_a_full_pod_comes_back_to_the_letter(pod: Pod) -> None:
     assert not diff(snapshot, revision_named(pod, "draft").snapshot())  # type: ignore[union-attr]
 
 
+def test_what_is_at_a_shared_server_comes_back(pod: Pod) -> None:
+    made = "".join(f"  {kind.name}:\n    at-{kind.name.lower()}:\n      server: main\n" for kind in kinds.DATABASES)
+    apply(pod, f"version: 1\npod: shop\nresources:\n{made}")
+    text = exported(revision_named(pod, "draft"), pod="shop")
+    assert made in text, text
+    wrong = made.replace("server: main", "server: main\n      disk: data")
+    assert "shared server" in words(f"version: 1\npod: shop\nresources:\n{wrong}")
+
+
 def test_the_export_of_a_pod_makes_the_same_pod_elsewhere(pod: Pod, team: Team) -> None:
     apply(pod, SHOP, VALUES)
     other = pods.create_pod(team=team, name="shop-two", by=None)

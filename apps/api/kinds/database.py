@@ -40,7 +40,7 @@ def _shape(kind: Kind) -> Shape:
             "version": {"type": "string", "enum": list(versions)},
             "diskRef": {"type": "string", "description": "The URN of a Disk, or its name."},
         },
-        hidden=("disk", "credentials", *(() if server.users else ("server",))),
+        hidden=("disk", "credentials"),
     )
 
 

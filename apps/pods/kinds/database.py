@@ -53,8 +53,6 @@ class Spec(Part):
     @model_validator(mode="after")
     def _somewhere(self) -> Spec:
         if self.service:
-            if not self.server.users:
-                raise Invalid([Detail("server", f"{self.server.title} cannot be shared yet: leave it out.")])
             if self.disk:
                 raise Invalid([Detail("disk", "is none of a database on a shared server: leave one of the two out.")])
             return self
@@ -82,16 +80,8 @@ class Keys(Spec):
 
 def _kind(spec: type[Spec], plural: str, about: str) -> Kind[Spec]:
     server = spec.server
-    sharing: tuple[Field, ...] = ()
-    own: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    if server.users:
-        own = (("server", ("",)),)
-        sharing = (
-            Field(
-                "server", "Server", "name", section=server.title, kind=server.kind, blank="One of its own",
-                hint="Or a shared one: the database is made there, with a user of its own. Fixed once deployed.",
-            ),
-        )  # fmt: skip
+    own: tuple[tuple[str, tuple[str, ...]], ...] = (("server", ("",)),)
+    made = "the database is made there, with" if server.users else "its keys begin with its prefix there, and it has"
     return Kind(
         name=server.kind,
         plural=plural,
@@ -99,7 +89,10 @@ def _kind(spec: type[Spec], plural: str, about: str) -> Kind[Spec]:
         about=about,
         Spec=spec,
         form=(
-            *sharing,
+            Field(
+                "server", "Server", "name", section=server.title, kind=server.kind, blank="One of its own",
+                hint=f"Or a shared one: {made} a user of its own. Fixed once deployed.",
+            ),
             Field(
                 "version", "Version", "select", section=server.title, hint="It is fixed once deployed.", when=own,
                 options=tuple((version, f"{server.title} {version}") for version in server.versions),

@@ -50,7 +50,8 @@ def test_a_managed_service_from_the_form_to_its_removal(browser: Client, platfor
     assert "a service called keys already" in again.content.decode()
     assert browser.post(f"{HOME}keys/lifecycle/", {"action": "stop"}).status_code == 302
     assert "Stopped" in browser.get(f"{HOME}keys/").content.decode()
-    assert browser.post(f"{HOME}keys/", {"memory": 300, "shared": "on"}).status_code == 422
+    assert browser.post(f"{HOME}keys/", {"memory": 256, "shared": "on"}).status_code == 302
+    assert "shared: pods may have databases there" in browser.get(f"{HOME}keys/").content.decode()
     assert browser.post(f"{HOME}keys/", {"memory": 300}).status_code == 302
     service.refresh_from_db()
     assert (service.memory, service.shared, service.run) == (300, False, "")
