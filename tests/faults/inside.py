@@ -22,10 +22,12 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.db.models import Count, Max  # noqa: E402
+from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from apps import engines, secretstore  # noqa: E402
-from apps.accounts.models import Team  # noqa: E402
+from apps.accounts.models import Membership, Team, User  # noqa: E402
+from apps.accounts.roles import Role  # noqa: E402
 from apps.builds.models import Artifact, Build, Builder, BuildRun  # noqa: E402
 from apps.core.errors import PlatformError, UserError  # noqa: E402
 from apps.dashboard.pod_states import running  # noqa: E402
@@ -202,6 +204,21 @@ def shown(names: list[str]) -> dict[str, str]:
 def told(names: list[str], words: str) -> list[str]:
     """Those of whose instances the feed says that."""
     return list(AppEvent.objects.filter(pod__name__in=names, words=words).values_list("pod__name", flat=True))
+
+
+def sign_in() -> str:
+    """The session's cookie of somebody in the team."""
+    user, _ = User.objects.get_or_create(email="viewer@example.com", defaults={"name": "Vera"})
+    Membership.objects.get_or_create(team=Team.objects.get(slug=TEAM), user=user, defaults={"role": Role.VIEWER})
+    client = Client()
+    client.force_login(user)
+    return client.cookies[settings.SESSION_COOKIE_NAME].output(header="").strip().partition(";")[0]
+
+
+def hang_up() -> int:
+    """Cut every connection to the broker but this one; how many there were."""
+    valkey = redis.Redis.from_url(settings.VALKEY_URL)
+    return sum(int(valkey.execute_command("CLIENT", "KILL", "TYPE", kind)) for kind in ("normal", "pubsub"))
 
 
 def builders() -> dict[str, bool]:
