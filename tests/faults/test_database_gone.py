@@ -17,8 +17,7 @@ from tests.stack.postgres import Server
 pytestmark = pytest.mark.platform
 SECONDS = 3.0  # without a database
 WITHIN = 30  # seconds after its return until a page is answered
-POINTS = ("before-clone", "after-build", "artifact.recorded", "before-launch", "workload.launched", "before-health",
-          "between-switch-and-edge", "deployment.ending")  # fmt: skip
+POINTS = ("before-clone", "after-build", "workload.launched", "between-switch-and-edge", "deployment.ending")
 
 
 @pytest.fixture(scope="module")
