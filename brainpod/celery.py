@@ -57,6 +57,9 @@ app.conf.update(
     task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2},
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_send_task_events=False,
+    # Nobody commands workers by broadcasts. Where they listened for some and the broker cut all connections, that one
+    # could be seen first: redis-py makes it anew and waits on it for the next broadcast, and the worker with it.
+    worker_enable_remote_control=False,
     task_default_priority=3,
     beat_max_loop_interval=5,
     beat_scheduler="brainpod.scheduler:Scheduler",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from apps.audit import trail
@@ -162,6 +162,10 @@ def _work(deployment: Deployment, lease: Lease) -> None:
                 log.exception("deployment_failed", deployment=deployment.pk, error_id=error.id)
                 _end(recorder, "failed", f"{error.message} ({error.id})", code=error.code, hint=error.hint)
             except (LeaseLost, HandedOver):
+                raise
+            except (OperationalError, InterfaceError):
+                # The database went away, or cut the connection: whoever takes over goes on when it is back.
+                connection.close()  # the lease is given back on another one
                 raise
             except Exception:
                 failure = PlatformError("internal_error", "The platform failed while deploying.")

@@ -5,6 +5,7 @@ Run as `python -m tests.faults.inside` with the platform's settings; tests/fault
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
 import tempfile
@@ -21,13 +22,17 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.db.models import Count, Max  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 from apps import engines, secretstore  # noqa: E402
-from apps.accounts.models import Team  # noqa: E402
+from apps.accounts.models import Membership, Team, User  # noqa: E402
+from apps.accounts.roles import Role  # noqa: E402
 from apps.builds.models import Artifact, Build, Builder, BuildRun  # noqa: E402
 from apps.core.errors import PlatformError, UserError  # noqa: E402
+from apps.dashboard.pod_states import running  # noqa: E402
 from apps.deployments import actions, lookups  # noqa: E402
-from apps.deployments.models import OPEN_STATES, Deployment, Lookup, StageRun, Trigger, Workload  # noqa: E402
+from apps.deployments.models import OPEN_STATES, AppEvent, Deployment, Lookup, StageRun, Trigger, Workload  # noqa: E402
 from apps.pods import actions as pods  # noqa: E402
 from apps.pods.environment import secret_paths  # noqa: E402
 from apps.pods.models import Pod  # noqa: E402
@@ -177,6 +182,43 @@ def last(names: list[str]) -> dict[str, dict[str, Any]]:
                "stage": stages.get(pk), "switched": rows[pk][3] is not None}
         for name, pk in newest
     }  # fmt: skip
+
+
+def workers(names: list[str]) -> dict[str, int]:
+    """The process that works on the newest deployment of each."""
+    newest = (Deployment.objects.filter(pod__name=name).latest("id") for name in names)
+    return {one.pod.name: int(one.holder.split(":")[-2]) for one in newest}
+
+
+def unseen(names: list[str]) -> None:
+    """Have the engine's last word about what serves be a minute old."""
+    rows = Workload.objects.filter(pod__name__in=names, serving=True)
+    rows.update(observed_at=timezone.now() - datetime.timedelta(seconds=60))
+
+
+def shown(names: list[str]) -> dict[str, str]:
+    """What pages call the instances of each."""
+    return {name: running(Workload.objects.filter(pod__name=name, serving=True)).state for name in names}
+
+
+def told(names: list[str], words: str) -> list[str]:
+    """Those of whose instances the feed says that."""
+    return list(AppEvent.objects.filter(pod__name__in=names, words=words).values_list("pod__name", flat=True))
+
+
+def sign_in() -> str:
+    """The session's cookie of somebody in the team."""
+    user, _ = User.objects.get_or_create(email="viewer@example.com", defaults={"name": "Vera"})
+    Membership.objects.get_or_create(team=Team.objects.get(slug=TEAM), user=user, defaults={"role": Role.VIEWER})
+    client = Client()
+    client.force_login(user)
+    return client.cookies[settings.SESSION_COOKIE_NAME].output(header="").strip().partition(";")[0]
+
+
+def hang_up() -> int:
+    """Cut every connection to the broker but this one; how many there were."""
+    valkey = redis.Redis.from_url(settings.VALKEY_URL)
+    return sum(int(valkey.execute_command("CLIENT", "KILL", "TYPE", kind)) for kind in ("normal", "pubsub"))
 
 
 def builders() -> dict[str, bool]:

@@ -18,6 +18,7 @@ import httpx
 
 from apps.core.ids import new_id
 from apps.infrastructure.embedded import process
+from tests.stack.at_large import at_large
 from tests.stack.platform import ROOT, Platform
 
 PATIENCE = 90.0  # seconds for anything at all
@@ -185,11 +186,43 @@ class Rig:
             self.platform.wait_restarted(service, self.platform.kill(service), PATIENCE)
         return time.monotonic() - began
 
+    def kill_everything(self) -> int:
+        """Every process of the platform, of its apps and its builds, in one moment: stopped first, so that none sees
+        another go. How many there were.
+        """
+        stopped: list[int] = []
+        while found := self._processes() - set(stopped):
+            for pid in found:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+            stopped += found
+        kill_all(stopped)
+        assert self.platform._up is not None
+        self.platform._up.wait(30)
+        return len(stopped)
+
+    def _processes(self) -> set[int]:
+        """Whose arguments or environment name the state directory or the apps' secret, and all that they started."""
+        marks = (str(self.platform.state).encode(), self.secret.encode())
+        found, parents = set(), {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError, IndexError):
+                    told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                    parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                    if any(mark in told for mark in marks):
+                        found.add(int(entry.name))
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return found - {self._inside.process.pid}
+
     # Looking
 
     def check_tidy(self) -> None:
-        """Nothing wrong in the database and the engine, nothing left on disk, no process that should not be."""
+        """Nothing wrong in the database and the engine, nothing left on disk, no process that should not be, and the
+        secret of the apps nowhere but in the store and in the apps."""
         self.until(lambda: not self._untidy(), "everything is tidy", 90)
+        assert at_large(self.platform, self.secret) == [], "the apps' secret is where it does not belong"
 
     def _untidy(self) -> list[str]:
         wrong = list(self.do("untidy"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 
 from apps.core import holders
 from apps.core.ids import new_id
@@ -56,3 +57,21 @@ def test_the_dead_take_no_room(team, full) -> None:
 def test_what_waits_behind_another_is_not_woken(team, full) -> None:
     behind = Deployment.objects.create(pod=full[0].pod, revision=full[0].revision, trigger="manual", state="waiting")
     assert behind.pk not in set(queue.unattended())
+
+
+def test_a_database_that_cuts_the_connection_fails_no_deployment(team, monkeypatch) -> None:
+    """Though it can be written to again at once: the deployment stays as it was, for whoever takes it over."""
+
+    def deploy(_: object) -> None:
+        raise OperationalError("the connection is lost")
+
+    row = deployment(team)
+    lease = acquire(row)
+    assert lease
+    monkeypatch.setattr(pipeline, "deploy", deploy)
+    monkeypatch.setattr(pipeline, "all_hidden", lambda _: [])
+    monkeypatch.setattr(pipeline.connection, "close", lambda: None)  # it is that of this test's transaction
+    with pytest.raises(OperationalError):
+        pipeline._work(row, lease)
+    row.refresh_from_db()
+    assert (row.state, row.error_code) == ("pending", "")

@@ -46,7 +46,7 @@ class Platform:
             "DJANGO_SETTINGS_MODULE": "brainpod.settings",
             **settings,
         }
-        if server := os.environ.get("DATABASE_URL"):
+        if (server := os.environ.get("DATABASE_URL")) and "DATABASE_URL" not in settings:
             self.env["DATABASE_URL"] = _new_database(server, f"platform_{new_id()}")
         self.output = self.state / "up.log"
         self._up: subprocess.Popen[bytes] | None = None

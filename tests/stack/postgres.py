@@ -44,22 +44,48 @@ def owner() -> dict[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
+class Server:
+    """A PostgreSQL server with an empty database `brainpod`, in a directory of its own."""
+
+    def __init__(self) -> None:
+        self._home, self._who = Path(tempfile.mkdtemp(prefix="bp-pg-")), owner()
+        self.url = f"postgres://brainpod@{quote(str(self._home), safe='')}/brainpod"
+        self._process: subprocess.Popen[bytes] | None = None
+        if self._who:
+            os.chown(self._home, self._who["user"], self._who["group"])
+        try:
+            self._programs = _reachable(binaries(), self._home, self._who)
+            _make(self._programs, self._home, self._who)
+            self.start()
+            _create(self._programs, self._home, self._who)
+        except BaseException:
+            self.remove()
+            raise
+
+    def start(self) -> None:
+        """It answers soon after; what it was in the middle of when it was stopped it has recovered by then."""
+        self._process = _start(self._programs, self._home, self._who)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """By SIGINT in order; by SIGQUIT as in a crash: at once, whatever it was in the middle of."""
+        if self._process:
+            self._process.send_signal(how)
+            self._process.wait(60)
+            self._process = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
     """The URL of a running server with an empty database `brainpod`."""
-    home = Path(tempfile.mkdtemp(prefix="bp-pg-"))
-    who = owner()
-    if who:
-        os.chown(home, who["user"], who["group"])
-    server: subprocess.Popen[bytes] | None = None
+    server = Server()
     try:
-        server = _start(_reachable(binaries(), home, who), home, who)
-        yield f"postgres://brainpod@{quote(str(home), safe='')}/brainpod"
+        yield server.url
     finally:
-        if server:
-            server.send_signal(signal.SIGINT)
-            server.wait(60)
-        shutil.rmtree(home, ignore_errors=True)
+        server.remove()
 
 
 def _reachable(programs: Path, home: Path, who: dict[str, Any]) -> Path:
@@ -75,25 +101,33 @@ def _reachable(programs: Path, home: Path, who: dict[str, Any]) -> Path:
     return programs
 
 
-def _start(programs: Path, home: Path, who: dict[str, Any]) -> subprocess.Popen[bytes]:
-    log = (home / "log").open("wb")
-    shared: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "cwd": "/", **who}
+def _told(home: Path, who: dict[str, Any]) -> dict[str, Any]:
+    log = (home / "log").open("ab")
+    return {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "cwd": "/", **who}
+
+
+def _make(programs: Path, home: Path, who: dict[str, Any]) -> None:
     initdb: list[str | Path] = [programs / "initdb", "-D", home / "data", "-U", "brainpod", "-A", "trust"]
     initdb += ["-E", "UTF8", "--locale=C", "--no-sync"]
-    if subprocess.run(initdb, check=False, **shared).returncode:
+    if subprocess.run(initdb, check=False, **_told(home, who)).returncode:
         sys.exit((home / "log").read_text())
+
+
+def _start(programs: Path, home: Path, who: dict[str, Any]) -> subprocess.Popen[bytes]:
     options = [f"-c{name}={value}" for name, value in SPEED.items()]
-    server = subprocess.Popen(
+    return subprocess.Popen(
         [programs / "postgres", "-D", home / "data", "-k", home, "-h", "", "-cmax_connections=200", *options],
-        start_new_session=True, preexec_fn=process.dies_with_parent(signal.SIGINT), **shared,
+        start_new_session=True, preexec_fn=process.dies_with_parent(signal.SIGINT), **_told(home, who),
     )  # fmt: skip
+
+
+def _create(programs: Path, home: Path, who: dict[str, Any]) -> None:
     create: list[str | Path] = [programs / "createdb", "-h", home, "-U", "brainpod", "brainpod"]
     deadline = time.monotonic() + 60
-    while subprocess.run(create, check=False, **shared).returncode:
-        if server.poll() is not None or time.monotonic() > deadline:
+    while subprocess.run(create, check=False, **_told(home, who)).returncode:
+        if time.monotonic() > deadline:
             sys.exit((home / "log").read_text())
         time.sleep(0.1)
-    return server
 
 
 def main() -> int:

@@ -31,6 +31,7 @@ from apps.engines.process.attached import Attached
 from apps.engines.process.ways import address
 
 ANSWER = 60.0  # seconds an ordinary answer may take
+LOOK = 10.0  # seconds one may that is only looked up: whoever keeps an eye on everything must not stand still for it
 CANCEL_CHECK = 0.2  # seconds
 
 
@@ -154,7 +155,7 @@ class ProcessEngine:
         return address(pod, name)
 
     def check(self) -> Capabilities:
-        answer = self._ask("check")
+        answer = self._ask("check", LOOK)
         return Capabilities(
             sandbox=answer["sandbox"],
             disks=True,
@@ -170,12 +171,12 @@ class ProcessEngine:
 
     def status(self, handle: Handle) -> Status:
         try:
-            return protocol.status_from_json(self._ask("status", 10.0, id=handle["id"])["status"])
+            return protocol.status_from_json(self._ask("status", LOOK, id=handle["id"])["status"])
         except PlatformError as error:
             return Status(State.UNKNOWN, reason=error.message)
 
     def workloads(self) -> dict[str, Status]:
-        answer = self._ask("workloads")
+        answer = self._ask("workloads", LOOK)
         return {name: protocol.status_from_json(raw) for name, raw in answer["workloads"].items()}
 
     def logs(self, handle: Handle, after: int = 0) -> list[LogLine]:
@@ -220,7 +221,7 @@ class ProcessEngine:
         return words
 
     def connections(self, handle: Handle) -> int | None:
-        return int(self._ask("connections", id=handle["id"])["open"])
+        return int(self._ask("connections", LOOK, id=handle["id"])["open"])
 
     def stop(self, handle: Handle, grace: float) -> None:
         self._ask("stop", grace + ANSWER, id=handle["id"], grace=grace)
@@ -229,7 +230,7 @@ class ProcessEngine:
         """A disk is a directory of this host and nothing else."""
 
     def stats(self, handle: Handle) -> Usage | None:
-        raw = self._ask("stats", id=handle["id"])["usage"]
+        raw = self._ask("stats", LOOK, id=handle["id"])["usage"]
         return None if raw is None else Usage(**raw)
 
     def stream_logs(self) -> Iterator[tuple[str, LogLine]]:
