@@ -151,6 +151,7 @@ def test_at_a_shared_server_only_ones_own_keys_are_there(
     for text in ("${db.prefix}", f"redis://{own}:", reverse("database-keys", args=[pod.name, "db"]), "main"):
         assert text in shown, text
     assert "Not backed up with the pod" in shown
+    assert "It restarts" not in shown, "the server is everybody's"
     for answer in (client.get, client.post):
         refused = answer(reverse("backups", args=[pod.name, "db"]))
         assert (refused.status_code, "is at the shared server main" in refused.content.decode()) == (409, True)
