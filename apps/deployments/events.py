@@ -14,6 +14,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 EVERY = 0.05  # seconds between two rounds of telling: each hint takes time from the very work that it is about
+TRIES = 2  # that the broker has cut a connection is found out by what is sent over it next
 LAST_WORDS = 1.0  # seconds a process that ends waits for what it has not told yet
 
 log = structlog.get_logger(__name__)
@@ -74,12 +75,15 @@ async def _send(pod_id: str, deployment_id: str | None) -> None:
     layer = get_channel_layer()
     if layer is None:
         return
-    try:
-        message = {"type": "pod.changed", "deployment": deployment_id}
-        await layer.group_send(pod_group(pod_id), message)
-        await layer.group_send(EVERY_POD, message | {"pod": pod_id})
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with the broker, the deployment goes on
-        log.info("event_not_sent", pod=pod_id, error=str(error))
+    message = {"type": "pod.changed", "deployment": deployment_id}
+    for attempt in range(TRIES):
+        try:
+            await layer.group_send(pod_group(pod_id), message)
+            await layer.group_send(EVERY_POD, message | {"pod": pod_id})
+            return
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the broker, the deployment goes on
+            if attempt + 1 == TRIES:
+                log.info("event_not_sent", pod=pod_id, error=str(error))
 
 
 @functools.lru_cache(maxsize=1)

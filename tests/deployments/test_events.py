@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import redis
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.db import transaction
@@ -68,3 +69,18 @@ def test_hints_of_one_burst_are_told_once(monkeypatch: pytest.MonkeyPatch) -> No
         teller.tell("pod", "again")
     assert teller.flush(SECONDS)
     assert told == [("pod", "first"), ("pod", "again")]
+
+
+@pytest.mark.asyncio
+async def test_a_hint_after_the_broker_has_cut_all_connections_is_told(valkey: str) -> None:
+    pod, layer, teller = new_id(), get_channel_layer(), Teller()
+    assert layer is not None
+    teller.tell(pod, "before")
+    assert await sync_to_async(teller.flush)(SECONDS)
+    with redis.Redis.from_url(valkey) as admin:
+        admin.client_kill_filter(_type="normal", skipme=True)
+    channel = await layer.new_channel()
+    await layer.group_add(pod_group(pod), channel)
+    teller.tell(pod, "after")
+    assert (await asyncio.wait_for(layer.receive(channel), SECONDS))["deployment"] == "after"
+    await layer.group_discard(pod_group(pod), channel)
