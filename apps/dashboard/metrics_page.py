@@ -1,4 +1,4 @@
-"""What the metrics of an app show: charts of a range, its figures in words, the deployments in it."""
+"""What the metrics of an app, a database or a route show: charts of a range, figures in words, the deployments in it."""
 
 from __future__ import annotations
 
@@ -46,43 +46,43 @@ class Mark:
         return datetime.fromtimestamp(self.at, UTC)
 
 
-def context(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
+def context(pod: Pod, found: Resource, asked: str) -> dict[str, Any]:
     """`asked`: the name of a range, empty for the shortest. Raises NotFound for another."""
     chosen = _range(asked or "1h")
     span = Span.of(chosen, time.time())
-    points = reader.points(pod.pk, app.name, chosen, span)
+    points = reader.points(_owner(pod, found), found.name, chosen, span)
     age = reader.age()
-    kind = app.spec.get("type", "web")
-    server = kinds.get(app.kind).server
-    statements, said_at = reader.statements(pod.pk, app.name) if server else ([], None)
+    type, kind = found.spec.get("type", "web"), kinds.get(found.kind)
+    server = kind.server
+    statements, said_at = reader.statements(pod.pk, found.name) if server else ([], None)
     return {
         "ranges": RANGES.values(),
         "range": chosen,
         "summary": summary(points),
         "marks": _marks(pod, span),
-        "any": reader.has_any(pod.pk, app.name),
+        "any": reader.has_any(_owner(pod, found), found.name),
         "silent": age if age is None or age > SILENT else False,
-        "answers": app.kind == "App" and kind not in ("worker", "job"),
-        "runs": kind not in RESTING,
+        "answers": found.kind == "Route" or (found.kind == "App" and type not in ("worker", "job")),
+        "runs": kind.runs and type not in RESTING,
         "server": server,
-        "source": reverse("app-metrics", args=[pod.name, app.name]),
+        "source": reverse("app-metrics", args=[pod.name, found.name]),
         "figures": database_charts.summary(points) if server else None,
         "statements": statements,
         "said_at": said_at,
     }
 
 
-def data(pod: Pod, app: Resource, asked: str) -> dict[str, Any]:
-    """What the page's script draws."""
-    found = _drawn(pod.pk, app.name, asked, server=kinds.get(app.kind).server is not None)
-    return found | {"marks": [asdict(mark) for mark in _marks(pod, Span(found["first"], found["end"]))]}
+def data(pod: Pod, found: Resource, asked: str) -> dict[str, Any]:
+    """What the page's script draws. Of a route: what the edge answered by way of it, for whichever app or for none."""
+    drawn = _drawn(_owner(pod, found), found.name, asked, server=kinds.get(found.kind).server is not None)
+    if found.kind == "Route":
+        drawn = {key: value for key, value in drawn.items() if key in TIMES or key in TRAFFIC}
+    return drawn | {"marks": [asdict(mark) for mark in _marks(pod, Span(drawn["first"], drawn["end"]))]}
 
 
-def of_route(pod: Pod, name: str, asked: str) -> dict[str, Any]:
-    """What the edge answered by way of a route, whichever app it was for and where it was for none."""
-    found = _drawn(routes_of(pod.pk), name, asked, server=False)
-    kept = {key: value for key, value in found.items() if key in TIMES or key in TRAFFIC}
-    return kept | {"marks": [asdict(mark) for mark in _marks(pod, Span(found["first"], found["end"]))]}
+def _owner(pod: Pod, found: Resource) -> str:
+    """Under what the buckets of a resource are."""
+    return routes_of(pod.pk) if found.kind == "Route" else pod.pk
 
 
 def of_service(service: Service, asked: str) -> dict[str, Any]:

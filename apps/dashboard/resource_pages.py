@@ -39,7 +39,7 @@ from apps.pods.references import referenced
 EVENTS = 15  # the newest, on the overview
 TABS: dict[str, Callable[[kinds.Kind[Any]], bool]] = {
     "overview": lambda _: True,
-    "metrics": lambda kind: kind.runs,
+    "metrics": lambda kind: kind.runs or kind.name == "Route",
     "requests": lambda kind: kind.name in ("App", "Route"),
     "configuration": lambda _: True,
     "deployments": lambda kind: kind.name == "App",

@@ -62,7 +62,7 @@ def get_route_metrics(request: Request, pod: str, route: str, range: Range = "1h
     """What was answered by way of a route, whichever app it was for: requests a minute by class of status, latencies in
     ms, traffic in bytes a second. Redirects and its maintenance page count too. Not in the public API."""
     found = request.auth.pod(pod)
-    said = metrics_page.of_route(found, route_of(found, route).name, range)
+    said = metrics_page.data(found, route_of(found, route), range)
     return _metrics(said, found, places.pod(found.name, "routes", route, "metrics"))
 
 

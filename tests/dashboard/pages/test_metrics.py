@@ -11,7 +11,7 @@ from apps.core.ids import new_id
 from apps.edge.access_log import Served
 from apps.metrics import store
 from apps.metrics.models import Statements
-from apps.metrics.steps import FINE, Batch
+from apps.metrics.steps import FINE, Batch, routes_of
 from tests.dashboard.pages.conftest import APP, HOSTILE, deploy, make_pod, seal, serve, spec
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,9 @@ def pod(team):
     made = make_pod(team)
     kinds = {name: ("App", spec("App", **APP | {"type": name})) for name in ("web", "static")}
     worker = spec("App", **APP | {"type": "worker", "startCommand": "run"})
-    revision = seal(made, 1, {**kinds, "jobs": ("App", worker), "settings": ("Config", spec("Config"))})
+    site = spec("Route", rules=[{"path": "/", "app": "web"}])
+    every = {**kinds, "jobs": ("App", worker), "settings": ("Config", spec("Config")), "site": ("Route", site)}
+    revision = seal(made, 1, every)
     deploy(revision, finished_at=timezone.now(), switched_at=timezone.now())
     serve(revision, "web")
     return made
@@ -83,6 +85,26 @@ def test_only_what_an_app_has_is_shown(pod, veras, app, charts):
     text = page(veras, pod, app)
     every = ("requests", "latency", "traffic", "cpu", "memory", "restarts")
     assert {name for name in every if f'data-chart="{name}"' in text} == charts
+
+
+def test_a_route_has_what_came_by_it(pod, veras):
+    """The app has requests of the same time, which came otherwise."""
+    measure(pod, requests=7)
+    at, batch = time.time() - 60, Batch()
+    for status in (200, 200, 301, 404):
+        batch.at(routes_of(pod.pk), "site", at).count(Served(pod.pk, "", at, status, 20, 100, 2000, "site"))
+    store.write(store.reading("host"), {}, batch.buckets())
+    text = page(veras, pod, "site")
+    assert '?tab=metrics" aria-current' in text or ">Metrics</a>" in text
+    assert 'title="the requests themselves">4</a></dd>' in text
+    assert "<dt>CPU</dt>" not in text
+    assert {name for name in ("requests", "latency", "traffic", "cpu") if f'data-chart="{name}"' in text} == {
+        "requests", "latency", "traffic",
+    }  # fmt: skip
+    drawn = data(veras, pod, "site").json()
+    assert sum(value or 0 for value in drawn["redirected"]) > 0
+    assert "cpu" not in drawn
+    assert 'title="the requests themselves">7</a></dd>' in page(veras, pod)
 
 
 def test_before_there_is_anything(pod, veras):
