@@ -1,4 +1,4 @@
-"""What the metrics of an app, a database or a route show: charts of a range, figures in words, the deployments in it."""
+"""The metrics of an app, a database or a route as shown: charts of a range, figures in words, the deployments in it."""
 
 from __future__ import annotations
 
