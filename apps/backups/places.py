@@ -8,35 +8,41 @@ from apps.core.errors import Conflict, NotFound, UserError
 from apps.deployments import databases
 from apps.deployments.models import Workload
 from apps.disks.places import disk_of
+from apps.infrastructure import workloads
+from apps.infrastructure.models import Allotment
 from apps.pods.contents import databases_of
 from apps.pods.kinds.database import Spec
-from apps.pods.models import Pod, Revision
+from apps.pods.models import Pod, Resource, Revision
 from apps.servers.base import Installed, Server
 
 
 def kept(pod: Pod) -> dict[str, str]:
     """The kind of everything in what is live that can be backed up, by name.
 
-    Not of what is at a shared server, and not of the disk of a database, which is backed up itself.
+    Not of keys at a shared server, and not of the disk of a database, which is backed up itself.
     """
     snapshot = pod.live.snapshot() if pod.live else {}
     within = {spec.disk for spec in databases_of(snapshot).values()}
     return {
         name: it.kind
         for name, it in snapshot.items()
-        if it.kind in KINDS and not it.spec.get("server") and name not in within
+        if it.kind in KINDS and not _is_shared_keys(it) and name not in within
     }
 
 
 def check_own(pod: Pod, name: str) -> None:
-    """Raises Conflict("backup_shared_server") for what is at a server that it shares with others."""
+    """Raises Conflict("backup_shared_server") for keys at a server where others have theirs."""
     found = pod.live.snapshot().get(name) if pod.live else None
-    if found is not None and found.kind in KINDS and (server := found.spec.get("server")):
+    if found is not None and _is_shared_keys(found):
         raise Conflict(
             "backup_shared_server",
-            f"{name} is at the shared server {server}, which is not backed up by a pod's plans yet.",
+            f"{name} is at the shared server {found.spec['server']}: its keys are not backed up by a pod's plans yet.",
             "Ask an operator how the server is backed up as a whole, or give the pod a server of its own.",
         )
+
+
+def _is_shared_keys(found: Resource) -> bool:
+    return found.kind == "Valkey" and bool(found.spec.get("server"))
 
 
 def at(pod: Pod, name: str) -> At | disk.At:
@@ -49,6 +55,8 @@ def at(pod: Pod, name: str) -> At | disk.At:
     spec = databases_of(live.snapshot()).get(name) if live else None
     if live is None or spec is None:
         raise NotFound(f"database {name} in what is live")
+    if spec.service:
+        return _shared(live, name)
     workload = pod.workloads.filter(app=name, serving=True, stopped_at=None).order_by("-id").first()
     if workload is None:
         raise UserError("backup_not_running", f"{name} does not run.", "Start it: a backup is asked of the server.")
@@ -57,6 +65,8 @@ def at(pod: Pod, name: str) -> At | disk.At:
 
 def coming(pod: Pod, name: str) -> At:
     """The server of a database that was started and need not serve yet. Raises what `at` raises."""
+    if pod.head is not None and (found := databases_of(pod.head.snapshot()).get(name)) and found.service:
+        return _shared(pod.head, name)
     rows = pod.workloads.filter(app=name, stopped_at=None).select_related("revision__pod")
     newest = rows.order_by("-id").first()
     spec = databases_of(newest.revision.snapshot()).get(name) if newest else None
@@ -70,7 +80,21 @@ def _server(revision: Revision, spec: Spec, workload: Workload) -> At:
     found = databases.credentials(revision, workload.app, spec.credentials)
     return At(
         spec.server, spec.version, host, port, found.password, found.admin_password,
-        tools(spec.server, spec.version), revision.pod_id, workload.app, spec.disk,
+        tools(spec.server, spec.version), revision.pod_id, workload.app, spec.disk, admin=spec.server.admin,
+    )  # fmt: skip
+
+
+def _shared(revision: Revision, name: str) -> At:
+    """What the pod has at a shared server."""
+    rows = Allotment.objects.select_related("service").filter(pod=revision.pod_id, resource=name, released_at=None)
+    if (lent := rows.first()) is None:
+        raise UserError("backup_not_running", f"{name} is not there.", "Deploy the pod.")
+    server, found = workloads.server_of(lent.service), workloads.place(lent.service)
+    password = databases.credentials(revision, name, lent.secret).password
+    return At(
+        server, lent.service.version, found.host, found.port, password, found.password,
+        tools(server, lent.service.version), revision.pod_id, name,
+        database=lent.database, user=lent.database, admin=found.user, shared=True,
     )  # fmt: skip
 
 

@@ -60,8 +60,6 @@ def _databases(snapshot: Snapshot) -> Iterator[tuple[str, Resource]]:
 
 def _never(resource: Resource) -> str:
     """Why there can be no backup to fill it from."""
-    if resource.spec.get("server"):
-        return "what is at a shared server has no backups here."
     return "" if resource.kind in SEEDED else "one of this kind is not filled."
 
 

@@ -12,6 +12,8 @@ import pytest
 from apps import secretstore
 from apps.accounts.models import User
 from apps.accounts.roles import Role
+from apps.backups import actions as backups
+from apps.backups import places, restoring
 from apps.core.errors import Conflict, Invalid
 from apps.deployments import passwords
 from apps.engines.base import Peer
@@ -21,11 +23,14 @@ from apps.infrastructure import credentials, lifecycle, sharing, workloads
 from apps.infrastructure.models import Allotment, Service
 from apps.pods import actions as pods
 from apps.pods import databases
+from apps.pods.children import DatabasePolicy, branch_off
 from apps.pods.databases import shared_name
-from apps.pods.models import Pod
+from apps.pods.models import Lineage, Pod
 from apps.secretstore.base import SecretStore
 from apps.servers.base import SERVICES
 from apps.servers.catalogue import SERVERS
+from tests.backups.conftest import made, restored
+from tests.backups.test_round_trip import CONTENT, FILL
 from tests.deployments.test_databases import deploy, finish, serving
 from tests.engines.workloads import run, shell, texts, until
 from tests.infrastructure.services.conftest import healthy
@@ -130,6 +135,60 @@ def test_two_teams_have_databases_there_and_not_each_others(engine: ProcessEngin
     names = databases_at(service)
     assert mine.database not in names
     assert other.database in names
+
+
+def test_a_backup_is_of_ones_own_alone_and_put_back_as_ones_own_user(engine: ProcessEngine, service: Service) -> None:
+    kind = KINDS[service.type]
+    (ours, alice, mine), (_, _, other) = live(service, "ours"), live(service, "theirs")
+    statements(service, mine, *FILL[kind])
+    statements(service, other, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (7351)")
+    before, there = statements(service, mine, CONTENT[kind]), databases_at(service)
+    assert places.kept(ours) == {"db": kind}
+    backup = made(ours, alice)
+    assert sorted(backup.manifest["rows"].values()) == [[100, 100], [5000, 5000]]
+
+    statements(service, mine, "DELETE FROM people WHERE id > 4000", "DROP VIEW known")
+    row = restored(backup, alice)
+    assert (row.state, row.error, row.cleaned) == ("completed", "", True)
+    assert statements(service, mine, CONTENT[kind]) == before
+    assert statements(service, mine, "SELECT n, twice(21) FROM known") == [(5000, 42)]
+    with pytest.raises(REFUSED):
+        connect(service, other.user, other.password, mine.database)
+    assert statements(service, other, "SELECT n FROM kept") == [(7351,)]
+    drill = backups.drill(backup=backup, by=None)
+    restoring.run(drill.pk)
+    backup.refresh_from_db()
+    assert backup.proven_at is not None
+    assert databases_at(service) == there, "nothing is left of either"
+
+    child = branch_off(
+        ours, lineage=Lineage.STAGING, name=f"{ours.name}-next", by=alice, with_secrets=True,
+        databases=DatabasePolicy.SEEDED,
+    )  # fmt: skip
+    deploy(child, alice)
+    own = passwords.reveal(pod=Pod.objects.get(pk=child.pk), name="db", by=alice)
+    assert own.database not in (mine.database, other.database)
+    assert statements(service, own, CONTENT[kind]) == before
+    if service.type == "postgresql":
+        into = "SELECT datname FROM pg_database WHERE datallowconn AND has_database_privilege(datname, 'CONNECT')"
+    else:
+        into = "SELECT DISTINCT replace(table_schema, '\\\\', '') FROM information_schema.schema_privileges"
+    assert statements(service, mine, into) == [(mine.database,)]
+
+
+def live(service: Service, team: str) -> tuple[Pod, User, databases.Access]:
+    pod, owner = pod_of(service, team=team)
+    deploy(pod, owner)
+    pod.refresh_from_db()
+    return pod, owner, passwords.reveal(pod=pod, name="db", by=owner)
+
+
+def statements(service: Service, access: databases.Access, *words: str) -> list[tuple[object, ...]]:
+    with connect(service, access.user, access.password, access.database) as connection:
+        cursor = connection.cursor()
+        for statement in words:
+            cursor.execute(statement)
+        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
 
 def given_up(service: Service, ours: Pod, alice: User, user: str, password: str, database: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from apps.backups.sealing import Readable
-from apps.servers.base import Installed, Server
+from apps.servers.base import NAME, Installed, Server
 
 Place = TypeVar("Place", contravariant=True)
 Rows = dict[
@@ -19,9 +19,10 @@ WAIT = 15  # seconds for a connection
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """A server that runs, and how the platform reaches it. `tools`: this host's programs of its version.
+    """A database of a server that runs, and how the platform reaches it. `tools`: this host's programs of its version.
 
-    `pod` and `name`: whose it is; `disk`: the name of the one with its data.
+    `pod` and `name`: whose it is; `disk`: the name of the one with its data. `database` belongs to `user`, with
+    `password`; `admin` is the platform's own user there, with `admin_password`. `shared`: others have databases there.
     """
 
     server: Server
@@ -34,6 +35,10 @@ class At:
     pod: str
     name: str
     disk: str = ""
+    database: str = NAME
+    user: str = NAME
+    admin: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ renamed into another database, so it is made again there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import pymysql
 from pymysql.cursors import Cursor
@@ -19,8 +20,8 @@ from apps.backups.sealing import BLOCK, Readable
 from apps.core.errors import PlatformError
 from apps.servers.base import NAME
 
-ADMIN = "platform"
 MARK = b"\n-- brainpod: what is no table\n"
+DEFINER = re.compile(rb"DEFINER=`(?:" + NAME.encode() + rb"|p[0-9a-z]{16}_[0-9a-f]{12})`@`%`")  # shared_name
 TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type = %s ORDER BY 1"
 OTHERS = {
     "VIEW": "SELECT table_name FROM information_schema.views WHERE table_schema = %s",
@@ -36,45 +37,50 @@ OTHERS = {
 class MariaDB:
     @contextmanager
     def dump(self, at: At) -> Iterator[MariaDump]:
-        with connected(at, NAME) as connection, connection.cursor() as cursor:
+        with connected(at, at.database) as connection, connection.cursor() as cursor:
             tables, others = _commands(at, cursor)
-            before = _counted_at_once(cursor)
+            before = _counted_at_once(cursor, at.database)
             with closing(_blocks(at, tables, others)) as blocks:
-                yield MariaDump(Blocks(blocks), cursor, before)
+                yield MariaDump(Blocks(blocks), cursor, at.database, before)
 
     def load(self, at: At, stream: Readable, scratch: str, step: Callable[[str], None]) -> Loaded:
         with connected(at) as connection, connection.cursor() as cursor:
             for schema in (scratch, _old(scratch)):
                 cursor.execute(f"CREATE DATABASE {quoted(schema)} CHARACTER SET utf8mb4")
+            if at.shared:
+                cursor.execute(f"GRANT ALL ON {_exactly(scratch)}.* TO %s@'%%'", [at.user])
         step("Loading it beside what is there")
         tables = UpTo(stream, MARK)
         _run(at, tables, scratch)
         step("Counting its rows")
         with connected(at, scratch) as connection, connection.cursor() as cursor:
-            return Loaded(counted(cursor, scratch), tables.rest())
+            return Loaded(counted(cursor, scratch), _of(at.user, tables.rest()))
 
     def swap(self, at: At, scratch: str, loaded: Loaded) -> None:
         """All tables change places at once; should what is no table fail after that, they change back."""
-        with connected(at, NAME) as connection, connection.cursor() as cursor:
+        with connected(at, at.database) as connection, connection.cursor() as cursor:
             _, others = _commands(at, cursor)
             with closing(_blocks(at, (), others)) as blocks:
                 before = b"".join(blocks)
-            old = [(table, NAME, _old(scratch)) for table in _tables(cursor, NAME)]
-            new = [(table, scratch, NAME) for table in _tables(cursor, scratch)]
+            old = [(table, at.database, _old(scratch)) for table in _tables(cursor, at.database)]
+            new = [(table, scratch, at.database) for table in _tables(cursor, scratch)]
             done: list[tuple[str, str, str]] = []
             try:
-                _drop_others(cursor)
+                _drop_others(cursor, at.database)
                 _rename(cursor, old + new)
                 done = old + new
-                _run(at, _whole(loaded.rest), NAME)
+                _run(at, _whole(loaded.rest), at.database)
             except (PlatformError, pymysql.Error):
-                _drop_others(cursor)
+                _drop_others(cursor, at.database)
                 _rename(cursor, [(table, to, of) for table, of, to in reversed(done)])
-                _run(at, _whole(before), NAME)
+                _run(at, _whole(before), at.database)
                 raise
 
     def drop(self, at: At, scratch: str) -> None:
         with connected(at) as connection, connection.cursor() as cursor:
+            if at.shared:
+                with suppress(pymysql.OperationalError):  # there may be no such grant
+                    cursor.execute(f"REVOKE ALL ON {_exactly(scratch)}.* FROM %s@'%%'", [at.user])
             for schema in (scratch, _old(scratch)):
                 cursor.execute(f"DROP DATABASE IF EXISTS {quoted(schema)}")
 
@@ -82,13 +88,13 @@ class MariaDB:
 class MariaDump:
     extension = "sql"
 
-    def __init__(self, blocks: Blocks, cursor: Cursor, before: Rows) -> None:
+    def __init__(self, blocks: Blocks, cursor: Cursor, database: str, before: Rows) -> None:
         self.read = blocks.read
-        self._cursor, self._before = cursor, before
+        self._cursor, self._database, self._before = cursor, database, before
 
     def finish(self) -> Rows:
         """Two counts: nothing but the dump itself sees its snapshot."""
-        before, after = self._before, _counted_at_once(self._cursor)
+        before, after = self._before, _counted_at_once(self._cursor, self._database)
         return {
             name: (min(before[name][0], after[name][0]), max(before[name][1], after[name][1]))
             for name in before.keys() & after.keys()
@@ -100,7 +106,7 @@ def connected(at: At, database: str | None = None) -> Iterator[pymysql.Connectio
     """As the platform's own user. Raises PlatformError("backup_database_failed")."""
     try:
         with pymysql.connect(
-            host=at.host, port=at.port, user=ADMIN, password=at.admin_password, database=database,
+            host=at.host, port=at.port, user=at.admin, password=at.admin_password, database=database,
             charset="utf8mb4", connect_timeout=WAIT, autocommit=True,
         ) as connection:  # fmt: skip
             yield connection
@@ -124,10 +130,20 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _counted_at_once(cursor: Cursor) -> Rows:
+def _of(user: str, text: bytes) -> bytes:
+    """What is no table belongs to who had the database when it was backed up: another pod, or on another server."""
+    return DEFINER.sub(b"DEFINER=`" + user.encode() + b"`@`%`", text)
+
+
+def _exactly(schema: str) -> str:
+    """Quoted for a GRANT, where some letters of a database's name stand for others."""
+    return quoted(schema.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%"))
+
+
+def _counted_at_once(cursor: Cursor, schema: str) -> Rows:
     cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
     try:
-        return counted(cursor, NAME)
+        return counted(cursor, schema)
     finally:
         cursor.execute("ROLLBACK")
 
@@ -135,16 +151,16 @@ def _counted_at_once(cursor: Cursor) -> Rows:
 def _commands(at: At, cursor: Cursor) -> tuple[list[str], list[list[str]]]:
     """What writes the tables, and what writes the rest."""
     tool = program(at.tools, "mariadb-dump", at.server.package)
-    way = [tool, *_way(at), "--skip-comments", "--default-character-set=utf8mb4", "--hex-blob"]
-    views = _names(cursor, OTHERS["VIEW"], NAME)
+    way = [tool, *_way(at, at.admin), "--skip-comments", "--default-character-set=utf8mb4", "--hex-blob"]
+    views = _names(cursor, OTHERS["VIEW"], at.database)
     tables = [
         *way, "--single-transaction", "--quick", "--skip-lock-tables", "--skip-triggers", "--no-autocommit",
-        *(f"--ignore-table={NAME}.{view}" for view in views), NAME,
+        *(f"--ignore-table={at.database}.{view}" for view in views), at.database,
     ]  # fmt: skip
     plain = [*way, "--no-data", "--skip-opt"]
-    others = [[*plain, "--no-create-info", "--triggers", "--routines", "--events", NAME]]
+    others = [[*plain, "--no-create-info", "--triggers", "--routines", "--events", at.database]]
     if views:
-        others.append([*plain, "--skip-triggers", NAME, *views])
+        others.append([*plain, "--skip-triggers", at.database, *views])
     return tables, others
 
 
@@ -162,18 +178,20 @@ def _blocks(at: At, tables: Sequence[str], others: Sequence[Sequence[str]]) -> G
 
 
 def _run(at: At, stream: Readable, database: str) -> None:
+    """As the platform's own user; where others have databases as the one whose it is, who may do nothing elsewhere."""
+    user, password = (at.user, at.password) if at.shared else (at.admin, at.admin_password)
     tool = program(at.tools, "mariadb", at.server.package)
-    command = [tool, *_way(at), "--batch", "--binary-mode", "--default-character-set=utf8mb4", database]
-    with started(command, {"MYSQL_PWD": at.admin_password}, secrets=[at.admin_password], feeds=True) as running:
+    command = [tool, *_way(at, user), "--batch", "--binary-mode", "--default-character-set=utf8mb4", database]
+    with started(command, {"MYSQL_PWD": password}, secrets=[password], feeds=True) as running:
         running.feed(stream)
 
 
-def _way(at: At) -> list[str]:
+def _way(at: At, user: str) -> list[str]:
     return [
         "--no-defaults",
         f"--host={at.host}",
         f"--port={at.port}",
-        f"--user={ADMIN}",
+        f"--user={user}",
         "--skip-ssl",
     ]
 
@@ -195,10 +213,10 @@ def _names(cursor: Cursor, query: str, *values: str) -> list[str]:
     return [str(row[0]) for row in cursor.fetchall()]
 
 
-def _drop_others(cursor: Cursor) -> None:
+def _drop_others(cursor: Cursor, schema: str) -> None:
     for what, query in OTHERS.items():
-        for name in _names(cursor, query, NAME):
-            cursor.execute(f"DROP {what} IF EXISTS {quoted(NAME)}.{quoted(name)}")
+        for name in _names(cursor, query, schema):
+            cursor.execute(f"DROP {what} IF EXISTS {quoted(schema)}.{quoted(name)}")
 
 
 def _rename(cursor: Cursor, moves: Sequence[tuple[str, str, str]]) -> None:

@@ -14,9 +14,8 @@ from apps.backups.kinds.base import WAIT, At, Loaded, Rows
 from apps.backups.kinds.programs import Program, program, started
 from apps.backups.sealing import Readable
 from apps.core.errors import PlatformError
-from apps.servers.base import NAME
 
-ADMIN = "postgres"
+HOME = "postgres"  # the database to be in where it is about others
 TABLES = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
@@ -31,14 +30,14 @@ class Postgres:
     @contextmanager
     def dump(self, at: At) -> Iterator[PostgresDump]:
         tool = program(at.tools, "pg_dump", at.server.package.format(at.version))
-        with connected(at, NAME) as connection:
+        with connected(at, at.database) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             row = connection.execute("SELECT pg_export_snapshot()").fetchone()
             assert row is not None
             command = [
                 tool, "--format=custom", "--compress=0", f"--snapshot={row[0]}", "--lock-wait-timeout=60000",
-                "--no-password", *_way(at, ADMIN, NAME),
+                "--no-password", *_way(at, at.admin, at.database),
             ]  # fmt: skip
             with started(command, {"PGPASSWORD": at.admin_password}, secrets=[at.admin_password]) as running:
                 yield PostgresDump(running, connection)
@@ -46,10 +45,13 @@ class Postgres:
     def load(self, at: At, stream: Readable, scratch: str, step: Callable[[str], None]) -> Loaded:
         """As the apps' own user: what is in a backup runs with no more rights than it had."""
         tool = program(at.tools, "pg_restore", at.server.package.format(at.version))
-        with connected(at, ADMIN, autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(*_names(scratch, NAME)))
+        with connected(at, HOME, autocommit=True) as connection:
+            made = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(*_names(scratch, at.user))
+            connection.execute(made)
+            if at.shared:  # as the one whose place it takes
+                connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(scratch)))
         step("Loading it beside what is there")
-        command = [tool, "--no-owner", "--exit-on-error", "--no-password", *_way(at, NAME, scratch)]
+        command = [tool, "--no-owner", "--exit-on-error", "--no-password", *_way(at, at.user, scratch)]
         with started(command, {"PGPASSWORD": at.password}, secrets=[at.password], feeds=True) as running:
             running.feed(stream)
         step("Counting its rows")
@@ -59,24 +61,24 @@ class Postgres:
     def swap(self, at: At, scratch: str, loaded: Loaded) -> None:
         """Both are renamed in one transaction, while nobody is let in. Connections of apps end."""
         old = f"{scratch}_old"
-        with connected(at, ADMIN, autocommit=True) as connection:
+        with connected(at, HOME, autocommit=True) as connection:
             try:
-                for database in (NAME, scratch):
+                for database in (at.database, scratch):
                     connection.execute(_alter(database, "ALLOW_CONNECTIONS false"))
                     connection.execute(
                         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [database]
                     )
                 with connection.transaction():
-                    for before, after in ((NAME, old), (scratch, NAME)):
+                    for before, after in ((at.database, old), (scratch, at.database)):
                         connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*_names(before, after)))
             finally:
-                connection.execute(_alter(NAME, "ALLOW_CONNECTIONS true"))
+                connection.execute(_alter(at.database, "ALLOW_CONNECTIONS true"))
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(*_names(old)))
 
     def drop(self, at: At, scratch: str) -> None:
-        with connected(at, ADMIN, autocommit=True) as connection:
+        with connected(at, HOME, autocommit=True) as connection:
             # A worker may have been killed while nobody was let in.
-            connection.execute(_alter(NAME, "ALLOW_CONNECTIONS true"))
+            connection.execute(_alter(at.database, "ALLOW_CONNECTIONS true"))
             for name in (scratch, f"{scratch}_old"):
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(*_names(name)))
 
@@ -125,7 +127,7 @@ def connected(at: At, database: str, *, autocommit: bool = False) -> Iterator[ps
     """As the platform's own user. Raises PlatformError("backup_database_failed")."""
     try:
         with psycopg.connect(
-            host=at.host, port=at.port, user=ADMIN, password=at.admin_password, dbname=database,
+            host=at.host, port=at.port, user=at.admin, password=at.admin_password, dbname=database,
             connect_timeout=WAIT, autocommit=autocommit, application_name="brainpod backup",
         ) as connection:  # fmt: skip
             yield connection
