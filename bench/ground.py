@@ -47,10 +47,10 @@ class Ground:
             Membership.objects.get_or_create(team=self._team, user=user, defaults={"role": Role.OWNER})
         return self._team
 
-    def cookie(self) -> str:
+    def cookie(self, user: User | None = None) -> str:
         """A signed-in browser's Cookie header, the token against forged forms included."""
         client = Client()
-        client.force_login(User.objects.get(email="bench@example.com", memberships__team=self.team))
+        client.force_login(user or User.objects.get(email="bench@example.com", memberships__team=self.team))
         session = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
         page = httpx.get(self.platform.url(), headers={"Cookie": session}, timeout=60, trust_env=False)
         return "; ".join([session, *(f"{name}={value}" for name, value in page.cookies.items())])

@@ -22,10 +22,11 @@ ANSWER = 30.0  # seconds a request may take before it counts as failed
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """What `full` saw; `slow` is the 99th percentile in seconds, `size` the bytes of one body."""
+    """What `full` saw; `slow` is the 99th percentile in seconds, `slow95` the 95th, `size` the bytes of one body."""
 
     rate: float
     slow: float
+    slow95: float
     size: int
 
 
@@ -37,7 +38,7 @@ async def full(address: str | int, host: str, path: str, *, cookie: str, clients
     until = time.monotonic() + seconds
 
     async def client() -> None:
-        reader, writer = await _connect(address)
+        reader, writer = await connect(address)
         while (began := time.monotonic()) < until:
             writer.write(request)
             sizes.add(await _answer(reader))
@@ -46,7 +47,7 @@ async def full(address: str | int, host: str, path: str, *, cookie: str, clients
 
     began = time.monotonic()
     await asyncio.gather(*(client() for _ in range(clients)))
-    return Full(len(times) / (time.monotonic() - began), quantile(times, 0.99), max(sizes))
+    return Full(len(times) / (time.monotonic() - began), quantile(times, 0.99), quantile(times, 0.95), max(sizes))
 
 
 class Constant:
@@ -78,7 +79,7 @@ async def _constant(port: int, host: str, rate: int) -> dict[str, Any]:
         pair = _open(pool) if kept else None
         try:
             async with asyncio.timeout(ANSWER):
-                pair = pair or await _connect(port)
+                pair = pair or await connect(port)
                 pair[1].write(requests[kept])
                 await _answer(pair[0])
             times.append(time.monotonic() - at)
@@ -116,7 +117,7 @@ def _open(pool: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> Any:
     return None
 
 
-async def _connect(address: str | int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(address: str | int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if isinstance(address, int):
         return await asyncio.open_connection("127.0.0.1", address)
     return await asyncio.open_unix_connection(address)

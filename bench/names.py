@@ -10,6 +10,8 @@ NAMES = (
     "build_churn",
     "log_live",
     "log_burst",
+    "log_watchers",
+    "webhook_intake",
     "redeploy_drop",
     "launch",
     "noisy_build",
@@ -20,6 +22,7 @@ NAMES = (
     "checks",
     "crash_loop",
     "backup",
+    "page_many",
     # Last: the platform that serves the others is stopped for these.
     "edge_proxy",
     "edge_static",
@@ -33,7 +36,7 @@ NAMES = (
 
 # What takes minutes each: `make bench-soak` measures these too.
 LONG = frozenset({
-    "stacks", "cache_restore", "build_churn", "noisy_build", "crash_loop", "backup", "route_change",
+    "stacks", "cache_restore", "build_churn", "noisy_build", "crash_loop", "backup", "page_many", "route_change",
     "redeploy_drop_docker",
 })  # fmt: skip
 SHORT = tuple(name for name in NAMES if name not in LONG)

@@ -40,7 +40,7 @@ def measure(ground: Ground) -> Row:
         time.sleep(seconds)
     build = {"buildCommand": "python busy.py"}
     deployment = ground.first(ground.pod("noise", "noise", build=build))
-    _until_building(deployment)
+    until_building(deployment)
     with Constant(ground.platform.port, f"{live.name}.localhost", RATE) as load:
         time.sleep(seconds)
     ground.ready(deployment)
@@ -57,7 +57,7 @@ def measure(ground: Ground) -> Row:
     )  # fmt: skip
 
 
-def _until_building(deployment: Deployment) -> None:
+def until_building(deployment: Deployment) -> None:
     deadline = time.monotonic() + PATIENCE
     while not deployment.stages.filter(stage="build", state="running").exists():
         if time.monotonic() > deadline:
