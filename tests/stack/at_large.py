@@ -89,7 +89,8 @@ def _cells(table: str, rows: list[tuple[Any, ...]]) -> Iterator[tuple[str, bytes
 
 
 def _keys(platform: Platform) -> Iterator[tuple[str, bytes]]:
-    with redis.Redis(unix_socket_path=str(platform.state / "run" / "valkey.sock")) as valkey:
+    own = f"unix://{platform.state / 'run' / 'valkey.sock'}"
+    with redis.Redis.from_url(platform.env.get("BRAINPOD_VALKEY_URL", own)) as valkey:
         read = {
             b"string": valkey.get,
             b"list": lambda key: valkey.lrange(key, 0, -1),
