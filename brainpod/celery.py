@@ -69,6 +69,22 @@ app.autodiscover_tasks()
 # They are wake-ups: the reconciler sends them again.
 redis.QoS.restore_at_shutdown = False
 
+
+class QoS(redis.QoS):  # type: ignore[misc]
+    """What was received over a connection that is gone by now cannot be acknowledged: kombu fails on it with an error
+    that Celery takes for the end of the worker. The wake-up comes again later, and finds nothing to do."""
+
+    def ack(self, delivery_tag: str) -> None:
+        if self.channel.connection is not None:
+            super().ack(delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        if self.channel.connection is not None:
+            super().reject(delivery_tag, requeue=requeue)
+
+
+redis.Channel.QoS = QoS
+
 PULSE = 10.0  # seconds between two signs of life of a worker
 NUMBER = "brainpod_request"  # in a message's headers
 SUBJECTS = {  # what a task's first argument is
