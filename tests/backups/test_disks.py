@@ -162,6 +162,7 @@ def test_what_can_be_backed_up(pod: Pod, alice: User, team: Team) -> None:  # no
     live.resources.create(kind="PostgresDB", name="db", spec={"version": "18", "disk": "db-data", "credentials": 1})
     at_a_service = {"version": "", "server": "main", "credentials": 1}
     live.resources.create(kind="PostgresDB", name="shared", spec=at_a_service)
-    assert places.kept(pod) == {"data": "Disk", "db": "PostgresDB"}
+    live.resources.create(kind="Valkey", name="keys", spec=at_a_service)
+    assert places.kept(pod) == {"data": "Disk", "db": "PostgresDB", "shared": "PostgresDB"}
     with pytest.raises(NotFound):
         actions.back_up(pod=pod, name="db-data", by=alice)
