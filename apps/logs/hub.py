@@ -5,6 +5,7 @@ them far more than the lines in it.
 
 A viewer's queue is bounded: one that does not keep up loses its queue, not its lines; it reads them again from
 storage (`None` in the queue tells it to look there). While Valkey is away every viewer is told to look once a second.
+A writer may be without Valkey while this reader is not: of a stream that is silent storage is asked now and then.
 """
 
 from __future__ import annotations
@@ -12,26 +13,31 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import redis.asyncio as redis
 import structlog
+from channels.db import database_sync_to_async
 from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from apps.logs.lines import Line
 from apps.logs.live import Entry, key, parse, together
+from apps.logs.reader import last_seq
 
 QUEUE_ENTRIES = 2048
 QUEUE_BYTES = 8 * 1024 * 1024  # viewers of one stream share the entries: this much is a build of 70,000 lines
 BLOCK_MS = 5000
 SOCKET_SECONDS = 8  # longer than a blocking read; a Valkey that hangs is noticed after it
 POLL_SECONDS = 1.0
+SILENT_SECONDS = 5.0  # after which storage is asked whether a stream went on without Valkey
 
 logger = structlog.get_logger(__name__)
 
@@ -92,6 +98,14 @@ class Viewer:
         return message
 
 
+@dataclass(slots=True)
+class Heard:
+    """The last line of a stream that was passed on or found in storage; when one came, or was asked for."""
+
+    last: int = 0
+    at: float = field(default_factory=time.monotonic)
+
+
 class Hub:
     def __init__(self) -> None:
         self._valkey: Any = redis.Redis.from_url(  # its types say what any version of the protocol could answer
@@ -104,6 +118,7 @@ class Hub:
         self._wake = f"logwake:{secrets.token_hex(8)}"  # a stream of our own that ends the blocking read
         self._viewers: dict[str, set[Viewer]] = {}
         self._positions: dict[str, bytes | str] = {}
+        self._heard: dict[str, Heard] = {}
         self._position_of_wake: bytes | str = "0-0"
         self._task: asyncio.Task[None] | None = None
 
@@ -115,6 +130,7 @@ class Hub:
             position = await self._newest(stream)
             self._positions.setdefault(stream, position)
         self._viewers.setdefault(stream, set()).add(viewer)
+        self._heard.setdefault(stream, Heard())
         try:
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._run())
@@ -130,6 +146,7 @@ class Hub:
         if not viewers:
             del self._viewers[viewer.stream]
             self._positions.pop(viewer.stream, None)
+            self._heard.pop(viewer.stream, None)
         if not self._viewers and self._task:
             self._task.cancel()
             self._task = None
@@ -155,6 +172,7 @@ class Hub:
             while True:
                 try:
                     await self._read()
+                    await self._ask_storage()
                     continue
                 except (redis.RedisError, OSError) as error:
                     logger.warning("log_hub_without_valkey", error=str(error))
@@ -180,8 +198,21 @@ class Hub:
                 continue
             self._positions[stream] = found[-1][0]
             for message in map(Message.of, together([parse(*raw) for raw in found])):
+                self._heard[stream] = Heard(message.last)
                 for viewer in self._viewers.get(stream, ()):
                     viewer.put(message)
+
+    async def _ask_storage(self) -> None:
+        """Have the viewers look where a stream has lines that never came by."""
+        silent = time.monotonic() - SILENT_SECONDS
+        for stream in [stream for stream, heard in self._heard.items() if heard.at < silent]:
+            newest = await database_sync_to_async(last_seq)(stream)
+            if (heard := self._heard.get(stream)) is None:
+                continue  # nobody watches it any more
+            if newest > heard.last:
+                for viewer in self._viewers.get(stream, ()):
+                    viewer.look()
+            self._heard[stream] = Heard(max(newest, heard.last))
 
 
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()

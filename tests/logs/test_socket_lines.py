@@ -15,7 +15,7 @@ from django.test import Client, override_settings
 from apps.accounts.models import Team, User
 from apps.core.masking import Mask
 from apps.deployments.models import Deployment
-from apps.logs import live
+from apps.logs import hub, live
 from apps.logs.models import LogChunk, LogStream
 from apps.logs.writer import LogWriter
 from tests.logs.viewing import SECONDS, Socket, watching
@@ -139,3 +139,24 @@ async def test_without_valkey_lines_still_arrive(log: str, client: Client) -> No
             await in_thread(lambda: write(log, 1, 20))
             await socket.until(20)
     assert_each_once(socket.lines, 20)
+
+
+async def test_the_last_lines_arrive_though_their_writer_had_no_valkey(
+    log: str, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection was cut and the readers' was not: nothing comes by that would tell them of the lines."""
+    monkeypatch.setattr(hub, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(hub, "BLOCK_MS", 200)
+    async with watching(log, client) as viewer:
+        await in_thread(lambda: write(log, 1, 3))
+        await viewer.until(3)
+
+        def away(*_: object) -> bool:
+            raise live.Away
+
+        with monkeypatch.context() as cut:
+            cut.setattr(live, "publish", away)
+            await in_thread(lambda: write(log, 4, 6))
+        await viewer.until(6)
+        assert [line[0] for line in viewer.lines] == [1, 2, 3, 4, 5, 6]
+        assert viewer.gaps == []
