@@ -35,8 +35,8 @@ AGAIN = 5  # failing tests of a lane that are run again; more than that is no ac
 
 
 def lanes() -> dict[str, list[str]]:
-    """The command of each lane, those first that take longest. Every folder and file of tests is in exactly one of
-    the first three; the last is what the platform's database decides, once more."""
+    """The command of each lane, those first that take longest. Every folder and file of tests is in exactly one; the
+    one on PostgreSQL is what the platform's database decides, once more."""
     named = {*DOCKER, *BESIDE, *BROWSER}
     others = [
         path.name
@@ -46,8 +46,8 @@ def lanes() -> dict[str, list[str]]:
     return {
         "with Docker": [*PYTEST, *_paths((*DOCKER, *BESIDE))],
         "without": [*PYTEST, *_paths(others)],
-        "browser": [*PYTEST, *_paths(BROWSER)],
         "on PostgreSQL": POSTGRES,
+        "browser": [*PYTEST, *_paths(BROWSER)],
     }
 
 
