@@ -10,7 +10,6 @@ NAMES = (
     "build_churn",
     "log_live",
     "log_burst",
-    "log_watchers",
     "webhook_intake",
     "redeploy_drop",
     "launch",
