@@ -21,7 +21,7 @@ import zstandard
 from pyrage import x25519
 
 from apps.backups import sealing
-from apps.backups.kinds import KINDS, mariadb, postgres
+from apps.backups.kinds import KINDS
 from apps.backups.kinds.base import At
 from apps.backups.kinds.programs import program, started
 from apps.servers.base import NAME
@@ -67,7 +67,7 @@ def _at(server: Running) -> At:
     its = SERVERS[server.kind]
     return At(
         its, server.version, server.host, server.port, CREDENTIALS.password, CREDENTIALS.admin_password,
-        its.installed()[server.version], "bench", "db",
+        its.installed()[server.version], "bench", "db", admin=its.admin,
     )  # fmt: skip
 
 
@@ -94,10 +94,10 @@ def _bare(at: At, place: Path) -> float:
 def _command(at: At) -> tuple[list[str], dict[str, str]]:
     if at.server.kind == "PostgresDB":
         tool = program(at.tools, "pg_dump", "")
-        way = [f"--host={at.host}", f"--port={at.port}", f"--username={postgres.ADMIN}", f"--dbname={NAME}"]
+        way = [f"--host={at.host}", f"--port={at.port}", f"--username={at.admin}", f"--dbname={NAME}"]
         return [tool, "--format=custom", "--compress=0", *way], {"PGPASSWORD": at.admin_password}
     tool = program(at.tools, "mariadb-dump", "")
-    way = ["--no-defaults", f"--host={at.host}", f"--port={at.port}", f"--user={mariadb.ADMIN}", "--skip-ssl"]
+    way = ["--no-defaults", f"--host={at.host}", f"--port={at.port}", f"--user={at.admin}", "--skip-ssl"]
     return [tool, *way, "--single-transaction", "--quick", "--hex-blob", NAME], {"MYSQL_PWD": at.admin_password}
 
 

@@ -134,8 +134,29 @@ def contents(models: Any) -> list[Any]:
 @pytest.mark.django_db(transaction=True)
 def test_a_whole_task(sdk: Sdk, api: Client, live_server: Any, document: bytes, openbao: object) -> None:
     """From nothing to a deployed pod with a history: made, planned, deployed, changed, rolled back to, deleted."""
-    models = sdk.models
     assert httpx.get(f"{live_server.url}/api/v1/openapi.json").content == document
+    first, urns = make_and_deploy(sdk, api)
+    for number in (2, 3, 4):
+        change_and_deploy(sdk, api, number)
+    assert paged(sdk, api) == [
+        [(4, "deployed", True), (3, "deployed", False), (2, "deployed", False)],
+        [(1, "deployed", False)],
+    ]
+    older = sdk.ask(api, "get_revision", "orders", first)
+    assert {one.urn for one in older.resources} == urns
+    confirmed = sdk.models.RollbackInput(confirmed=True)
+    back = sdk.ask(api, "deploy_revision", "orders", str(older.id), status=202, body=confirmed)
+    assert back.revision_id == older.id
+    assert [one.trigger.value for one in sdk.ask(api, "list_deployments", "orders", limit=1).items] == ["rollback"]
+
+    stream = sdk.ask(api, "watch_pod_events", "orders", resource="urn:brain:app:default:web", duration=1)
+    assert "event: end" in stream
+    assert sdk.ask(api, "delete_pod", "orders", status=202, confirmation="orders").name == "orders"
+
+
+def make_and_deploy(sdk: Sdk, api: Client) -> tuple[str, set[str]]:
+    """The id of the first revision, and the URNs of what is in it."""
+    models = sdk.models
     assert sdk.ask(api, "get_current_user").email
     made = sdk.ask(api, "create_pod", status=201, body=models.PodCreateInput(name="orders"))
     assert (made.name, made.head.version, made.deployed) == ("orders", 1, None)
@@ -157,45 +178,38 @@ def test_a_whole_task(sdk: Sdk, api: Client, live_server: Any, document: bytes, 
     pod = Pod.objects.get()
     pod.deployments.all().delete()
     went_live(pod, pod.revisions.get())
+    return str(plan.revision_id), {one.urn for one in batch.resources}
 
+
+def change_and_deploy(sdk: Sdk, api: Client, number: int) -> None:
+    """What is read is changed and written back, as others may have changed it meanwhile."""
+    models, pod = sdk.models, Pod.objects.get()
     here = ("orders", models.GetResourceKind.APP, "default", "web")
-    for number in (2, 3, 4):  # what is read is changed and written back, as others may have changed it meanwhile
-        read = sdk.module("get_resource").sync_detailed(*here, client=api)
-        content, seen = read.parsed.content, read.headers["etag"]
-        content.spec.start_command = f"run {number}"
-        there = ("orders", models.ReplaceResourceKind.APP, *here[2:])
-        changed = sdk.ask(api, "replace_resource", *there, body=content, if_match=seen)
-        assert changed.resources[0].content.spec.start_command == f"run {number}"
-        assert sdk.refused(api, "replace_resource", *there, body=content, if_match=seen)[:2] == (
-            412, "PRECONDITION_FAILED",
-        )  # fmt: skip
-        sdk.ask(api, "deploy_pod", "orders", status=202, body=models.DeployInput(summary=f"number {number}"))
-        pod.refresh_from_db()
-        pod.deployments.filter(state="pending").delete()
-        went_live(pod, pod.revisions.get(version=number))
+    read = sdk.module("get_resource").sync_detailed(*here, client=api)
+    content, seen = read.parsed.content, read.headers["etag"]
+    content.spec.start_command = f"run {number}"
+    there = ("orders", models.ReplaceResourceKind.APP, *here[2:])
+    changed = sdk.ask(api, "replace_resource", *there, body=content, if_match=seen)
+    assert changed.resources[0].content.spec.start_command == f"run {number}"
+    assert sdk.refused(api, "replace_resource", *there, body=content, if_match=seen)[:2] == (
+        412, "PRECONDITION_FAILED",
+    )  # fmt: skip
+    sdk.ask(api, "deploy_pod", "orders", status=202, body=models.DeployInput(summary=f"number {number}"))
+    pod.refresh_from_db()
+    pod.deployments.filter(state="pending").delete()
+    went_live(pod, pod.revisions.get(version=number))
 
+
+def paged(sdk: Sdk, api: Client) -> list[list[tuple[int, str, bool]]]:
+    """All revisions, three at a time."""
     versions, cursor = [], None
     while True:
         page = sdk.module("list_revisions").sync_detailed("orders", client=api, limit=3, cursor=cursor)
         versions.append([(one.version, one.state.value, one.is_deployed) for one in page.parsed.items])
         if (cursor := page.headers.get("x-next-cursor")) is None:
             break
-    assert versions == [
-        [(4, "deployed", True), (3, "deployed", False), (2, "deployed", False)],
-        [(1, "deployed", False)],
-    ]
     assert page.parsed.field_links["next"] is None
-    older = sdk.ask(api, "get_revision", "orders", str(plan.revision_id))
-    assert {one.urn for one in older.resources} == {one.urn for one in batch.resources}
-    back = sdk.ask(
-        api, "deploy_revision", "orders", str(older.id), status=202, body=models.RollbackInput(confirmed=True)
-    )
-    assert back.revision_id == older.id
-    assert [one.trigger.value for one in sdk.ask(api, "list_deployments", "orders", limit=1).items] == ["rollback"]
-
-    stream = sdk.ask(api, "watch_pod_events", "orders", resource="urn:brain:app:default:web", duration=1)
-    assert "event: end" in stream
-    assert sdk.ask(api, "delete_pod", "orders", status=202, confirmation="orders").name == "orders"
+    return versions
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -32,21 +33,28 @@ POINTS = {f"at-{point.replace('.', '-')}": point for point in (*BOUNDARIES, *SID
 ROUNDS = int(os.environ.get("BRAINPOD_SOAK", "1"))
 
 
-@pytest.fixture(scope="package")
-def rig() -> Iterator[Rig]:
-    """A platform of this folder's own, with room for deployments held at half of the points at once."""
-    settings = {
+@contextmanager
+def breakable(held: int, **settings: str) -> Iterator[Rig]:
+    """A platform of one's own with room for `held` deployments held at once."""
+    own = {
         "BRAINPOD_FAILPOINTS": "yes",
-        "BRAINPOD_WORKERS": str(len(POINTS) // 2 + 2),
+        "BRAINPOD_WORKERS": str(held + 2),
         "BRAINPOD_DRAIN_SECONDS": "0.5",
         "BRAINPOD_LEASE_SECONDS": "10",
     }
-    with own_platform(**settings) as platform:
+    with own_platform(**own, **settings) as platform:
         made = Rig(platform)
         try:
             yield made
         finally:
             made.close()
+
+
+@pytest.fixture(scope="package")
+def rig() -> Iterator[Rig]:
+    """A platform of this folder's own, with room for deployments held at half of the points at once."""
+    with breakable(len(POINTS) // 2) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.faults.conftest import breakable
 from tests.faults.rig import Rig, load
 from tests.faults.test_mishaps import pods
-from tests.stack.platform import own_platform
 from tests.stack.postgres import Server
 
 pytestmark = pytest.mark.platform
@@ -31,19 +31,8 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def rig(server: Server) -> Iterator[Rig]:
-    settings = {
-        "DATABASE_URL": server.url,
-        "BRAINPOD_FAILPOINTS": "yes",
-        "BRAINPOD_WORKERS": str(len(POINTS) + 2),
-        "BRAINPOD_DRAIN_SECONDS": "0.5",
-        "BRAINPOD_LEASE_SECONDS": "10",
-    }
-    with own_platform(**settings) as platform:
-        made = Rig(platform)
-        try:
-            yield made
-        finally:
-            made.close()
+    with breakable(len(POINTS), DATABASE_URL=server.url) as made:
+        yield made
 
 
 def ready(rig: Rig) -> bool:

@@ -37,7 +37,7 @@ class At:
     disk: str = ""
     database: str = NAME
     user: str = NAME
-    admin: str = ""
+    admin: str = field(kw_only=True)
     shared: bool = False
 
 
