@@ -10,6 +10,7 @@ NAMES = (
     "build_churn",
     "log_live",
     "log_burst",
+    "log_watchers",
     "webhook_intake",
     "redeploy_drop",
     "launch",

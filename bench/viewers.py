@@ -56,10 +56,13 @@ async def _raw(port: int, there: asyncio.Semaphore) -> AsyncIterator[tuple[Any, 
 
 
 async def _watch(viewer: Viewer, messages: AsyncIterator[tuple[Any, Any]]) -> None:
+    owed, acknowledged = 0, time.monotonic()
     async for message, socket in messages:
         seen = viewer.take(message)
-        if socket is not None:
+        owed += len(message)
+        if socket is not None and (owed > 1 << 20 or time.monotonic() - acknowledged > 1):  # as static/logs/feed.js
             await socket.send(json.dumps({"ack": seen}))
+            owed, acknowledged = 0, time.monotonic()
         if seen >= viewer.last:
             return
 
@@ -68,15 +71,14 @@ async def main(where: str, count: int, last: int, cookie: str = "", origin: str 
     viewers = [Viewer(last, timed=number % 10 == 0) for number in range(count)]
     there = asyncio.Semaphore(0)
     raw = where.startswith("tcp:")
-    watching = [
-        asyncio.create_task(_watch(v, _raw(int(where[4:]), there) if raw else _socket(where, cookie, origin, there)))
-        for v in viewers
-    ]
-    for _ in viewers:
-        await there.acquire()
-    await asyncio.sleep(0.5)  # accepted; the server looks up who it is before it follows the stream
-    print("watching", flush=True)
-    await asyncio.gather(*watching)
+    async with asyncio.TaskGroup() as watching:  # one that cannot connect ends it all
+        for v in viewers:
+            messages = _raw(int(where[4:]), there) if raw else _socket(where, cookie, origin, there)
+            watching.create_task(_watch(v, messages))
+        for _ in viewers:
+            await there.acquire()
+        await asyncio.sleep(0.5)  # accepted; the server looks up who it is before it follows the stream
+        print("watching", flush=True)
     ordered = all(v.ordered and v.seen >= last for v in viewers)
     print(
         json.dumps(

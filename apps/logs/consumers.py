@@ -17,11 +17,10 @@ from urllib.parse import parse_qs
 
 import structlog
 from asgiref.sync import sync_to_async
-from channels.auth import get_user
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user, get_user_model
+from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from apps.core.components import component
@@ -29,6 +28,7 @@ from apps.logs import reader
 from apps.logs.hub import Message, hub
 from apps.logs.lines import Line, encode, parts
 from apps.logs.live import Entry
+from apps.logs.sharing import looked_up
 
 ASK_SECONDS = 3.0  # between two looks whether the viewer still may: well below the five promised
 PATIENCE = 3.0  # seconds missing lines may take to reach the database before they count as lost
@@ -45,6 +45,27 @@ class Closing(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
+
+
+def _refused(session: str | None, user: int | None, stream: str) -> int:
+    """The code to close with, or 0: asked of the database each time, never of what was true at the beginning."""
+    who = _who(session, user)
+    if who is None or not who.is_authenticated or not who.is_active:
+        return 4401
+    return 0 if component("log_gate")(who, stream) else 4403
+
+
+def _who(session: str | None, user: int | None) -> Any:
+    """The user as of now: None once the account is gone, anonymous once the session has ended."""
+    if user is not None:
+        return get_user_model().objects.filter(pk=user).first()
+    request = HttpRequest()
+    request.session = import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session)
+    return get_user(request)
+
+
+def _stored(stream: str, after: int) -> list[Message]:
+    return [Message.of(entry) for entry in reader.stored(stream, after=after)]
 
 
 class LogConsumer(AsyncWebsocketConsumer):
@@ -99,20 +120,9 @@ class LogConsumer(AsyncWebsocketConsumer):
                 raise Closing(refusal)
 
     async def _refusal(self) -> int:
-        """The code to close with, or 0: asked of the database each time, never of what was true at the beginning."""
-        user = await self._user()
-        if user is None or not user.is_authenticated or not user.is_active:
-            return 4401
-        allowed = await database_sync_to_async(component("log_gate"))(user, self.stream)
-        return 0 if allowed else 4403
-
-    async def _user(self) -> Any:
-        """The user as of now: None once the account is gone, anonymous once the session has ended."""
-        if session := self.scope.get("session"):
-            engine = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
-            return await get_user({"session": engine(session.session_key)})
-        pk = getattr(self.scope.get("user"), "pk", None)
-        return await get_user_model().objects.filter(pk=pk).afirst() if pk is not None else None
+        session = self.scope.get("session")
+        user = None if session else getattr(self.scope.get("user"), "pk", None)
+        return await looked_up(_refused, session.session_key if session else "", user, self.stream)
 
     # What they see
 
@@ -128,25 +138,25 @@ class LogConsumer(AsyncWebsocketConsumer):
 
     async def _catch_up(self, last: int) -> int:
         """Send everything storage has after `last`; the last line sent."""
-        newest = await database_sync_to_async(reader.last_seq)(self.stream)
+        newest = await looked_up(reader.last_seq, self.stream)
         if newest - last > FAR:
             await self._gap(last + 1, newest - NEAR)
             last = newest - NEAR
         waited = 0.0
-        while found := await database_sync_to_async(reader.stored)(self.stream, after=last):
+        while found := await looked_up(_stored, self.stream, last):
             first = found[0].first
             if first > last + 1:
-                if waited < PATIENCE and first > await database_sync_to_async(reader.dropped)(self.stream) + 1:
+                if waited < PATIENCE and first > await looked_up(reader.dropped, self.stream) + 1:
                     await asyncio.sleep(0.2)
                     waited += 0.2
                     continue
                 await self._gap(last + 1, first - 1)
                 last = first - 1
             waited = 0.0
-            for entry in found:
-                if entry.first > last + 1:
+            for message in found:
+                if message.first > last + 1:
                     break  # looked at again
-                last = await self._pass_on(Message.of(entry), last)
+                last = await self._pass_on(message, last)
         return last
 
     async def _pass_on(self, message: Message, last: int) -> int:

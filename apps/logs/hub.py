@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 
 import redis.asyncio as redis
 import structlog
-from channels.db import database_sync_to_async
 from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -31,12 +30,15 @@ from redis.backoff import NoBackoff
 from apps.logs.lines import Line
 from apps.logs.live import Entry, key, parse, together
 from apps.logs.reader import last_seq
+from apps.logs.sharing import looked_up
 
 QUEUE_ENTRIES = 2048
 QUEUE_BYTES = 8 * 1024 * 1024  # viewers of one stream share the entries: this much is a build of 70,000 lines
 BLOCK_MS = 5000
 SOCKET_SECONDS = 8  # longer than a blocking read; a Valkey that hangs is noticed after it
 POLL_SECONDS = 1.0
+ROUND_SECONDS = 0.25  # at most, of waiting for viewers to take what they were given, before the next is read
+GLANCE_SECONDS = 0.005
 SILENT_SECONDS = 5.0  # after which storage is asked whether a stream went on without Valkey
 
 logger = structlog.get_logger(__name__)
@@ -76,6 +78,11 @@ class Viewer:
         self._queue.append(message)
         self._bytes += message.size
         self._filled.set()
+
+    @property
+    def has_all(self) -> bool:
+        """Whether it has taken everything that it was given."""
+        return not self._filled.is_set()
 
     def look(self) -> None:
         """Forget the queue: the viewer has to look into storage."""
@@ -188,6 +195,7 @@ class Hub:
         """One blocking read of all streams, passed on."""
         wanted = {key(stream): position for stream, position in self._positions.items()}
         wanted[self._wake] = self._position_of_wake
+        busy: set[Viewer] = set()
         for name, found in await self._valkey.xread(wanted, count=64, block=BLOCK_MS):
             text = name.decode()
             if text == self._wake:
@@ -200,13 +208,26 @@ class Hub:
             for message in map(Message.of, together([parse(*raw) for raw in found])):
                 self._heard[stream] = Heard(message.last)
                 for viewer in self._viewers.get(stream, ()):
+                    if viewer.has_all:
+                        busy.add(viewer)
                     viewer.put(message)
+        await self._round(busy)
+
+    async def _round(self, viewers: set[Viewer]) -> None:
+        """Let `viewers`, who kept up so far, take what they were given: what comes meanwhile is one message then.
+
+        With hundreds of them a message for each line would be more than one process can send.
+        """
+        until = time.monotonic() + ROUND_SECONDS
+        await asyncio.sleep(0)
+        while not all(viewer.has_all for viewer in viewers) and time.monotonic() < until:
+            await asyncio.sleep(GLANCE_SECONDS)
 
     async def _ask_storage(self) -> None:
         """Have the viewers look where a stream has lines that never came by."""
         silent = time.monotonic() - SILENT_SECONDS
         for stream in [stream for stream, heard in self._heard.items() if heard.at < silent]:
-            newest = await database_sync_to_async(last_seq)(stream)
+            newest = await looked_up(last_seq, stream)
             if (heard := self._heard.get(stream)) is None:
                 continue  # nobody watches it any more
             if newest > heard.last:

@@ -8,6 +8,8 @@ const FINAL = {
   4403: "You may not see this log any more.",
 };
 const TOO_SLOW = 4408;
+const ACK_WAIT = 1000; // each acknowledgement costs the server as much as a line, and there may be hundreds of us
+const MOST_OWED = 1 << 20; // characters: far below what the server sends before it waits for us
 
 export class Feed {
   // `last()` answers the last line taken; `state` is told "connecting", "live", "waiting" or "over", and why.
@@ -18,6 +20,7 @@ export class Feed {
     this.state = state;
     this.wait = FIRST_WAIT;
     this.stopped = true;
+    this.owed = 0;
     this.online = () => !this.stopped && !this.socket && this.open();
   }
 
@@ -31,14 +34,26 @@ export class Feed {
   stop() {
     this.stopped = true;
     clearTimeout(this.timer);
+    clearTimeout(this.acking);
+    this.acking = null;
     window.removeEventListener("online", this.online);
     const socket = this.socket;
     this.socket = null;
     socket?.close();
   }
 
+  // Lines up to this one are shown.
   ack(seq) {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ ack: seq }));
+    this.shown = seq;
+    if (this.owed > MOST_OWED) this.acknowledge();
+    else this.acking ??= setTimeout(() => this.acknowledge(), ACK_WAIT);
+  }
+
+  acknowledge() {
+    clearTimeout(this.acking);
+    this.acking = null;
+    this.owed = 0;
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ ack: this.shown }));
   }
 
   open() {
@@ -54,7 +69,9 @@ export class Feed {
       if (socket === this.socket) this.state("live");
     });
     socket.addEventListener("message", (event) => {
-      if (socket === this.socket) this.message(JSON.parse(event.data));
+      if (socket !== this.socket) return;
+      this.owed += event.data.length;
+      this.message(JSON.parse(event.data));
     });
     socket.addEventListener("close", (event) => {
       if (socket !== this.socket) return;

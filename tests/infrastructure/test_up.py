@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -101,6 +103,20 @@ def test_a_worker_that_hangs_can_be_told(up: Platform) -> None:
         assert sign.stat().st_mtime_ns == last
     finally:
         os.kill(worker, signal.SIGCONT)
+
+
+def test_browsers_that_come_all_at_once_find_room(up: Platform) -> None:
+    """As after a restart; the process that takes them is stopped, so that none of them is taken meanwhile."""
+    sockets = up.pid("sockets")
+    os.kill(sockets, signal.SIGSTOP)
+    try:
+        with ExitStack() as stack:
+            for _ in range(100):
+                browser = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                browser.setblocking(False)  # as nginx does
+                browser.connect(str(up.state / "run" / "sockets.sock"))
+    finally:
+        os.kill(sockets, signal.SIGCONT)
 
 
 def test_a_second_one_is_refused_and_says_which_runs(up: Platform) -> None:

@@ -39,6 +39,9 @@ SECRET_NAMES = frozenset(
         "BRAINPOD_NOMAD_TOKEN",
     }
 )
+# Websockets that may come at once, say when every browser connects again after a restart: Daphne has room for 50 by
+# itself, and nginx answers the others 502.
+BACKLOG = 2048
 # What the platform's processes share: modules only, nothing made of settings or files. Not Daphne, which makes an event
 # loop (what it imports does not), and not the WSGI application, which remembers the static files of before they are
 # collected. To load a module touches much of what is there, which is then shared no longer: one process gains, too.
@@ -276,8 +279,9 @@ def _git(config: Any, env: Mapping[str, str]) -> Service:
 
 def _sockets(config: Any, env: Mapping[str, str]) -> Service:
     address = config.run / "sockets.sock"
+    quoted = str(address).replace("\\", r"\\").replace(":", r"\:")
     command = [
-        *(sys.executable, "-m", "daphne", "-u", str(address), "-v", "0", "--no-server-name"),
+        *(sys.executable, "-m", "daphne", "-e", f"unix:{quoted}:backlog={BACKLOG}", "-v", "0", "--no-server-name"),
         # The size counts for what is sent as well: apps/logs/consumers.py stays below.
         *("--application-close-timeout", "3", "--websocket-max-message-size", str(1024 * 1024)),
         "brainpod.asgi:application",
