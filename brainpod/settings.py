@@ -102,6 +102,7 @@ DATABASES = {
     "default": dj_database_url.parse(BRAINPOD.database_url or f"sqlite:///{BRAINPOD.state / 'brainpod.sqlite3'}"),
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["ENGINE"] = "brainpod.sqlite"
     DATABASES["default"]["OPTIONS"] = {
         # Writers queue for the lock at BEGIN instead of failing at the first write (a read lock cannot be upgraded).
         "transaction_mode": "IMMEDIATE",

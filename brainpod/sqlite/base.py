@@ -1,0 +1,69 @@
+"""Who waits to write is not overtaken.
+
+SQLite itself has no queue: one that finds the database locked sleeps, for longer each time, and whoever comes just when
+the lock is free has it. With four at once one in a hundred waits for most of a second so, and some for three.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+
+from django.db import OperationalError
+from django.db.backends.sqlite3 import base
+
+LOOK_MS = 1  # between two looks of who is first in the queue
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A transaction begins when those before it have begun, and the first in the queue as soon as it can.
+
+    The place in the queue is given up at BEGIN, not at the end of the transaction: who has the database waits for
+    nobody, and who is first for as long as the option `timeout` says, with SQLite's own error after it.
+    """
+
+    def _start_transaction_under_autocommit(self) -> None:
+        with self._first_in_queue():
+            until = time.monotonic() + self._patience
+            try:
+                self._sleep_at_most(LOOK_MS)
+                while True:
+                    try:
+                        return super()._start_transaction_under_autocommit()
+                    except OperationalError as error:
+                        if not _is_busy(error) or time.monotonic() > until:
+                            raise
+            finally:
+                self._sleep_at_most(round(self._patience * 1000))
+
+    @property
+    def _patience(self) -> float:
+        return float(self.settings_dict["OPTIONS"].get("timeout", 5))
+
+    def _sleep_at_most(self, milliseconds: int) -> None:
+        self.connection.execute(f"PRAGMA busy_timeout={milliseconds}")
+
+    @contextlib.contextmanager
+    def _first_in_queue(self) -> Iterator[None]:
+        """Across threads and processes: each opens the file anew, since a lock belongs to what opened it."""
+        if self.is_in_memory_db():
+            yield
+            return
+        try:
+            queue = os.open(f"{self.settings_dict['NAME']}-queue", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:  # a full disk, say: then by luck, as SQLite does
+            yield
+            return
+        try:
+            fcntl.flock(queue, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(queue)
+
+
+def _is_busy(error: OperationalError) -> bool:
+    return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

@@ -1,0 +1,104 @@
+"""Who waits to write to SQLite has its turn before those that come later (brainpod/sqlite)."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import ConnectionHandler
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.stack.components import wait_for
+
+Opened = Callable[[float], ConnectionHandler]
+
+
+@pytest.fixture
+def database(tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[Opened]:
+    """Connections to one file, each thread its own; they wait for as many seconds as are given."""
+    made: list[ConnectionHandler] = []
+
+    def opened(timeout: float) -> ConnectionHandler:
+        given = {"transaction_mode": "IMMEDIATE", "timeout": timeout}
+        made.append(
+            ConnectionHandler(
+                {"default": {"ENGINE": "brainpod.sqlite", "NAME": str(tmp_path / "db"), "OPTIONS": given}}
+            )
+        )
+        return made[-1]
+
+    with django_db_blocker.unblock():
+        yield opened
+        for handler in made:
+            handler.close_all()
+
+
+def begin(connection: BaseDatabaseWrapper) -> None:
+    connection.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+
+
+def is_queued(tmp_path: Path) -> bool:
+    """Whether somebody is first in the queue."""
+    with (tmp_path / "db-queue").open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_the_first_to_wait_is_the_first_to_write(database: Opened, tmp_path: Path) -> None:
+    """SQLite alone lets the one that comes last go first here: the other one sleeps for 50 ms or more by then."""
+    handler, order = database(20), []
+
+    def write(name: str) -> None:
+        connection = handler["default"]
+        with connection.cursor():
+            pass  # open
+        begin(connection)
+        order.append(name)
+        time.sleep(0.01)
+        connection.commit()
+        connection.close()
+
+    for _ in range(3):
+        order.clear()
+        holder = database(20)["default"]
+        begin(holder)
+        early = threading.Thread(target=write, args=("early",))
+        early.start()
+        wait_for(lambda: is_queued(tmp_path))
+        time.sleep(0.2)
+        late = threading.Thread(target=write, args=("late",))
+        holder.commit()
+        late.start()
+        for thread in (early, late):
+            thread.join(30)
+        assert order == ["early", "late"]
+
+
+def test_who_waits_too_long_is_told_and_gives_up_its_place(database: Opened, tmp_path: Path) -> None:
+    holder, waiting = database(20)["default"], database(0.2)["default"]
+    begin(holder)
+    with pytest.raises(OperationalError, match="locked"):
+        begin(waiting)
+    assert not is_queued(tmp_path)
+    holder.commit()
+    waiting.close()
+    begin(waiting)
+    waiting.commit()
+
+
+def test_single_writes_wait_as_long_as_before(database: Opened) -> None:
+    connection = database(7)["default"]
+    begin(connection)
+    connection.commit()
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        assert cursor.fetchone() == (7000,)
