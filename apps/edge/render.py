@@ -108,6 +108,8 @@ def _settings(layout: Layout) -> Iterator[str]:
     for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
         yield f'{name}_temp_path "{layout.home}/tmp/{name}";'
     yield "sendfile on; tcp_nopush on; server_tokens off; absolute_redirect off; log_not_found off;"
+    # With the wheel's allocator the usual 4 KiB mean that each proxied request maps memory anew: a third of its time.
+    yield "request_pool_size 16k;"
     yield "client_header_buffer_size 1k; large_client_header_buffers 4 8k;"
     yield "client_header_timeout 30s; client_body_timeout 60s; send_timeout 60s;"
     yield f"keepalive_timeout 75s; keepalive_requests 10000; keepalive_min_timeout {KEEPALIVE_MIN}s;"
