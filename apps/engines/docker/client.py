@@ -108,9 +108,11 @@ class DockerEngine:
 
     def _meeting(self) -> list[str]:
         """Between containers on one bridge the firewall only stands where the kernel is told to ask it."""
-        if not (self.starter.meetings.joined and self.daemon.here) or meeting.asks_firewall():
+        if not self.daemon.here or meeting.asks_firewall():
             return []
-        return ["Apps of all pods see each other in the shared networks: this kernel has no br_netfilter loaded."]
+        if self.starter.meetings.joined:
+            return ["Apps of all pods see each other in the shared networks: this kernel has no br_netfilter loaded."]
+        return ["Apps are kept out of the networks proxy and database: this kernel has no br_netfilter loaded."]
 
     def fetch(self, image: str, *, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
         try:

@@ -143,16 +143,16 @@ class Meetings:
                     raise
 
     def _join_given(self, container: str, name: str) -> None:
-        purpose = next((called.purpose for called in self.called() if called.name == name), "")
-        if purpose and name == self.name(purpose):
-            self.have(purpose)
         try:
             self._connect(container, name, "")
         except PlatformError as error:
             if not isinstance(error.__cause__, NotFound):
                 raise
-            hint = f"Make it (docker network create {name}), or take it out of BRAINPOD_DOCKER_NETWORKS."
-            raise PlatformError("network_missing", f"Docker has no network {name}.", hint) from None
+            purpose = next((purpose for purpose in (DATABASE, PROXY) if self.name(purpose) == name), "")
+            if not purpose:
+                hint = f"Make it (docker network create {name}), or take it out of BRAINPOD_DOCKER_NETWORKS."
+                raise PlatformError("network_missing", f"Docker has no network {name}.", hint) from None
+            self._connect(container, self.have(purpose), "")
 
     def apart(self, purpose: str) -> None:
         """Raises PlatformError("network_open") where apps of several pods would see each other in it."""
@@ -211,12 +211,14 @@ class Meetings:
         )
 
     def sweep(self) -> None:
-        """Remove those that were made here, are called otherwise now, and have nobody in them."""
-        current = {self.name(purpose) for purpose in (DATABASE, PROXY)}
+        """Remove those that were made here, are called otherwise now, and have nobody in them, running or not."""
         with self._daemon.asking() as api:
             made = api.networks(filters=self._names.filters(PURPOSE))
+            listed = api.containers(all=True, filters=self._names.filters()) if made else []
+        kept = {name for found in listed for name in found["NetworkSettings"]["Networks"]}
+        kept |= {self.name(purpose) for purpose in (DATABASE, PROXY)}
         for found in made:
-            if found["Name"] not in current:
+            if found["Name"] not in kept:
                 self._networks.remove(found["Id"])
 
 

@@ -10,6 +10,7 @@ import argparse
 import ipaddress
 import logging
 import queue
+import re
 import signal
 import threading
 import time
@@ -35,6 +36,7 @@ EMPTY = 600.0  # seconds a pod's network stays without a container: the next sta
 SETTLED = 0.3  # seconds after an end was told
 AGAIN = 2.0  # seconds until a daemon that went away is asked again
 STALE = 120.0  # seconds after which nobody starts what was made, or ends what was asked to stop
+NETWORK_GONE = re.compile(r"network \S+ not found")  # somebody removed a shared one meanwhile
 ENDED = ["created", "exited", "dead"]
 
 
@@ -193,8 +195,9 @@ class Watcher:
                     self._guard(found)
                     api.start(found["Id"])
             except APIError as error:
-                if any(words in (error.explanation or "").lower() for words in ADDRESS_TAKEN):
-                    log.info("%s: its address is somebody else's by now; it is made anew", workload)
+                why = (error.explanation or "").lower()
+                if any(words in why for words in ADDRESS_TAKEN) or NETWORK_GONE.search(why):
+                    log.info("%s: its address or a network has gone; it is made anew", workload)
                     self._engine.stop({"id": workload}, 0)
                     return
                 life.note(f"Not started: {error.explanation}")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from apps.core.errors import PlatformError
-from apps.engines.base import DATABASE, PROXY, SERVICES, Handle, Peer
+from apps.engines.base import DATABASE, PROXY, SERVICES, Handle, Peer, State
 from apps.engines.docker import meeting
 from apps.engines.docker.names import INSTANCE, PURPOSE
 from tests.engines.docker.test_network import TRY
@@ -76,7 +76,11 @@ def test_apps_reach_the_service_they_have_as_a_peer_and_not_each_other(
 ) -> None:
     engine, watching = watched
     apart(engine)
-    until(lambda: {DATABASE, PROXY} <= set(networks(docker_daemon)), "the networks, which the watcher makes")
+    api = docker_daemon.client().api
+    watching.stop()
+    api.remove_network(called[DATABASE])
+    watching.start()
+    until(lambda: called[DATABASE] in networks(docker_daemon), "the network, which the watcher makes")
     assert networks(docker_daemon)[called[DATABASE]]["Labels"][PURPOSE] == DATABASE
     watching.stop()  # what holds from here holds before it looks
     service = engine.launch(echo_server(pod=SERVICES, name="main"))
@@ -102,11 +106,20 @@ def test_apps_reach_the_service_they_have_as_a_peer_and_not_each_other(
     # Ended and started again, by the watcher and by Docker, each with whatever address it then gets.
     watching.start()
     for handle in (service, ours):
-        docker_daemon.client().api.kill(f"brainpod-{handle['id']}")
+        api.kill(f"brainpod-{handle['id']}")
     until(lambda: engine.probe(service) is None and engine.probe(ours) is None, "both again")
     until(lambda: said(engine, ours, host) == ["reached"], "the service again")
     other = f"{inside(docker_daemon, called[DATABASE])[theirs['id']]}:8080"
     assert said(engine, ours, other) == ["not"]
+
+    # Somebody removes the network while nothing of it runs: what cannot start again is made anew by its owner.
+    watching.stop()
+    for handle in (service, ours, theirs):
+        api.stop(f"brainpod-{handle['id']}", timeout=0)
+    api.remove_network(called[DATABASE])
+    watching.start()
+    until(lambda: all(engine.status(one).state is State.GONE for one in (service, ours, theirs)), "them to be given up")
+    assert engine.status(stranger).state is State.RUNNING
 
 
 def test_networks_that_are_there_are_used_and_stay(
@@ -127,15 +140,20 @@ def test_networks_that_are_there_are_used_and_stay(
         left += [service, app]
         engine.call_networks(called | {DATABASE: own})
         workloads = {handle["id"] for handle in left}
-        until(lambda: set(inside(docker_daemon, own)) == workloads, "both there, by the watcher")
+        meetings.gather()  # as the watcher does
+        engine.starter.guard()
+        assert set(inside(docker_daemon, own)) == workloads
         until(lambda: engine.probe(service) is None, "the service")
         assert said(engine, app, f"{engine.peer_host(SERVICES, 'main')}:8080") == ["reached"]
         (shown, proxy) = engine.shared_networks()
         assert (shown.name, shown.made, shown.members, shown.apps) == (own, False, ("main.infrastructure",), 1)
         assert (proxy.name, proxy.problem) == (called[PROXY], "")
         assert INSTANCE not in (networks(docker_daemon)[own]["Labels"] or {})
-        while left:
-            engine.stop(left.pop(), 0)
+        docker_daemon.client().api.stop(f"brainpod-{app['id']}", timeout=0)
+        engine.stop(service, 0)
+        meetings.sweep()
+        assert called[DATABASE] in networks(docker_daemon), "what will be started again is in it"
+        engine.stop(app, 0)
         meetings.sweep()
         assert called[DATABASE] not in networks(docker_daemon), "made here, called otherwise, empty"
         engine.call_networks(called)
@@ -151,7 +169,7 @@ def test_networks_that_are_there_are_used_and_stay(
 def test_a_proxy_in_its_network_reaches_apps_and_is_not_reached(
     docker_daemon: DockerDaemon, watched: Pair, left: list[Handle], called: dict[str, str]
 ) -> None:
-    engine, _ = watched
+    engine, watching = watched
     apart(engine)
     pods = [name("pod") for _ in range(3)]
     specs = [echo_server(pod=pod, env={"BRAINPOD_APP": "web"}) for pod in pods]
@@ -161,6 +179,8 @@ def test_a_proxy_in_its_network_reaches_apps_and_is_not_reached(
     with container(docker_daemon, nginx, called[PROXY], "httpd", "-f", "-p", "80") as proxy:
         left.append(engine.launch(specs[2]))
         assert specs[2].id in inside(docker_daemon, called[PROXY]), "at once"
+        watching.stop()
+        watching.start()  # it looks at once, else every ten seconds
         until(lambda: len(inside(docker_daemon, called[PROXY])) == 4, "those that ran before, by the watcher")
         for handle in left:
             until(lambda handle=handle: engine.probe(handle) is None, "the server")  # type: ignore[misc]
