@@ -109,20 +109,30 @@ class Meetings:
         """Have what runs in the networks it belongs in, and whether any was not: a proxy may have come since its
         start, or a network be called otherwise."""
         with self._daemon.asking() as api:
-            listed = api.containers(filters=self._names.filters(MEETS))
+            listed = api.containers(filters=self._names.filters(POD))
         done = False
         for purpose in (DATABASE, PROXY):
             name = self.name(purpose)
             missing = [
                 found for found in listed
-                if purpose in found["Labels"][MEETS].split(",") and name not in found["NetworkSettings"]["Networks"]
+                if purpose in _purposes(found["Labels"]) and name not in found["NetworkSettings"]["Networks"]
             ]  # fmt: skip
             if purpose == PROXY and missing and not self._has_others(PROXY):
                 continue
             for found in missing:
                 if found["Labels"].get(POD) == SERVICES or not self._why_open():
-                    done = self._tried(found["Id"], purpose, found["Labels"].get(ALIAS, "")) or done
+                    done = self._tried(found["Id"], purpose, self._alias(found)) or done
         return done
+
+    def _alias(self, listed: dict[str, Any]) -> str:
+        """What it is called there; a service of an earlier version has no label, but a name in its own network."""
+        labels = listed["Labels"]
+        if ALIAS in labels:
+            return str(labels[ALIAS])
+        with self._daemon.asking() as api:
+            networks = api.inspect_container(listed["Id"])["NetworkSettings"]["Networks"]
+        aliases = (networks.get(self._names.network(labels[POD])) or {}).get("Aliases") or []
+        return f"{aliases[0]}.{labels[POD]}" if aliases else ""
 
     def _tried(self, container: str, purpose: str, name: str) -> bool:
         try:
@@ -198,14 +208,16 @@ class Meetings:
             return SharedNetwork(purpose, name, problem="It is not there yet.")
         ends = found.get("Containers") or {}
         members = [end["Name"] for key, end in ends.items() if key not in ours]
-        members += [ours[key].get(ALIAS, "") for key in ends if ours.get(key, {}).get(POD) == SERVICES]
+        members += [
+            ours[key].get(ALIAS, end["Name"]) for key, end in ends.items() if ours.get(key, {}).get(POD) == SERVICES
+        ]
         why, is_open = _unfit(found), self._why_open()
         return SharedNetwork(
             purpose,
             name,
             subnets=tuple(map(str, subnets(found))),
             made=PURPOSE in (found.get("Labels") or {}),
-            members=tuple(sorted(filter(None, members))),
+            members=tuple(sorted(members)),
             apps=len([key for key in ends if ours.get(key, {POD: SERVICES}).get(POD) != SERVICES]),
             problem=f"No pod can use it: it {why}." if why else f"No app joins it: {is_open}." if is_open else "",
         )
@@ -232,6 +244,11 @@ def meets(spec: RunSpec) -> tuple[str, ...]:
         database = ()
     listens = isinstance(spec, LaunchSpec) and spec.port is not None and not spec.name
     return (*database, PROXY) if listens else database
+
+
+def _purposes(labels: Mapping[str, str]) -> list[str]:
+    """Of a container; services of an earlier version have no label."""
+    return labels.get(MEETS, DATABASE if labels.get(POD) == SERVICES else "").split(",")
 
 
 def alias(spec: RunSpec) -> str:

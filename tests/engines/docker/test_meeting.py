@@ -11,7 +11,7 @@ import pytest
 
 from apps.core.errors import PlatformError
 from apps.engines.base import DATABASE, PROXY, SERVICES, Handle, Peer, State
-from apps.engines.docker import meeting
+from apps.engines.docker import meeting, start
 from apps.engines.docker.names import INSTANCE, PURPOSE
 from tests.engines.docker.test_network import TRY
 from tests.engines.workloads import echo_server, name, run, shell, until
@@ -192,6 +192,22 @@ def test_a_proxy_in_its_network_reaches_apps_and_is_not_reached(
         there = inside(docker_daemon, called[PROXY])
         others = [f"{there[nginx]}:80", f"{there[specs[1].id]}:8080", f"web.{pods[1]}:8080"]
         assert said(engine, left[0], *others) == ["not"] * 3
+
+
+def test_a_service_that_an_earlier_version_started_is_joined_as_it_runs(
+    docker_daemon: DockerDaemon, watched: Pair, left: list[Handle], called: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    engine, watching = watched
+    watching.stop()
+    monkeypatch.setattr(meeting, "meets", lambda spec: ())
+    monkeypatch.setattr(start, "meets", lambda spec: ())
+    left.append(engine.launch(echo_server(pod=SERVICES, name="main")))
+    assert not inside(docker_daemon, called[DATABASE])
+    assert engine.starter.meetings.gather()
+    network = docker_daemon.client().api.inspect_container(f"brainpod-{left[0]['id']}")["NetworkSettings"]["Networks"]
+    assert engine.peer_host(SERVICES, "main") in network[called[DATABASE]]["Aliases"]
+    assert not engine.starter.meetings.gather(), "it is there"
 
 
 def test_what_pods_cannot_share_is_refused(
