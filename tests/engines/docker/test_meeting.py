@@ -103,10 +103,10 @@ def test_apps_reach_the_service_they_have_as_a_peer_and_not_each_other(
     _, lines = run(engine, shell("", pod=name("pod"), peers=peers, command=("python3", "-c", TRY, host, other)))
     assert [line.partition(" ")[0] for line in lines] == ["reached", "not"], "what runs before an app, too"
 
-    # Ended and started again, by the watcher and by Docker, each with whatever address it then gets.
-    watching.start()
+    # Ended and started again, each with whatever address it then gets.
     for handle in (service, ours):
         api.kill(f"brainpod-{handle['id']}")
+    watching.start()  # what ended before it looks is started at once
     until(lambda: engine.probe(service) is None and engine.probe(ours) is None, "both again")
     until(lambda: said(engine, ours, host) == ["reached"], "the service again")
     other = f"{inside(docker_daemon, called[DATABASE])[theirs['id']]}:8080"
