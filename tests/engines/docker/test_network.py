@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from apps.core.errors import PlatformError
@@ -209,6 +210,13 @@ def test_shared_networks_are_joined(docker_daemon: DockerDaemon, docker_engine: 
         handle = docker_engine.launch(worker("exec sleep 600"))
         found = api.inspect_container(f"brainpod-{handle['id']}")["NetworkSettings"]["Networks"]
         assert len(found) == 2
+        docker_engine.stop(handle, 0)
+        own.joined = ("database",)  # one of the platform's own, which is made if somebody removed it
+        with contextlib.suppress(NotFound):
+            api.remove_network("database")
+        handle = docker_engine.launch(worker("exec sleep 600"))
+        found = api.inspect_container(f"brainpod-{handle['id']}")["NetworkSettings"]["Networks"]
+        assert "database" in found
         docker_engine.stop(handle, 0)
     finally:
         own.joined = ()
