@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
-from apps.infrastructure import declaration, lifecycle, listing
+from apps.core.errors import PlatformError
+from apps.infrastructure import declaration, lifecycle, listing, networks
 from apps.infrastructure.builtin import CONSEQUENCES
 from apps.infrastructure.lifecycle import Use
 from apps.infrastructure.models import Service
@@ -65,6 +67,14 @@ def rows(services: Iterable[Service] | None = None) -> list[Row]:
         standings = pool.map(lifecycle.status, found)
         uses = pool.map(lifecycle.use, found)
         return [Row(*one) for one in zip(found, standings, uses, strict=True)]
+
+
+def networks_shown() -> dict[str, Any]:
+    """The networks that pods share, or why they are not to be seen."""
+    try:
+        return {"networks": networks.every()}
+    except PlatformError as error:
+        return {"networks_problem": str(error)}
 
 
 def refused() -> list[str]:

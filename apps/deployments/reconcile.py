@@ -51,7 +51,7 @@ from apps.deployments.retire import retire
 from apps.deployments.rollout import undo
 from apps.engines import recovery
 from apps.engines.base import State, Status
-from apps.infrastructure import declaring
+from apps.infrastructure import declaring, networks
 from apps.infrastructure import workloads as services
 from apps.logs.writer import LogWriter
 from apps.pods.models import Pod, Resource
@@ -77,6 +77,7 @@ def reconcile() -> None:
             inspections.tend,
             lookups.LOOKUPS.tend,
             _workloads,
+            networks.tend,
             declaring.tend,
             services.tend,
             _leftovers,

@@ -22,6 +22,10 @@ APP = "/app"
 LAYERS = "/layers"
 
 
+SERVICES = "infrastructure"  # the pod that engines take infrastructure services for
+DATABASE, PROXY = "database", "proxy"  # what networks that pods share are for
+
+
 Place = Literal["host", "elsewhere", "nowhere"]
 """Of a disk: a directory of this host's, on whatever machine runs the app, or there are none."""
 
@@ -187,6 +191,32 @@ class Size:
 
     columns: int = 80
     rows: int = 24
+
+
+@dataclass(frozen=True, slots=True)
+class SharedNetwork:
+    """Where apps of several pods meet what they share, and not each other. `made`: by a platform, else it was there.
+
+    `members`: what they share, by name; `apps`: how many workloads are in it. `problem`: a sentence, if there is one.
+    """
+
+    purpose: str
+    name: str
+    subnets: tuple[str, ...] = ()
+    made: bool = False
+    members: tuple[str, ...] = ()
+    apps: int = 0
+    problem: str = ""
+
+
+class Networking(Protocol):
+    """What an engine has that keeps pods in networks."""
+
+    def call_networks(self, names: Mapping[str, str]) -> None:
+        """Have the shared networks be called so, by purpose, and be there. Raises PlatformError("network_unfit")."""
+        ...
+
+    def shared_networks(self) -> list[SharedNetwork]: ...
 
 
 class Terminal(Protocol):

@@ -18,6 +18,7 @@ from apps.core.errors import Detail, Invalid
 VARIABLE = re.compile(r"\$\{([^}]*)\}?")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LARGEST = 100_000  # bytes
+TAKEN = ("bridge", "host", "none", "default", "ingress", "docker_gwbridge")
 NETWORK = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$"
 Port = Field(default=0, ge=1, le=65535)
 
@@ -154,6 +155,7 @@ def _words(error: Any) -> str:
 
 
 def _consistent(found: Infrastructure, reading: _Reading) -> None:
+    _networks(found, reading)
     for name, part in found.parts.items():
         at = f"infrastructure.{name}"
         if part.host and part.container:
@@ -164,6 +166,16 @@ def _consistent(found: Infrastructure, reading: _Reading) -> None:
             reading.wrong(f"{at}.port", words)
         if isinstance(part, Database) and part.enabled and part.external and not part.root_password:
             reading.wrong(f"{at}.root_password", "is required: it is how Brainpod makes databases there.")
+
+
+def _networks(found: Infrastructure, reading: _Reading) -> None:
+    for field in ("default_proxy_network", "default_database_network"):
+        name = getattr(found, field)
+        if name in TAKEN or name.startswith("brainpod-"):
+            reading.wrong(f"infrastructure.{field}", f"{name} is Docker's own or a pod's: choose another name.")
+    if found.default_proxy_network == found.default_database_network:
+        words = "must be another network than default_proxy_network: proxies do not belong among databases."
+        reading.wrong("infrastructure.default_database_network", words)
 
 
 class _Reading:

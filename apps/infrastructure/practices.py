@@ -85,7 +85,9 @@ def _passwords(services: list[Service]) -> Iterable[Finding]:
 def _network(services: list[Service]) -> Iterable[Finding]:
     for service in services:
         if service.managed:
-            yield Finding(service.name, True, "Reached only from this host and by the pods that use it")
+            words = "Reached only from this host and by the pods that use it"
+            besides = ", and by containers of yours in the network of databases" if service.engine == "docker" else ""
+            yield Finding(service.name, True, words + besides)
             continue
         addresses = places.addresses(service.host, service.port)
         if not addresses:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from apps.engines import base
+
 DATA = "/data"  # where a server finds its disk
 NAME = "brainpod"  # of the user and the database that apps are given
-SERVICES = "infrastructure"  # the pod that engines take infrastructure services for
+SERVICES = base.SERVICES  # the pod that engines take infrastructure services for
 SCRIPTS = Path(__file__).parent / "scripts"
 
 

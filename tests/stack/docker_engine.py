@@ -24,6 +24,7 @@ import pytest
 
 from apps.engines.base import Finished, Handle, LaunchSpec, RunSpec
 from apps.engines.docker.client import DockerEngine
+from apps.engines.docker.names import PURPOSE
 from apps.engines.process.namespaces import die_with_parent
 from tests.stack.docker import DockerDaemon
 
@@ -89,6 +90,8 @@ def engine_on(daemon: DockerDaemon) -> Iterator[tuple[ImageEngine, Watching]]:
         watching.stop()
         for network in engine.starter.networks.unused():
             engine.starter.networks.remove(network)
+        for made in daemon.client().api.networks(filters=engine.names.filters(PURPOSE)):
+            engine.starter.networks.remove(made["Id"])
         engine.starter.egress.remove()
         shutil.rmtree(engine.starter.files.directory, ignore_errors=True)
         shutil.rmtree(state, ignore_errors=True)

@@ -17,7 +17,7 @@ from apps.dashboard import metrics_page, service_pages
 from apps.dashboard.access import Request, staff_page
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.services import NEW, RemovalForm, change_form
-from apps.dashboard.render import render
+from apps.dashboard.render import render, wants_fragment
 from apps.infrastructure import actions, declaration, lifecycle, listing, practices, sharing
 from apps.infrastructure.models import Allotment, Service, ServiceEvent
 from apps.logs import history
@@ -31,7 +31,9 @@ _ADD: dict[str, Callable[..., Service]] = {"managed": actions.add_managed, "exte
 @staff_page
 @require_safe
 def services(request: Request) -> HttpResponse:
-    context = {"rows": service_pages.rows(), "file": declaration.path(), "refused": service_pages.refused()}
+    context: dict[str, Any] = {"rows": service_pages.rows()}
+    if not wants_fragment(request):
+        context |= {"file": declaration.path(), "refused": service_pages.refused(), **service_pages.networks_shown()}
     return render(request, "services/list.html", context, fragment="services/_services.html")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from docker.errors import APIError
 from apps.core.errors import PlatformError
 from apps.engines import probe, terminals
 from apps.engines.base import (
+    SERVICES,
     Capabilities,
     Finished,
     Handle,
@@ -19,13 +20,14 @@ from apps.engines.base import (
     LogLine,
     Place,
     RunSpec,
+    SharedNetwork,
     Size,
     State,
     Status,
     Terminal,
     Usage,
 )
-from apps.engines.docker import creation, images, inside, logs
+from apps.engines.docker import creation, images, inside, logs, meeting
 from apps.engines.docker.egress import Egress
 from apps.engines.docker.life import Lives, status
 from apps.engines.docker.names import ADDRESS, PORT, WORKLOAD
@@ -38,11 +40,10 @@ from apps.engines.docker.transfer import Login, Stopped
 LINGER = 0.4  # seconds between an end and its removal: those who follow its output read the last of it
 LEAVING = 60.0  # seconds a stop somebody else asked for may take beyond its grace
 POLL = 0.1
-BRIDGES = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
 
 class DockerEngine:
-    """Implements apps.engines.base.Engine.
+    """Implements apps.engines.base.Engine and Networking.
 
     `host`: the daemon's address, empty for the usual socket. `state`: the platform's state directory, where what
     Docker does not remember is kept. `allowed`: private networks that may be reached nevertheless. `shared`: networks
@@ -73,7 +74,13 @@ class DockerEngine:
         self.lives: Lives = self.starter.lives
 
     def peer_host(self, pod: str, name: str) -> str:
-        return name
+        return f"{name}.{pod}" if pod == SERVICES else name
+
+    def call_networks(self, names: Mapping[str, str]) -> None:
+        self.starter.meetings.call(names)
+
+    def shared_networks(self) -> list[SharedNetwork]:
+        return self.starter.meetings.standing()
 
     def check(self) -> Capabilities:
         self.daemon.forget()
@@ -101,9 +108,11 @@ class DockerEngine:
 
     def _meeting(self) -> list[str]:
         """Between containers on one bridge the firewall only stands where the kernel is told to ask it."""
-        if not (self.starter.networks.shared and self.daemon.here) or _asks_firewall():
+        if not self.daemon.here or meeting.asks_firewall():
             return []
-        return ["Apps of all pods see each other in the shared networks: this kernel has no br_netfilter loaded."]
+        if self.starter.meetings.joined:
+            return ["Apps of all pods see each other in the shared networks: this kernel has no br_netfilter loaded."]
+        return ["Apps are kept out of the networks proxy and database: this kernel has no br_netfilter loaded."]
 
     def fetch(self, image: str, *, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
         try:
@@ -257,13 +266,6 @@ class DockerEngine:
 def _handle(workload: str, container: dict[str, Any]) -> Handle:
     address = container["Config"]["Labels"].get(ADDRESS)
     return {"id": workload} | ({"address": address} if address else {})
-
-
-def _asks_firewall() -> bool:
-    try:
-        return BRIDGES.read_text().strip() == "1"
-    except OSError:
-        return False
 
 
 def _lacks(info: dict[str, Any]) -> list[str]:

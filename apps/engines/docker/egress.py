@@ -36,11 +36,7 @@ class Egress:
 
     def impossible(self, here: bool) -> str:
         """Why these rules cannot be made, in words; empty when they can."""
-        if not here:
-            return "the daemon is on another machine"
-        if os.geteuid() != 0:
-            return "the platform does not run as root"
-        return "" if _program("iptables-restore") else "iptables is not installed"
+        return impossible(here)
 
     def apply(self, networks: list[dict[str, Any]], shared: Iterable[Meeting]) -> None:
         """Have the rules, for the pods' `networks` and the shared ones as they are now.
@@ -50,7 +46,8 @@ class Egress:
         own = [net for found in networks for net in subnets(found) if net.version == 4]
         given = self.rules(own, nameservers(), shared)
         _run("iptables-restore", "-w", WAIT, "--noflush", given=given)
-        for bridge in (self._bridges, *(meeting.bridge for meeting in shared)):
+        named = (meeting.bridge for meeting in shared if not meeting.bridge.startswith(self._bridges[:-1]))
+        for bridge in (self._bridges, *named):
             for chain, target in (("DOCKER-USER", self._forward), ("INPUT", self._input)):
                 rule = ("-i", bridge, "-j", target)
                 if _run("iptables", "-w", WAIT, "-C", chain, *rule, check=False):
@@ -62,24 +59,36 @@ class Egress:
         refuse = "-j REJECT --reject-with icmp-admin-prohibited"
         names = [f"-d {server} -p {kind} --dport 53 -j RETURN" for server in servers for kind in ("udp", "tcp")]
         forward = [known, *(f"-s {net} -d {net} -j RETURN" for net in own), *names]
+        others = [f"-s {address} -j RETURN" for meeting in shared for address in meeting.free]  # nobody's to rule here
+        forward += others
         for meeting in shared:  # apps that meet in one see its services, and not each other
             pairs = [(net, service) for net in meeting.nets for service in meeting.services]
             forward += [f"-s {net} -d {service} -j RETURN" for net, service in pairs]
-            forward += [f"-s {service} -d {net} -j RETURN" for net, service in pairs]
+            forward += [f"-d {net} {refuse}" for net in meeting.nets]
         forward += [f"-d {net} -j RETURN" for net in self._allowed]
         forward += [f"-d {net} {refuse}" for net in PRIVATE]
         lines = ["*filter", f":{self._forward} - [0:0]", f":{self._input} - [0:0]"]
         lines += [f"-A {self._forward} {rule}" for rule in forward]
-        lines += [f"-A {self._input} {rule}" for rule in (known, *names, refuse)]
+        lines += [f"-A {self._input} {rule}" for rule in (known, *names, *others, refuse)]
         return "\n".join((*lines, "COMMIT", ""))
 
     def remove(self) -> None:
         """Leave nothing of it behind."""
         for chain, target in (("DOCKER-USER", self._forward), ("INPUT", self._input)):
-            while not _run("iptables", "-w", WAIT, "-D", chain, "-i", self._bridges, "-j", target, check=False):
-                pass
+            for rule in _said("iptables", "-w", WAIT, "-S", chain).splitlines():
+                if rule.endswith(f" -j {target}"):
+                    _run("iptables", "-w", WAIT, "-D", *rule.split()[1:], check=False)
             for action in ("-F", "-X"):
                 _run("iptables", "-w", WAIT, action, target, check=False)
+
+
+def impossible(here: bool) -> str:
+    """Why no rules can be made, in words; empty when they can. `here`: whether the daemon is on this machine."""
+    if not here:
+        return "the daemon is on another machine"
+    if os.geteuid() != 0:
+        return "the platform does not run as root"
+    return "" if _program("iptables-restore") else "iptables is not installed"
 
 
 def nameservers(path: Path = Path("/etc/resolv.conf")) -> list[str]:
@@ -105,8 +114,16 @@ def _program(name: str) -> str | None:
 
 
 def _run(name: str, *arguments: str, given: str = "", check: bool = True) -> int:
-    command = [_program(name) or name, *arguments]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = _done(name, *arguments, given=given)
     if check and done.returncode:
         raise OSError(f"{name}: {done.stderr.strip()[-300:]}")
     return done.returncode
+
+
+def _said(name: str, *arguments: str) -> str:
+    return _done(name, *arguments).stdout
+
+
+def _done(name: str, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    command = [_program(name) or name, *arguments]
+    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=PATIENCE, check=False)

@@ -16,6 +16,9 @@ ADDRESS = "brainpod.address"  # where it is reached
 OWN = "brainpod.own"  # its own address in its pod's network, kept for it while it does not run
 UNTIL = "brainpod.until"  # epoch seconds after which nobody can be waiting for a run
 FILES = "brainpod.files"  # how many files of Config are mounted from this machine's memory
+MEETS = "brainpod.meets"  # the purposes of the shared networks it belongs in, comma-separated
+ALIAS = "brainpod.alias"  # what it is called there
+PURPOSE = "brainpod.network"  # on a shared network that was made: what for
 READ_ONLY = "brainpod.read-only"  # on an image: "true" says that it writes beneath /tmp, /run and its disks only
 
 

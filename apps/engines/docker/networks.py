@@ -1,4 +1,4 @@
-"""One network for each pod: its apps see each other by name and nobody else's. Shared ones are the operator's."""
+"""One network for each pod: its apps see each other by name and nobody else's. What pods share: meeting.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from docker.types import IPAMConfig, IPAMPool
 from apps.core.errors import PlatformError
 from apps.core.ids import short
 from apps.engines.docker.daemon import Daemon
-from apps.engines.docker.names import INSTANCE, OWN, POD, Names
+from apps.engines.docker.names import OWN, POD, Names
 
 # Docker's own pools are used up after 31 networks.
 RANGE = ipaddress.IPv4Network("10.213.0.0/16")
@@ -27,33 +27,37 @@ RUNS = 28  # of the part at its end that Docker hands out, to what runs once
 DEVICES = Path("/sys/class/net")
 NEIGHBOURS = Path("/proc/sys/net/ipv4/neigh")
 ASK = "100"  # milliseconds between two of three questions who has an address
+BRIDGE = "com.docker.network.bridge.name"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """A network of the operator's that apps of all pods are in. They reach its `services`, and are reached by them."""
+    """A network that apps of several pods are in, as it is now (meeting.py).
+
+    Apps may reach its `services`. `free`: who in it is no platform's, and not held to its rules.
+    """
 
     bridge: str
     nets: tuple[Network, ...]
     services: tuple[str, ...]
+    free: tuple[str, ...]
 
 
 class Networks:
-    def __init__(self, daemon: Daemon, names: Names, lock: Path, shared: tuple[str, ...] = ()) -> None:
+    def __init__(self, daemon: Daemon, names: Names, lock: Path) -> None:
         self._daemon = daemon
         self._names = names
         self._lock = lock
-        self.shared = shared
 
     def ensure(self, pod: str) -> bool:
         """Have the pod's network; whether it had to be made."""
         name = self._names.network(pod)
         with self.locked(), self._daemon.asking() as api:
-            if self._find(api, name) is not None:
+            if find(api, name) is not None:
                 return False
-            options = {"com.docker.network.bridge.name": self._names.bridge(pod)}
-            net = self._free(api, pod)
+            options = {BRIDGE: self._names.bridge(pod)}
+            net = self.free(api, pod, PREFIX)
             runs = [*net.subnets(new_prefix=RUNS)][-1]
             pool = IPAMPool(subnet=str(net), iprange=str(runs), gateway=str(net.network_address + 1))
             api.create_network(
@@ -67,9 +71,8 @@ class Networks:
         """Have this machine find out fast that nobody has an address of a pod's network: by itself it asks for 3 s,
         in which requests for an app that just ended would wait. Only root can; bridges come anew with the machine."""
         for network in self.known() if self._daemon.here else ():
-            if POD in (network.get("Labels") or {}):
-                with suppress(OSError):
-                    (NEIGHBOURS / self._names.bridge(network["Labels"][POD]) / "retrans_time_ms").write_text(ASK)
+            with suppress(OSError):
+                (NEIGHBOURS / self._names.bridge(network["Labels"][POD]) / "retrans_time_ms").write_text(ASK)
 
     def near(self, pod: str) -> bool:
         """Whether this machine itself is in the pod's network: not with a daemon elsewhere, in a virtual machine, or
@@ -98,7 +101,7 @@ class Networks:
     def unused(self) -> list[str]:
         """The ids of the pods' networks without a container; one that ended and will be started again counts."""
         with self._daemon.asking() as api:
-            own = {found["Id"]: found["Name"] for found in api.networks(filters=self._names.filters())}
+            own = {found["Id"]: found["Name"] for found in api.networks(filters=self._names.filters(POD))}
             listed = api.containers(all=True, filters=self._names.filters(POD))
         kept = {self._names.network(found["Labels"][POD]) for found in listed}
         return [key for key, name in own.items() if name not in kept]
@@ -111,33 +114,11 @@ class Networks:
             except APIError:
                 return  # something came in meanwhile, or it has gone
 
-    def join_shared(self, container: str) -> None:
-        """Raises PlatformError("network_missing") when a network of the settings is not there."""
-        for name in self.shared:
-            with self._daemon.asking() as api:
-                try:
-                    api.connect_container_to_network(container, name)
-                except NotFound:
-                    hint = f"Make it (docker network create {name}), or take it out of BRAINPOD_DOCKER_NETWORKS."
-                    raise PlatformError("network_missing", f"Docker has no network {name}.", hint) from None
-                except APIError as error:
-                    if "already exists" not in (error.explanation or ""):
-                        raise
-
     def known(self) -> list[dict[str, Any]]:
         """The pods' networks, as `docker network inspect` shows them."""
         with self._daemon.asking() as api:
-            found: list[dict[str, Any]] = api.networks(filters=self._names.filters())
+            found: list[dict[str, Any]] = api.networks(filters=self._names.filters(POD))
         return found
-
-    def meetings(self) -> list[Meeting]:
-        """The shared networks, with who in them is no app of a platform's."""
-        if not self.shared:
-            return []
-        with self._daemon.asking() as api:
-            apps = {found["Id"] for found in api.containers(filters={"label": [INSTANCE]})}
-            networks = [found for name in self.shared if (found := self._find(api, name))]
-        return [_meeting(network, apps) for network in networks]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -150,31 +131,25 @@ class Networks:
         finally:
             os.close(fd)
 
-    def _find(self, api: Any, name: str) -> dict[str, Any] | None:
-        try:
-            found: dict[str, Any] = api.inspect_network(name)
-        except NotFound:
-            return None
-        return found
-
-    def _free(self, api: Any, pod: str) -> Network:
-        """A part of RANGE that neither another network nor a route of this machine has."""
+    def free(self, api: Any, key: str, prefix: int) -> Network:
+        """A part of RANGE that neither another network nor a route of this machine has; `key`: whom it is for."""
         taken = [net for found in api.networks() for net in subnets(found)]
         taken += routes() if self._daemon.here else []
-        parts: list[Network] = [*RANGE.subnets(new_prefix=PREFIX)]
-        first = int(short(self._names.instance + pod), 16) % len(parts)
+        parts: list[Network] = [*RANGE.subnets(new_prefix=prefix)]
+        first = int(short(self._names.instance + key), 16) % len(parts)
         for part in (*parts[first:], *parts[:first]):
             if not any(isinstance(net, ipaddress.IPv4Network) and part.overlaps(net) for net in taken):
                 return part
-        raise PlatformError("networks_full", f"No part of {RANGE} is free for another pod's network.")
+        raise PlatformError("networks_full", f"No part of {RANGE} is free for another network.")
 
 
-def _meeting(network: dict[str, Any], apps: set[str]) -> Meeting:
-    bridge = (network.get("Options") or {}).get("com.docker.network.bridge.name") or f"br-{network['Id'][:12]}"
-    ends = (network.get("Containers") or {}).items()
-    addresses = (entry["IPv4Address"].partition("/")[0] for key, entry in ends if key not in apps)
-    own = tuple(net for net in subnets(network) if net.version == 4)
-    return Meeting(str(bridge), own, tuple(sorted(address for address in addresses if address)))
+def find(api: Any, name: str) -> dict[str, Any] | None:
+    """The network called `name`, or with that id."""
+    try:
+        found: dict[str, Any] = api.inspect_network(name)
+    except NotFound:
+        return None
+    return found
 
 
 def subnets(network: dict[str, Any]) -> list[Network]:

@@ -16,13 +16,27 @@ from docker.errors import APIError, NotFound
 from apps.core.errors import PlatformError
 from apps.core.failpoints import failpoint
 from apps.core.ports import free_port
-from apps.engines.base import LaunchSpec, Limits, RunSpec
+from apps.engines.base import SERVICES, LaunchSpec, Limits, RunSpec
 from apps.engines.docker import contents, creation, images
 from apps.engines.docker.daemon import Daemon
 from apps.engines.docker.egress import Egress
 from apps.engines.docker.images import Image
 from apps.engines.docker.life import Lives
-from apps.engines.docker.names import ADDRESS, FILES, INSTANCE, OWN, POD, PORT, RUN, UNTIL, WORKLOAD, Names
+from apps.engines.docker.meeting import Meetings, alias, meets
+from apps.engines.docker.names import (
+    ADDRESS,
+    ALIAS,
+    FILES,
+    INSTANCE,
+    MEETS,
+    OWN,
+    POD,
+    PORT,
+    RUN,
+    UNTIL,
+    WORKLOAD,
+    Names,
+)
 from apps.engines.docker.networks import Network, Networks
 from apps.engines.docker.transfer import Login
 
@@ -57,7 +71,8 @@ class Starter:
         directory = state / "docker"
         self.lives = Lives(directory / "lives")
         self.files = contents.Files(self.names.instance, directory)
-        self.networks = Networks(self.daemon, self.names, directory / "lock", shared)
+        self.networks = Networks(self.daemon, self.names, directory / "lock")
+        self.meetings = Meetings(self.daemon, self.names, self.networks, directory / "networks.json", shared)
         self.egress = Egress(self.names, allowed)
 
     def find(self, workload: str) -> dict[str, Any] | None:
@@ -88,6 +103,8 @@ class Starter:
                     self._discard_unstarted(spec.id)
                 continue
             failpoint("engine.started", spec.pod)
+            if spec.pod == SERVICES:
+                self.guard()  # its address in the shared network is known now
         started = self.find(spec.id)
         if started is None:
             raise PlatformError("engine_docker", f"The container of {spec.id} was removed while it was started.")
@@ -132,7 +149,7 @@ class Starter:
         config = creation.container(
             replace(spec, limits=self._possible(spec.limits)),
             image,
-            labels={**self.names.labels, POD: spec.pod, FILES: str(len(spec.files)), **labels},
+            labels={**self.names.labels, POD: spec.pod, FILES: str(len(spec.files)), **_meeting(spec), **labels},
             networks=(self.names.network(spec.pod),) if spec.network else (),
             files=self.files.write(spec),
             address=own,
@@ -163,8 +180,8 @@ class Starter:
     def _fill(self, container: str, spec: RunSpec, image: Image) -> None:
         with self.daemon.asking() as api:
             contents.fill(api, container, spec, image)
-        if spec.network:
-            self.networks.join_shared(container)
+        if spec.network and self.meetings.join(container, spec):
+            self.guard()  # before it runs
 
     def _start(self, container: str, spec: RunSpec, image: Image) -> None:
         self._fill(container, spec, image)
@@ -177,7 +194,7 @@ class Starter:
             return
         try:
             with self.networks.locked():
-                self.egress.apply(self.networks.known(), self.networks.meetings())
+                self.egress.apply(self.networks.known(), self.meetings.now())
         except (OSError, subprocess.SubprocessError) as error:
             raise PlatformError("engine_egress", f"The rules about what containers reach: {error}") from error
 
@@ -196,6 +213,12 @@ class Starter:
             except APIError as error:
                 if "already in progress" not in (error.explanation or ""):
                     raise
+
+
+def _meeting(spec: RunSpec) -> dict[str, str]:
+    """The labels by which it is found again that belongs in a shared network."""
+    purposes = meets(spec)
+    return {MEETS: ",".join(purposes), ALIAS: alias(spec)} if purposes else {}
 
 
 def _race(error: PlatformError) -> bool:

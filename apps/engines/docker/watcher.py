@@ -10,6 +10,7 @@ import argparse
 import ipaddress
 import logging
 import queue
+import re
 import signal
 import threading
 import time
@@ -20,11 +21,12 @@ from typing import Any
 from docker.errors import APIError
 
 from apps.core import log_lines
-from apps.core.errors import PlatformError
+from apps.core.errors import PlatformError, Unavailable
+from apps.engines.base import DATABASE, PROXY
 from apps.engines.docker.client import DockerEngine
 from apps.engines.docker.frames import SECOND, moment
 from apps.engines.docker.life import Life, words
-from apps.engines.docker.names import FILES, RUN, UNTIL, WORKLOAD
+from apps.engines.docker.names import FILES, MEETS, RUN, UNTIL, WORKLOAD
 from apps.engines.docker.start import ADDRESS_TAKEN
 
 log = logging.getLogger("brainpod.engine")
@@ -34,6 +36,7 @@ EMPTY = 600.0  # seconds a pod's network stays without a container: the next sta
 SETTLED = 0.3  # seconds after an end was told
 AGAIN = 2.0  # seconds until a daemon that went away is asked again
 STALE = 120.0  # seconds after which nobody starts what was made, or ends what was asked to stop
+NETWORK_GONE = re.compile(r"network \S+ not found")  # somebody removed a shared one meanwhile
 ENDED = ["created", "exited", "dead"]
 
 
@@ -67,17 +70,35 @@ class Watcher:
         first, guard, met = True, 0.0, None
         again: list[float] = []  # Docker tells of an end before its lists show it: looks that follow one
         while not self._over.is_set() and not lost.is_set():
-            meetings = self._engine.starter.networks.meetings()  # a service that came anew may have another address
+            meetings = self._engine.starter.meetings.now()  # a service that came anew may have another address
             if time.monotonic() >= guard or meetings != met:
                 met = meetings
                 self._engine.starter.guard()
                 self._engine.starter.networks.hasten()
+                self._have_shared()
                 self.sweep(EMPTY)
                 guard = time.monotonic() + GUARD
+            if self._engine.starter.meetings.gather():
+                self._engine.starter.guard()
             wait = self.look(away=first)
             first = False
             if self._wait(min(wait, again.pop() if again else wait)):
                 again = [SETTLED, SETTLED]
+
+    def _guard(self, found: dict[str, Any]) -> None:
+        """What is in a shared network may get the address of what ended there: nobody is let through to that now."""
+        if MEETS in found["Config"]["Labels"]:
+            self._engine.starter.guard()
+
+    def _have_shared(self) -> None:
+        for purpose in (DATABASE, PROXY):
+            try:
+                self._engine.starter.meetings.have(purpose)
+            except Unavailable:
+                raise
+            except PlatformError as error:
+                log.warning("%s", error)
+        self._engine.starter.meetings.sweep()
 
     def _wait(self, seconds: float) -> bool:
         """Whether something was told meanwhile."""
@@ -171,10 +192,12 @@ class Watcher:
         with self._daemon.asking() as api:
             try:
                 if self._lives.leaving(workload) is None:
+                    self._guard(found)
                     api.start(found["Id"])
             except APIError as error:
-                if any(words in (error.explanation or "").lower() for words in ADDRESS_TAKEN):
-                    log.info("%s: its address is somebody else's by now; it is made anew", workload)
+                why = (error.explanation or "").lower()
+                if any(words in why for words in ADDRESS_TAKEN) or NETWORK_GONE.search(why):
+                    log.info("%s: its address or a network has gone; it is made anew", workload)
                     self._engine.stop({"id": workload}, 0)
                     return
                 life.note(f"Not started: {error.explanation}")

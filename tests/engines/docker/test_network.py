@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from apps.core.errors import PlatformError
@@ -203,15 +204,22 @@ def test_connections_that_were_not_let_in_yet_are_counted(docker_engine: ImageEn
 def test_shared_networks_are_joined(docker_daemon: DockerDaemon, docker_engine: ImageEngine) -> None:
     api = docker_daemon.client().api
     shared = api.create_network(name("database"), driver="bridge")["Id"]
-    own = docker_engine.starter.networks
-    own.shared = (shared,)
+    own = docker_engine.starter.meetings
+    own.joined = (shared,)
     try:
         handle = docker_engine.launch(worker("exec sleep 600"))
         found = api.inspect_container(f"brainpod-{handle['id']}")["NetworkSettings"]["Networks"]
         assert len(found) == 2
         docker_engine.stop(handle, 0)
+        own.joined = ("database",)  # one of the platform's own, which is made if somebody removed it
+        with contextlib.suppress(NotFound):
+            api.remove_network("database")
+        handle = docker_engine.launch(worker("exec sleep 600"))
+        found = api.inspect_container(f"brainpod-{handle['id']}")["NetworkSettings"]["Networks"]
+        assert "database" in found
+        docker_engine.stop(handle, 0)
     finally:
-        own.shared = ()
+        own.joined = ()
         api.remove_network(shared)
 
 
@@ -225,7 +233,7 @@ def test_apps_that_meet_in_a_shared_network_see_its_services_and_not_each_other(
     api = docker_daemon.client().api
     shared = name("database")
     api.create_network(shared, driver="bridge")
-    engine.starter.networks.shared = (shared,)
+    engine.starter.meetings.joined = (shared,)
     assert not [note for note in engine.check().notes if "see each other" in note]
     given = {"Image": BUSYBOX, "HostConfig": {"NetworkMode": shared}, "Cmd": ["httpd", "-f", "-p", "5432"]}
     service = api.create_container_from_config(given, shared)["Id"]

@@ -91,6 +91,17 @@ def test_little_is_no_error(text: str) -> None:
         ("infrastructure:\n  redis:\n    password: ${NOT\n", "infrastructure.redis.password", "after it (line 3)"),
         ("infrastructure:\n  redis:\n    password: ${A:-b}\n", "infrastructure.redis.password", "after it (line 3)"),
         ("infrastructure:\n  default_proxy_network: a b\n", "infrastructure.default_proxy_network", "(line 2)"),
+        ("infrastructure:\n  default_proxy_network: host\n", "infrastructure.default_proxy_network", "name (line 2)"),
+        (
+            "infrastructure:\n  default_database_network: brainpod-x\n",
+            "infrastructure.default_database_network",
+            "or a pod's",
+        ),
+        (
+            "infrastructure:\n  default_proxy_network: database\n",
+            "infrastructure.default_database_network",
+            "another network",
+        ),
         (
             "infrastructure:\n  redis:\n    host: h\n    container: c\n",
             "infrastructure.redis.host",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.test import Client
 
+from apps import engines
 from apps.engines.process.client import ProcessEngine
 from apps.infrastructure.models import Service
 from tests.infrastructure.services.conftest import healthy
@@ -30,6 +33,16 @@ def test_the_list_has_the_platform_s_own(browser: Client, platform_engine: Proce
     assert "without it there is no page" in answer.content.decode()
     assert browser.get(f"{HOME}nope/").status_code == 404
     assert browser.post(f"{HOME}valkey/lifecycle/", {"action": "burn"}).status_code == 404
+
+
+def test_a_docker_that_is_away_hides_nothing_else(
+    browser: Client, platform_engine: ProcessEngine, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BRAINPOD = replace(settings.BRAINPOD, docker_host="unix:///nowhere/docker.sock")
+    monkeypatch.setattr(engines, "offered", lambda: ("process", "docker"))
+    text = browser.get(HOME).content.decode()
+    assert "The Docker daemon does not answer" in text
+    assert f'href="{HOME}nginx/"' in text
 
 
 def test_a_managed_service_from_the_form_to_its_removal(browser: Client, platform_engine: ProcessEngine) -> None:
