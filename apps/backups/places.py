@@ -78,9 +78,10 @@ def coming(pod: Pod, name: str) -> At:
 def _server(revision: Revision, spec: Spec, workload: Workload) -> At:
     host, port = databases.endpoint(workload)
     found = databases.credentials(revision, workload.app, spec.credentials)
+    data = disk_of(revision.pod, spec.disk) if spec.server.kind == "Valkey" else None
     return At(
         spec.server, spec.version, host, port, found.password, found.admin_password,
-        tools(spec.server, spec.version), revision.pod_id, workload.app, spec.disk, admin=spec.server.admin,
+        tools(spec.server, spec.version), data, admin=spec.server.admin,
     )  # fmt: skip
 
 
@@ -93,8 +94,7 @@ def _shared(revision: Revision, name: str) -> At:
     password = databases.credentials(revision, name, lent.secret).password
     return At(
         server, lent.service.version, found.host, found.port, password, found.password,
-        tools(server, lent.service.version), revision.pod_id, name,
-        database=lent.database, user=lent.database, admin=found.user, shared=True,
+        tools(server, lent.service.version), database=lent.database, user=lent.database, admin=found.user, shared=True,
     )  # fmt: skip
 
 
