@@ -40,7 +40,7 @@ def measure(ground: Any = None, *, mb: int = MB, rounds: int = 0) -> Row:
         agent = EngineAgent()
         agent.start()
         stack.callback(agent.remove)
-        for kind in KINDS:
+        for kind in CONTENT:
             backups[kind], restores[kind] = _kind(kind, agent.engine, mb * 1_000_000 // ROW, rounds)
     # A disk is no server with a dump program: it is copied first, so that its app is stopped for a moment only.
     ratios = {kind: pair.medians[0] / pair.medians[1] for kind, pair in backups.items() if kind in SERVERS}

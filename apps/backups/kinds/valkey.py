@@ -41,7 +41,7 @@ class Valkey:
 
     @contextmanager
     def dump(self, at: At) -> Iterator[_Snapshot]:
-        with _telling(), closing(_client(at)) as asked:
+        with telling(), closing(client(at)) as asked:
             before = counted(asked)
             _save(asked)
             with beneath.top(_disk(at).path) as top, beneath.file(top, (HOME.encode(), SNAPSHOT.encode())) as file:
@@ -60,7 +60,7 @@ class Valkey:
             home = incoming / HOME
             home.mkdir(mode=0o700)
             _written(home / SNAPSHOT, stream)
-            with _telling(), _server(at, home) as asked:
+            with telling(), _server(at, home) as asked:
                 found.update(counted(asked))
                 step("Writing it down as the server reads it")
                 _append_only(asked)
@@ -90,7 +90,7 @@ class _Snapshot:
 
     def finish(self) -> Rows:
         """Between the fewest and the most that may be found: keys end, and come and go while it is saved."""
-        with _telling():
+        with telling():
             after = counted(self._asked)
         both = {name: (min(self._before[name][0], low), max(self._before[name][1], high))
                 for name, (low, high) in after.items()}  # fmt: skip
@@ -109,15 +109,15 @@ def _disk(at: At) -> places.Disk:
     return at.disk
 
 
-def _client(at: At) -> Any:
+def client(at: At) -> Any:
     return redis.Redis(
-        host=at.host, port=at.port, username=VALKEY.admin, password=at.admin_password, retry=Retry(NoBackoff(), 0),
+        host=at.host, port=at.port, username=at.admin, password=at.admin_password, retry=Retry(NoBackoff(), 0),
         max_connections=1, socket_timeout=WAIT, socket_connect_timeout=WAIT,
     )  # fmt: skip
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def telling() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
