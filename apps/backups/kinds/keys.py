@@ -72,6 +72,7 @@ class Keys:
                 if (place / BEFORE).exists():
                     _exchange(asked, at.database, place / BEFORE)
                 asked.execute_command("ACL", "SETUSER", at.user, "on")
+                asked.acl_save()  # somebody else's change may have had it written down as locked
         shutil.rmtree(place, ignore_errors=True)
 
 
