@@ -154,6 +154,10 @@ class Keys(Content):
                     else:
                         pipe.set(f"thing:{number}", word + noise)
                 pipe.execute()
+        busy = ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
+        with self._asked() as asked:  # what it began by itself, with so many writes
+            while any(asked.info("persistence")[name] for name in busy):
+                time.sleep(0.1)
 
     def spoil(self) -> None:
         with self._asked() as asked:
@@ -208,6 +212,11 @@ class Keys(Content):
         self.server = self._running.enter_context(server)
         with self._asked() as asked:
             _answers(asked)
+        found, its = self.server, SERVERS[self.kind]
+        with redis.Redis(
+            host=found.host, port=found.port, username=its.admin, password=CREDENTIALS.admin_password
+        ) as admin:  # fmt: skip
+            admin.config_set("save", "")  # no snapshots but those that are asked for
 
     def _asked(self) -> Any:
         found = self.server
