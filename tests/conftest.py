@@ -30,8 +30,8 @@ CONTAINERS = {"docker_daemon", "docker_engine", "registry"}
 ONCE = (
     "bench/", "certificates/", "connections/", "dashboard/test_access", "disks/", "flatrun/",
     "infrastructure/", "logs/", "terminals/",
-    "backups/test_round_trip", "backups/test_disks", "backups/test_valkey", "faults/test_full_disk",
-    "faults/test_database_gone", "faults/test_hanging",
+    "backups/test_round_trip", "backups/test_disks", "backups/test_valkey", "backups/test_shared_keys",
+    "faults/test_full_disk", "faults/test_database_gone", "faults/test_hanging",
 )  # fmt: skip
 ONE_RUN = "e2e/test_push_to_live"  # of what runs the whole platform
 

@@ -75,7 +75,7 @@ def restore(*, backup: Backup, target: str, confirmation: str, by: User | None) 
     _ready(backup)
     pod = backup.pod
     if _kind(pod, target) != backup.kind:
-        raise Invalid([Detail("target", f"must be a {backup.kind}, as {backup.name} was.")])
+        raise Invalid([Detail("target", f"must be a {backup.kind_title}, as {backup.name} was.")])
     if confirmation.strip() != target:
         raise Invalid([Detail("confirmation", f"must be its name, {target}: what is in it is replaced.")])
     _alone(pod, target)
@@ -90,7 +90,8 @@ def restore(*, backup: Backup, target: str, confirmation: str, by: User | None) 
 def drill(*, backup: Backup, by: User | None) -> Restore:
     """Have it proven that `backup` can be restored. Raises NotFound, Conflict."""
     _ready(backup)
-    _kind(backup.pod, backup.name)
+    if _kind(backup.pod, backup.name) != backup.kind:
+        raise NotFound(f"{backup.kind_title} {backup.name} in what is live")
     _alone(backup.pod, backup.name)
     made = Restore.objects.create(
         pod=backup.pod, backup=backup, target=backup.name, purpose=Purpose.DRILL, actor=by
@@ -151,7 +152,6 @@ def _kind(pod: Pod, name: str) -> str:
         raise Conflict("pod_deleting", f"{pod.name} is being deleted.", "Nothing in it can be changed any more.")
     found = places.kept(pod).get(name)
     if found is None:
-        places.check_own(pod, name)
         raise NotFound(f"database or disk {name} in what is live")
     return found
 

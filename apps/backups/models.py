@@ -42,6 +42,9 @@ class Remote(models.TextChoices):
     FAILED = "failed"
 
 
+KIND_TITLES = {"Valkey": "Valkey with a server of its own", "ValkeyKeys": "Valkey at a shared server"}  # else as it is
+
+
 class BackupKey(models.Model):
     """What new backups are sealed for: an age recipient, whose identity is in the secret store. The newest counts."""
 
@@ -126,6 +129,10 @@ class Backup(Leased):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN
+
+    @property
+    def kind_title(self) -> str:
+        return KIND_TITLES.get(self.kind, self.kind)
 
     @property
     def path(self) -> Path:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from apps.backups.kinds import KINDS, disk
+from apps.backups.kinds import KINDS, SHARED_KEYS, disk
 from apps.backups.kinds.base import At
-from apps.core.errors import Conflict, NotFound, UserError
+from apps.core.errors import NotFound, UserError
 from apps.deployments import databases
+from apps.deployments.disk_paths import beside_disks
 from apps.deployments.models import Workload
 from apps.disks.places import disk_of
 from apps.infrastructure import workloads
@@ -19,26 +20,15 @@ from apps.servers.base import Installed, Server
 def kept(pod: Pod) -> dict[str, str]:
     """The kind of everything in what is live that can be backed up, by name.
 
-    Not of keys at a shared server, and not of the disk of a database, which is backed up itself.
+    Not of the disk of a database, which is backed up itself.
     """
     snapshot = pod.live.snapshot() if pod.live else {}
     within = {spec.disk for spec in databases_of(snapshot).values()}
     return {
-        name: it.kind
+        name: SHARED_KEYS if _is_shared_keys(it) else it.kind
         for name, it in snapshot.items()
-        if it.kind in KINDS and not _is_shared_keys(it) and name not in within
+        if it.kind in KINDS and name not in within
     }
-
-
-def check_own(pod: Pod, name: str) -> None:
-    """Raises Conflict("backup_shared_server") for keys at a server where others have theirs."""
-    found = pod.live.snapshot().get(name) if pod.live else None
-    if found is not None and _is_shared_keys(found):
-        raise Conflict(
-            "backup_shared_server",
-            f"{name} is at the shared server {found.spec['server']}: its keys are not backed up by a pod's plans yet.",
-            "Ask an operator how the server is backed up as a whole, or give the pod a server of its own.",
-        )
 
 
 def _is_shared_keys(found: Resource) -> bool:
@@ -78,9 +68,10 @@ def coming(pod: Pod, name: str) -> At:
 def _server(revision: Revision, spec: Spec, workload: Workload) -> At:
     host, port = databases.endpoint(workload)
     found = databases.credentials(revision, workload.app, spec.credentials)
+    data = disk_of(revision.pod, spec.disk) if spec.server.kind == "Valkey" else None
     return At(
         spec.server, spec.version, host, port, found.password, found.admin_password,
-        tools(spec.server, spec.version), revision.pod_id, workload.app, spec.disk, admin=spec.server.admin,
+        tools(spec.server, spec.version), data, admin=spec.server.admin,
     )  # fmt: skip
 
 
@@ -90,11 +81,12 @@ def _shared(revision: Revision, name: str) -> At:
     if (lent := rows.first()) is None:
         raise UserError("backup_not_running", f"{name} is not there.", "Deploy the pod.")
     server, found = workloads.server_of(lent.service), workloads.place(lent.service)
-    password = databases.credentials(revision, name, lent.secret).password
+    password, version = databases.credentials(revision, name, lent.secret).password, lent.service.version
+    has_keys = server.kind == "Valkey"  # which are read over the connection, by no program of this host
     return At(
-        server, lent.service.version, found.host, found.port, password, found.password,
-        tools(server, lent.service.version), revision.pod_id, name,
-        database=lent.database, user=lent.database, admin=found.user, shared=True,
+        server, version, found.host, found.port, password, found.password,
+        Installed(version, ()) if has_keys else tools(server, version), database=lent.database, user=lent.database,
+        admin=found.user, shared=True, work=beside_disks(revision.pod_id, "incoming"),
     )  # fmt: skip
 
 

@@ -12,6 +12,11 @@ def disk_path(pod_id: str, disk: str) -> Path:
     return Path(settings.BRAINPOD.state) / "pods" / pod_id / "disks" / disk
 
 
+def beside_disks(pod_id: str, *parts: str) -> Path:
+    """A place of the pod's that no app sees: it goes with the pod."""
+    return (Path(settings.BRAINPOD.state) / "pods" / pod_id).joinpath(*parts)
+
+
 def prepared_path(pod_id: str, disk: str) -> Path:
     """Content that is to be on a disk which is not there (yet): whoever makes the disk takes it."""
     return Path(settings.BRAINPOD.state) / "pods" / pod_id / "prepared" / disk

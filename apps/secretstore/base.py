@@ -47,7 +47,10 @@ class SecretStore(Protocol):
         ...
 
     def put_back(self, path: str, versions: Mapping[int, Mapping[str, str]]) -> None:
-        """Have `path` as `everything` gave it, under the same versions; what was there is forgotten."""
+        """Have `path` as `everything` gave it, under the same versions; what was there is forgotten.
+
+        Raises UserError("secret_versions_few") where the store does not keep as many.
+        """
         ...
 
     def check(self) -> str:

@@ -13,7 +13,7 @@ import requests
 from hvac import exceptions
 from requests.adapters import HTTPAdapter
 
-from apps.core.errors import PlatformError, Unavailable
+from apps.core.errors import PlatformError, Unavailable, UserError
 from apps.secretstore import policies
 
 Result = TypeVar("Result")
@@ -107,6 +107,14 @@ class Vault:
         if missing := [number for number in range(1, max(versions, default=0)) if number not in versions]:
             self._call(
                 lambda client: client.secrets.kv.v2.destroy_secret_versions(path, missing, mount_point=self._mount)
+            )
+        there = self._call(functools.partial(self._about, path))["data"]["versions"] if versions else {}
+        if lost := [number for number in versions if str(number) not in there]:
+            raise UserError(
+                "secret_versions_few",
+                f"The secret store keeps {len(there)} versions of a path, and {path} has {len(versions)}: "
+                f"version {min(lost)} would be lost.",
+                f"Let it keep more: vault write {self._mount}/config max_versions={policies.MAX_VERSIONS}",
             )
 
     def _about(self, path: str, client: hvac.Client) -> Any:

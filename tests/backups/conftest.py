@@ -81,14 +81,17 @@ class Running:
 
 
 @contextmanager
-def running(engine: Engine, kind: str, version: str) -> Iterator[Running]:
+def running(
+    engine: Engine, kind: str, version: str, *, memory: int = 512, disk: Path | None = None
+) -> Iterator[Running]:
+    """`memory` in MB. `disk`: the directory that is its disk, and stays; one of its own without."""
     server = SERVERS[kind]
     place = Path(tempfile.mkdtemp(prefix="bp-b-", dir="/tmp"))
     place.chmod(0o711)
     (place / "disk").mkdir()
     spec = launch_spec(
-        server, version, id=f"db-{uuid.uuid4()}", pod=f"pod-{uuid.uuid4()}", name="db", disk=str(place / "disk"),
-        limits=Limits(cpu=1, memory=512), credentials=CREDENTIALS, image="",
+        server, version, id=f"db-{uuid.uuid4()}", pod=f"pod-{uuid.uuid4()}", name="db",
+        disk=str(disk or place / "disk"), limits=Limits(cpu=1, memory=memory), credentials=CREDENTIALS, image="",
     )  # fmt: skip
     if not engine.check().sandbox and os.geteuid() == 0 and kind == "PostgresDB":
         pytest.skip("without a sandbox root's pods have no PostgreSQL")

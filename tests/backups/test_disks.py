@@ -163,6 +163,6 @@ def test_what_can_be_backed_up(pod: Pod, alice: User, team: Team) -> None:  # no
     at_a_service = {"version": "", "server": "main", "credentials": 1}
     live.resources.create(kind="PostgresDB", name="shared", spec=at_a_service)
     live.resources.create(kind="Valkey", name="keys", spec=at_a_service)
-    assert places.kept(pod) == {"data": "Disk", "db": "PostgresDB", "shared": "PostgresDB"}
+    assert places.kept(pod) == {"data": "Disk", "db": "PostgresDB", "shared": "PostgresDB", "keys": "ValkeyKeys"}
     with pytest.raises(NotFound):
         actions.back_up(pod=pod, name="db-data", by=alice)

@@ -10,11 +10,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import httpx
+import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
@@ -27,16 +32,18 @@ from pyrage import x25519
 from apps import artifacts, secretstore
 from apps.accounts.models import Team, User
 from apps.backups import remote
-from apps.backups.platform import kept, making
+from apps.backups.platform import database, kept, making
 from apps.builds.models import Artifact
 from apps.core.errors import PlatformError
 from apps.core.ids import new_id
 from apps.infrastructure.embedded import openbao
+from apps.infrastructure.embedded.openbao import Access
+from apps.infrastructure.embedded.openbao import access as access_of
 from apps.pods.models import Pod
 from apps.secretstore.base import SecretStore
 from apps.sources.hosted import Hosted
 from tests.people import make_user
-from tests.stack.components import vault_of
+from tests.stack.components import running_openbao, vault_of
 from tests.stack.platform import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,49 +70,157 @@ def live(team: Team, alice: User) -> Pod:
     return made
 
 
-def manage(state: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def manage(state: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("BRAINPOD_") and k != "DATABASE_URL"}
-    env |= {"BRAINPOD_STATE": str(state), "DJANGO_SETTINGS_MODULE": "brainpod.settings"}
+    env |= {"BRAINPOD_STATE": str(state), "DJANGO_SETTINGS_MODULE": "brainpod.settings", **more}
     return subprocess.run(
         [sys.executable, "manage.py", *words], cwd=ROOT, env=env, capture_output=True, text=True, check=False
     )
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="what is restored here is SQLite")
+@dataclasses.dataclass(frozen=True)
+class Empty:
+    """A state directory and a database that nothing is in; `env`: what `manage` is to be told of them."""
+
+    state: Path
+    env: dict[str, str]
+
+    def ask(self, query: str, *values: object) -> list[Any]:
+        if url := self.env.get("DATABASE_URL"):
+            with psycopg.connect(url) as found:
+                return found.execute(query, values).fetchall()
+        with closing(sqlite3.connect(self.state / "brainpod.sqlite3")) as file:
+            return file.execute(query.replace("%s", "?"), values).fetchall()
+
+
+@pytest.fixture
+def empty(short_state: Path) -> Iterator[Empty]:
+    """Of the kind that the tests' own database is."""
+    if connection.vendor == "sqlite":
+        yield Empty(short_state, {})
+        return
+    name, given = f"restored_{new_id()[-8:].lower()}", connection.settings_dict
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    who = f"{given['USER']}{':' + given['PASSWORD'] if given['PASSWORD'] else ''}"
+    where = f"{quote(given['HOST'], safe='')}{':' + str(given['PORT']) if given['PORT'] else ''}"
+    yield Empty(short_state, {"DATABASE_URL": f"postgres://{who}@{where}/{name}"})
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "key.txt"
+    call_command("backup", new_key=path, stdout=io.StringIO())
+    return path
+
+
+def backed_up(to: Path, key: Path) -> Path:
+    recipient = key.read_text().splitlines()[0].removeprefix("# public key: ")
+    call_command("backup", to, recipient=recipient, stdout=io.StringIO())
+    return to
+
+
 def test_a_new_state_directory_has_the_pods_the_secrets_and_the_artifacts(
-    store: SecretStore, live: Pod, tmp_path: Path, short_state: Path
+    store: SecretStore, live: Pod, tmp_path: Path, empty: Empty, key: Path
 ) -> None:
     path = f"pods/{live.pk}/web/token"
     for value in ("first", "second", "third"):
         store.write(path, {"TOKEN": value})
-    key, file = tmp_path / "key.txt", tmp_path / "backup.age"
-    call_command("backup", new_key=key, stdout=io.StringIO())
     assert key.stat().st_mode & 0o777 == 0o600
-    recipient = key.read_text().splitlines()[0].removeprefix("# public key: ")
-    out = io.StringIO()
-    call_command("backup", file, recipient=recipient, stdout=out)
+    file = backed_up(tmp_path / "backup.age", key)
     assert (file.stat().st_mode & 0o777, b"third" in file.read_bytes()) == (0o600, False)
     store.delete(path)
 
-    done = manage(short_state, "restore", str(file), "--identity", str(key))
+    done = manage(empty.state, "restore", str(file), "--identity", str(key), **empty.env)
     assert done.returncode == 0, done.stderr
     assert live.name in done.stdout
-    with sqlite3.connect(short_state / "brainpod.sqlite3") as database:
-        assert database.execute("SELECT name FROM pods_pod WHERE id = ?", [live.pk]).fetchone() == (live.name,)
-    programs = [found.read_text() for found in (short_state / "artifacts").rglob("main.py")]
+    assert empty.ask("SELECT name FROM pods_pod WHERE id = %s", live.pk) == [(live.name,)]
+    for table in ("pods_revision", "builds_artifact", "accounts_user", "django_migrations"):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            assert empty.ask(f"SELECT count(*) FROM {table}") == cursor.fetchall(), table
+    assert manage(empty.state, "migrate", "--check", **empty.env).returncode == 0, "the platform may start on it"
+    programs = [found.read_text() for found in (empty.state / "artifacts").rglob("main.py")]
     assert f"print('{live.name}')" in programs
-    with openbao.running(short_state, quiet=True):
-        new = vault_of(short_state)
+    with openbao.running(empty.state, quiet=True):
+        new = vault_of(empty.state)
         assert [new.read(path, version)["TOKEN"] for version in (1, 2, 3)] == ["first", "second", "third"]
-    again = manage(short_state, "restore", str(file), "--identity", str(key))
+    again = manage(empty.state, "restore", str(file), "--identity", str(key), **empty.env)
     assert again.returncode == 1
-    assert "There is something already" in again.stderr
+    assert "There is something already: the database" in again.stderr
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="what is restored here is SQLite")
-def test_the_repositories_come_back_while_they_are_pushed_to(
-    store: SecretStore, tmp_path: Path, short_state: Path
-) -> None:
+def test_from_one_vault_outside_into_another(
+    openbao: SecretStore, state: Path, live: Pod, tmp_path: Path, empty: Empty, key: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Two real servers: `openbao` is outside of what is backed up, the other one of what is restored."""
+    way = access_of(state)
+    outside = {"vault_addr": way.address, "vault_role_id": way.role_id, "vault_secret_id": way.secret_id}
+    monkeypatch.setattr(settings, "BRAINPOD", dataclasses.replace(settings.BRAINPOD, **outside))
+    path, kept_path = f"pods/{live.pk}/web/token", f"platform/test/{new_id().lower()}"
+    for number in range(1, 13):
+        openbao.write(path, {"TOKEN": f"value {number}"})
+    openbao.destroy(path, 3)
+    file = backed_up(tmp_path / "backup.age", key)
+    openbao.delete(path)
+    home = Path(tempfile.mkdtemp(prefix="bp-v-"))
+    try:
+        with running_openbao(home) as other:
+            other.write(kept_path, {"A": "of somebody else"})
+            there = access_of(home)
+            env = {
+                "BRAINPOD_VAULT_ADDR": there.address, "BRAINPOD_VAULT_ROLE_ID": there.role_id,
+                "BRAINPOD_VAULT_SECRET_ID": there.secret_id,
+            }  # fmt: skip
+            words = ("restore", str(file), "--identity", str(key))
+            refused = manage(empty.state, *words, **empty.env, **env | {"BRAINPOD_VAULT_SECRET_ID": "another"})
+            assert "does not know the platform" in refused.stderr
+            keep_versions(there, 10)
+            few = manage(empty.state, *words, **empty.env, **env)
+            assert "keeps 10 versions of a path" in few.stderr, few.stderr
+            keep_versions(there, 2000)  # and nothing is in the way of another try
+            done = manage(empty.state, *words, **empty.env, **env)
+            assert done.returncode == 0, done.stderr
+            found = dict(other.everything())
+            assert found[path] == {n: {"TOKEN": f"value {n}"} for n in range(1, 13) if n != 3}
+            assert found[kept_path] == {1: {"A": "of somebody else"}}
+        assert not (empty.state / "bao").exists(), "no store of its own was made"
+        assert empty.ask("SELECT name FROM pods_pod WHERE id = %s", live.pk) == [(live.name,)]
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def keep_versions(way: Access, many: int) -> None:
+    login = {"role_id": way.role_id, "secret_id": way.secret_id}
+    with httpx.Client(base_url=f"{way.address}/v1", trust_env=False) as client:
+        token = client.post("/auth/approle/login", json=login).json()["auth"]["client_token"]
+        client.post(
+            "/brainpod/config", json={"max_versions": many}, headers={"X-Vault-Token": token}
+        ).raise_for_status()
+
+
+def test_rows_that_are_not_those_backed_up_are_told(live: Pod, tmp_path: Path) -> None:
+    rows = database.dump(tmp_path).rows
+    pods = next(name for name in rows if name.endswith("pods_pod"))
+    assert rows[pods] == (1, 1)
+    database.compare(rows)
+    with pytest.raises(PlatformError, match="pods_pod: 1 instead of 70"):
+        database.compare(rows | {pods: (70, 70)})
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite is a file")
+def test_the_programs_are_told_the_whole_way_to_the_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    options = {"sslrootcert": "/etc/ca.pem", "sslmode": "prefer", "application_name": "as DATABASE_URL says"}
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    with database._started("pg_dump", "--schema-only") as running:
+        env = Path(f"/proc/{running.child.pid}/environ").read_bytes().split(b"\0")
+    assert {b"PGSSLROOTCERT=/etc/ca.pem", b"PGSSLMODE=prefer", b"PGAPPNAME=as DATABASE_URL says"} <= set(env)
+
+
+def test_the_repositories_come_back_while_they_are_pushed_to(store: SecretStore, tmp_path: Path, empty: Empty) -> None:
     hosted = Hosted(Path(settings.BRAINPOD.state) / "repositories")
     team, files = f"t{new_id()[-10:].lower()}", tmp_path / "files"
     files.mkdir()
@@ -133,9 +248,9 @@ def test_the_repositories_come_back_while_they_are_pushed_to(
         over.set()
         writer.join(60)
         shutil.rmtree(hosted.root / team)
-    done = manage(short_state, "restore", str(file), "--identity", str(key))
+    done = manage(empty.state, "restore", str(file), "--identity", str(key), **empty.env)
     assert done.returncode == 0, done.stderr
-    found = Hosted(short_state / "repositories")
+    found = Hosted(empty.state / "repositories")
     assert [found.exists(team, name) for name in ("own", "pod/web", "empty")] == [True] * 3
     assert len(pushed) > 1
     assert found.tip(found.path(team, "own"), "main") in pushed

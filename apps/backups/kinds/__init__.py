@@ -6,8 +6,12 @@ from typing import Any
 
 from apps.backups.kinds.base import Kind
 from apps.backups.kinds.disk import Disk
+from apps.backups.kinds.keys import Keys
 from apps.backups.kinds.mariadb import MariaDB
 from apps.backups.kinds.postgres import Postgres
 from apps.backups.kinds.valkey import Valkey
 
-KINDS: dict[str, Kind[Any]] = {"PostgresDB": Postgres(), "MariaDB": MariaDB(), "Valkey": Valkey(), "Disk": Disk()}
+SHARED_KEYS = "ValkeyKeys"  # a Valkey at a shared server: what is backed up is another thing than a server's whole
+KINDS: dict[str, Kind[Any]] = {
+    "PostgresDB": Postgres(), "MariaDB": MariaDB(), "Valkey": Valkey(), SHARED_KEYS: Keys(), "Disk": Disk(),
+}  # fmt: skip

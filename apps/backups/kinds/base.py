@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from apps.backups.sealing import Readable
+from apps.disks.places import Disk
 from apps.servers.base import NAME, Installed, Server
 
 Place = TypeVar("Place", contravariant=True)
@@ -21,8 +23,9 @@ WAIT = 15  # seconds for a connection
 class At:
     """A database of a server that runs, and how the platform reaches it. `tools`: this host's programs of its version.
 
-    `pod` and `name`: whose it is; `disk`: the name of the one with its data. `database` belongs to `user`, with
-    `password`; `admin` is the platform's own user there, with `admin_password`. `shared`: others have databases there.
+    `disk`: the one with its data, of a kind whose backups are read off it. `work`: a place of the pod's for what is
+    being restored, of a kind that has no other. `database` belongs to `user`, with `password`; `admin` is the
+    platform's own user there, with `admin_password`. `shared`: others have databases there.
     """
 
     server: Server
@@ -32,9 +35,8 @@ class At:
     password: str = field(repr=False)
     admin_password: str = field(repr=False)
     tools: Installed
-    pod: str
-    name: str
-    disk: str = ""
+    disk: Disk | None = None
+    work: Path | None = None
     database: str = NAME
     user: str = NAME
     admin: str = field(kw_only=True)

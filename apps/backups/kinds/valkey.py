@@ -27,7 +27,6 @@ from apps.backups.sealing import BLOCK, Readable
 from apps.core import room
 from apps.core.errors import PlatformError, UserError
 from apps.disks import archive, beneath, places
-from apps.pods.models import Pod
 from apps.servers.valkey import VALKEY
 
 HOME = "valkey"  # its directory on the disk: apps/servers/scripts/valkey.sh
@@ -42,7 +41,7 @@ class Valkey:
 
     @contextmanager
     def dump(self, at: At) -> Iterator[_Snapshot]:
-        with _telling(), closing(_client(at)) as asked:
+        with telling(), closing(client(at)) as asked:
             before = counted(asked)
             _save(asked)
             with beneath.top(_disk(at).path) as top, beneath.file(top, (HOME.encode(), SNAPSHOT.encode())) as file:
@@ -61,7 +60,7 @@ class Valkey:
             home = incoming / HOME
             home.mkdir(mode=0o700)
             _written(home / SNAPSHOT, stream)
-            with _telling(), _server(at, home) as asked:
+            with telling(), _server(at, home) as asked:
                 found.update(counted(asked))
                 step("Writing it down as the server reads it")
                 _append_only(asked)
@@ -91,7 +90,7 @@ class _Snapshot:
 
     def finish(self) -> Rows:
         """Between the fewest and the most that may be found: keys end, and come and go while it is saved."""
-        with _telling():
+        with telling():
             after = counted(self._asked)
         both = {name: (min(self._before[name][0], low), max(self._before[name][1], high))
                 for name, (low, high) in after.items()}  # fmt: skip
@@ -106,19 +105,19 @@ def counted(asked: Any) -> Rows:
 
 
 def _disk(at: At) -> places.Disk:
-    """Raises Conflict("disk_elsewhere")."""
-    return places.disk_of(Pod.objects.select_related("live").get(pk=at.pod), at.disk)
+    assert at.disk is not None
+    return at.disk
 
 
-def _client(at: At) -> Any:
+def client(at: At) -> Any:
     return redis.Redis(
-        host=at.host, port=at.port, username=VALKEY.admin, password=at.admin_password, retry=Retry(NoBackoff(), 0),
+        host=at.host, port=at.port, username=at.admin, password=at.admin_password, retry=Retry(NoBackoff(), 0),
         max_connections=1, socket_timeout=WAIT, socket_connect_timeout=WAIT,
     )  # fmt: skip
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def telling() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:

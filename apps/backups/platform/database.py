@@ -4,35 +4,66 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.db import connection, transaction
 
+from apps.backups.kinds.base import Rows, differences
+from apps.backups.kinds.postgres import counted as counted_in_postgres
 from apps.backups.kinds.programs import program, started
 from apps.backups.sealing import BLOCK
-from apps.core.errors import Conflict, UserError
+from apps.core.errors import Conflict, PlatformError, UserError
 from apps.servers import postgres
 from apps.servers.base import Installed
 
 SQLITE, POSTGRES = "database.sqlite3", "database.dump"
+AS_OURS = ("--no-owner", "--no-privileges", "--single-transaction")  # the users there are others; all of it or nothing
 
 
-def dump(into: Path) -> str:
-    """A consistent copy of it in the directory `into`, while it is in use; the file's name."""
+@dataclass(frozen=True, slots=True)
+class Dumped:
+    """The file's name, and the rows of every table in it."""
+
+    name: str
+    rows: Rows
+
+
+def dump(into: Path) -> Dumped:
+    """A consistent copy of it in the directory `into`, while it is in use."""
     if connection.vendor == "sqlite":
         path = into / SQLITE
         path.touch(0o600)
         with closing(sqlite3.connect(_file())) as source, closing(sqlite3.connect(path)) as copy:
             source.backup(copy)
-        return SQLITE
-    with open(os.open(into / POSTGRES, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-        with _started("pg_dump", "--format=custom", "--compress=0") as running:
-            while block := running.output.read(BLOCK):
-                file.write(block)
-            running.ended()
-    return POSTGRES
+        return Dumped(SQLITE, _counted(path))
+    with closing(connection.get_new_connection(connection.get_connection_params())) as same:
+        same.isolation_level, same.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+        snapshot = same.execute("SELECT pg_export_snapshot()").fetchone()[0]
+        with open(os.open(into / POSTGRES, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            with _started("pg_dump", "--format=custom", "--compress=0", f"--snapshot={snapshot}") as running:
+                while block := running.output.read(BLOCK):
+                    file.write(block)
+                running.ended()
+        return Dumped(POSTGRES, counted_in_postgres(same))
+
+
+def compare(rows: Mapping[str, tuple[int, int]]) -> None:
+    """Raises PlatformError("backup_differs") where the tables have other rows than these."""
+    if connection.vendor == "sqlite":
+        found = _counted(_file())
+    else:
+        connection.ensure_connection()
+        found = counted_in_postgres(connection.connection)
+    if said := differences(rows, found):
+        raise PlatformError(
+            "backup_differs", f"What was loaded is not what was backed up: {', '.join(said[:3])}.",
+            "Do not start the platform on it. Restore another backup into an empty database.",
+        )  # fmt: skip
 
 
 def check_empty() -> None:
@@ -58,7 +89,7 @@ def load(source: Path) -> None:
     if wanted == SQLITE:
         source.rename(_file())
         return
-    with source.open("rb") as file, _started("pg_restore", "--no-owner", "--exit-on-error", feeds=True) as running:
+    with source.open("rb") as file, _started("pg_restore", *AS_OURS, feeds=True) as running:
         running.feed(file)
 
 
@@ -96,10 +127,19 @@ def _file() -> Path:
     return Path(str(connection.settings_dict["NAME"]))
 
 
+def _counted(path: Path) -> Rows:
+    with closing(sqlite3.connect(path)) as file:
+        names = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        quote = connection.ops.quote_name
+        counts = {name: file.execute(f"SELECT count(*) FROM {quote(name)}").fetchone()[0] for name in names}  # noqa: S608
+    return {name: (count, count) for name, count in counts.items()}
+
+
 def _started(name: str, *words: str, feeds: bool = False) -> Any:
+    """With everything that DATABASE_URL says of the way, certificates too; by its environment, as a password may be."""
     given = connection.get_connection_params()
-    way = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "sslmode": "PGSSLMODE"}
-    env = {way[key]: str(value) for key, value in given.items() if key in way and value}
+    known = {one.keyword.decode(): one.envvar.decode() for one in psycopg.pq.Conninfo.get_defaults() if one.envvar}
+    env = {known[key]: str(value) for key, value in given.items() if key in known and value}
     command = [program(_tools(), name, "postgresql-client"), *words, "--no-password", f"--dbname={given['dbname']}"]
     return started(command, env, secrets=[str(given.get("password") or "")], feeds=feeds)
 

@@ -43,16 +43,17 @@ def make(path: Path, recipients: Sequence[x25519.Recipient]) -> sealing.Sealed:
     room.check()
     state = Path(settings.BRAINPOD.state)
     with claims.claimed(state, "platform-backup-") as work, store() as open_store:
-        file = database.dump(work)
+        dumped = database.dump(work)
         secrets = dict(open_store.everything())
         trees = _live_trees()
         about = {
-            "format": FORMAT, "at": timezone.now().isoformat(), "database": file, "secrets": len(secrets),
+            "format": FORMAT, "at": timezone.now().isoformat(), "database": dumped.name, "secrets": len(secrets),
+            "rows": dumped.rows,
             "pods": sorted(Pod.objects.values_list("name", flat=True)), "artifacts": sorted(map(str, trees)),
             "repositories": repositories.names(),
         }  # fmt: skip
         members = [(state / name, name) for name in KEPT if (state / name).exists()]
-        members += [(work / file, file), *((state / tree, str(tree)) for tree in trees)]
+        members += [(work / dumped.name, dumped.name), *((state / tree, str(tree)) for tree in trees)]
         everything = itertools.chain(members, repositories.copies(work))
         with _tar({MANIFEST: about, SECRETS: secrets}, everything) as stream:
             with sealing.sealing(stream, path, recipients) as sealed:

@@ -40,6 +40,8 @@ def restore(path: Path, identities: Sequence[x25519.Identity]) -> dict[str, Any]
             if found != file:
                 _into_place(found, state / found.name)
         database.load(file)  # last: a directory without it is empty, and may be tried again
+        if "rows" in about:
+            database.compare({name: (least, most) for name, (least, most) in about["rows"].items()})
     return about
 
 

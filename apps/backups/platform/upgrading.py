@@ -62,7 +62,7 @@ def keep(why: str = "upgrade") -> Copy:
     _check_room()
     now = timezone.now()
     with claims.claimed(place, "copy-") as work:
-        file = database.dump(work)
+        file = database.dump(work).name
         about = {"at": now.isoformat(), "why": why, "database": file, "applied": sorted(applied())}
         (work / ABOUT).write_text(json.dumps(about))
         for path in (work / file, work / ABOUT):
