@@ -7,19 +7,34 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.utils import timezone
 
+from apps.backups.models import BackupPlan
 from apps.backups.platform import kept
 from apps.infrastructure.models import Service
 from apps.infrastructure.practices import Finding
 
 PAGE = "platform-backups"
+SHOWN = 3
 
 
 def backups(services: list[Service]) -> Iterable[Finding]:
     yield _platform()
     for service in services:
         if service.managed and service.is_server:
-            words = "The platform makes no backups of what is on it"
-            yield Finding(service.name, False, words, "Dump its databases yourself, or give pods servers of their own.")
+            yield _server(service)
+
+
+def _server(service: Service) -> Finding:
+    """Pods' plans back up what pods have there; what operators made there themselves nobody does."""
+    allotted = list(service.allotments.filter(released_at=None).values_list("pod_id", "resource", "pod_name"))
+    planned = set(BackupPlan.objects.filter(pod__in={pod for pod, _, _ in allotted}).values_list("pod", "name"))
+    bare = [f"{resource} of {name}" for pod, resource, name in allotted if (pod, resource) not in planned]
+    if bare:
+        words = f"No backups are planned of {', '.join(bare[:SHOWN])}{' and others' if len(bare) > SHOWN else ''}"
+        return Finding(service.name, False, words, "Make plans on the pages of these databases.")
+    if allotted:
+        return Finding(service.name, True, "Everything that pods have there is backed up; nothing else on it is")
+    words = "The platform makes no backups of what is on it"
+    return Finding(service.name, False, words, "Dump its databases yourself, or share it with pods and plan backups.")
 
 
 def _platform() -> Finding:

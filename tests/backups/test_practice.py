@@ -12,9 +12,11 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from apps.backups.models import BackupPlan
 from apps.backups.platform import kept, making
-from apps.infrastructure.models import Service, Type
+from apps.infrastructure.models import Allotment, Service, Type
 from apps.infrastructure.practices import Finding, every
+from apps.pods.models import Pod
 from tests.people import make_user
 
 pytestmark = pytest.mark.django_db
@@ -49,3 +51,15 @@ def test_of_the_platform_and_of_servers(
     )
     assert "/operators/backups/" in page
     assert "/operators/services/ours/" in page
+
+
+def test_of_what_pods_have_at_a_shared_server(pod: Pod) -> None:
+    service = Service.objects.create(name="ours", type=Type.POSTGRESQL, managed=True, engine="process", version="18")
+    for name in ("db", "gone"):
+        Allotment.objects.create(
+            service=service, pod=pod, pod_name=pod.name, team_name="home", resource=name, database=f"d_{name}",
+            released_at=timezone.now() if name == "gone" else None,
+        )  # fmt: skip
+    assert (found()["ours"].holds, found()["ours"].words) == (False, f"No backups are planned of db of {pod.name}")
+    BackupPlan.objects.create(pod=pod, name="db", schedule="0 3 * * *", next_at=timezone.now())
+    assert found()["ours"].holds
