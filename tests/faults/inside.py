@@ -6,6 +6,7 @@ Run as `python -m tests.faults.inside` with the platform's settings; tests/fault
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import sys
 import tempfile
@@ -22,7 +23,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.contrib.sessions.models import Session  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
-from django.db.models import Count, Max, Q  # noqa: E402
+from django.db.models import Count, Max  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.urls import reverse  # noqa: E402
 from django.utils import timezone  # noqa: E402
@@ -244,11 +245,13 @@ def written() -> list[str]:
 
 
 def doubled(names: list[str]) -> list[str]:
-    """The deployments of each whose builds were counted as done more than once, or not at all."""
-    newest = [Deployment.objects.filter(pod__name=name).latest("id") for name in names]
-    built = Count("runs", filter=Q(runs__outcome="built"))
-    rows = Build.objects.filter(revision__in=[one.revision_id for one in newest]).annotate(n=built).exclude(n=1)
-    return [f"{row.revision.pod.name}: built {row.n} times" for row in rows]
+    """Builds of each pod's newest deployment that were begun though the artifact was there, or done by two at once."""
+    newest = [Deployment.objects.filter(pod__name=name).latest("id").revision_id for name in names]
+    runs = BuildRun.objects.filter(build__revision__in=newest).select_related("build").order_by("build", "started_at")
+    twice = [run for run in runs if run.build.built_at and run.started_at > run.build.built_at]
+    done = [run for run in runs if run.outcome == "built"]
+    twice += [b for a, b in itertools.pairwise(done) if a.build_id == b.build_id and b.started_at < a.finished_at]
+    return [f"{run} at {run.started_at}" for run in twice]
 
 
 def duties() -> dict[str, int]:
