@@ -60,6 +60,8 @@ def _plan(plan: BackupPlan, now: datetime.datetime) -> None:
             if BackupPlan.objects.filter(pk=plan.pk, next_at=plan.next_at).update(next_at=following):
                 _begin(plan)
         retention.apply(plan, now)
+    elif (sooner := plan.due.after(now)) and sooner < plan.next_at:  # it was planned before the clock was set back
+        BackupPlan.objects.filter(pk=plan.pk, next_at=plan.next_at).update(next_at=sooner)
     _alarm(plan, now)
     _drill(plan, now)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db.models import DurationField, ExpressionWrapper, F, QuerySet, Sum, Value
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -17,7 +18,8 @@ from apps.core.errors import UserError
 
 @contextmanager
 def counted(build: Build, *, builder: str) -> Iterator[None]:
-    """Count what happens inside as one try of `build`."""
+    """Count what happens inside as one try of `build`; the time that passes, whatever the clock is set to."""
+    began = time.monotonic()
     pod = build.revision.pod
     run = BuildRun.objects.create(
         team_id=pod.team_id, pod=pod, pod_name=pod.name, build=build, app=build.app, builder=builder,
@@ -31,7 +33,11 @@ def counted(build: Build, *, builder: str) -> Iterator[None]:
         outcome = "failed"
         raise
     finally:
-        BuildRun.objects.filter(pk=run.pk, finished_at=None).update(outcome=outcome, finished_at=timezone.now())
+        ended = run.started_at + datetime.timedelta(seconds=time.monotonic() - began)
+        mine = BuildRun.objects.filter(pk=run.pk)
+        mine.filter(finished_at=None).update(outcome=outcome, finished_at=ended)
+        # Whoever took it over ended it by a clock that may have been set in between.
+        mine.filter(Q(finished_at__gt=ended) | Q(finished_at__lt=run.started_at)).update(finished_at=ended)
 
 
 def end_lost(build: Build) -> None:

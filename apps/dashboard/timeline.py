@@ -64,5 +64,5 @@ def failed_step(runs: Iterable[StageRun]) -> StageRun | None:
 def elapsed(deployment: Deployment) -> float | None:
     """Seconds from its start to its end; None before either."""
     if deployment.started_at and deployment.finished_at:
-        return (deployment.finished_at - deployment.started_at).total_seconds()
+        return max(0.0, (deployment.finished_at - deployment.started_at).total_seconds())
     return None

@@ -17,6 +17,7 @@ from apps.builds.image import pruning
 from apps.builds.models import Artifact, Build
 from apps.deployments import feed
 from apps.deployments.duties import duty
+from apps.deployments.jobs import tend
 from apps.deployments.models import JobRun, Workload
 from apps.edge import edge
 from apps.edge.journal import segments
@@ -29,10 +30,14 @@ HOUR = 3600.0
 
 
 def maintain() -> None:
-    """Old log lines, figures, events, sessions and entries of the audit log; artifacts and images that nobody needs."""
+    """Old log lines, figures, events, sessions and entries of the audit log; artifacts and images that nobody needs.
+
+    Begun as well when the clock was set back (brainpod/scheduler.py): what was planned by it is planned anew.
+    """
     with duty("maintain") as lease:
         if lease is None:
             return
+        tend.plan_sooner()
         retention.apply()
         metrics.apply(Pod.objects.values("pk"))
         feed.forget()

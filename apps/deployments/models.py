@@ -143,7 +143,7 @@ class StageRun(models.Model):
     @property
     def seconds(self) -> float | None:
         if self.started_at and self.finished_at:
-            return (self.finished_at - self.started_at).total_seconds()
+            return max(0.0, (self.finished_at - self.started_at).total_seconds())  # the clock may have been set back
         return None
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 
 import structlog
-from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
@@ -18,7 +16,7 @@ from apps.core.failpoints import failpoint
 from apps.core.leases import Lease, LeaseLost, acquire, kept
 from apps.core.masking import Mask
 from apps.core.states import move
-from apps.deployments import allotting, announcing, dispatch, filling, health, purge, queue, retire, settling
+from apps.deployments import allotting, announcing, deadlines, dispatch, filling, health, purge, queue, retire, settling
 from apps.deployments.attended import Cancelled
 from apps.deployments.checks import Check
 from apps.deployments.events import changed
@@ -115,7 +113,7 @@ def _begin(deployment: Deployment) -> bool:
     now = timezone.now()
     try:
         with transaction.atomic():
-            limit = now + datetime.timedelta(seconds=_longest(deployment))
+            limit = deadlines.deadline(deployment, now)
             if not move(deployment, "pending", table=DEPLOYMENT_MOVES, started_at=now, deadline=limit):
                 return False
             StageRun.objects.bulk_create(_rows(deployment), ignore_conflicts=True)
@@ -136,13 +134,6 @@ def _rows(deployment: Deployment) -> Iterator[StageRun]:
             stages = ("launch",)
         for stage in stages:
             yield StageRun(deployment=deployment, stage=stage, app=resource.name)
-
-
-def _longest(deployment: Deployment) -> float:
-    config = settings.BRAINPOD
-    named = [resource.kind for resource in deployment.revision.snapshot().values()]
-    apps, databases = sum(kind == "App" for kind in named), sum(kinds.get(kind).server is not None for kind in named)
-    return 600 + apps * (config.clone_seconds + 2 * config.build_seconds + 1200) + databases * 1200
 
 
 def _work(deployment: Deployment, lease: Lease) -> None:
@@ -183,6 +174,8 @@ def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: st
     """Record the end; anything but success stops what was started for it and brings back what made room."""
     deployment, lease = recorder.deployment, recorder.lease
     error, hint = recorder.log.mask(error), recorder.log.mask(hint)  # they may quote what a command printed
+    # Whoever took it over removed what this try had, which may be why it failed: nothing of theirs is undone.
+    recorder.lease.renew()
     deployment.refresh_from_db()
     if state != "ready" and deployment.switched_at is None:
         undo(deployment, recorder.write)
@@ -208,7 +201,7 @@ def _end(recorder: Recorder, state: str, error: str, *, code: str = "", hint: st
 def _elapsed(deployment: Deployment) -> float | None:
     if deployment.started_at is None or deployment.finished_at is None:
         return None
-    return round((deployment.finished_at - deployment.started_at).total_seconds(), 1)
+    return max(0.0, round((deployment.finished_at - deployment.started_at).total_seconds(), 1))
 
 
 def _skip_build(recorder: Recorder, build: Build) -> None:

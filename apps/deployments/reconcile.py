@@ -22,6 +22,7 @@ from apps.core.masking import Mask
 from apps.core.states import move
 from apps.deployments import (
     announcing,
+    deadlines,
     dispatch,
     feed,
     inspections,
@@ -104,7 +105,7 @@ def _jobs() -> None:
     if not Deployment.objects.filter(state__in=OPEN_STATES).exists():
         return
     now = timezone.now()
-    for deployment in Deployment.objects.filter(state__in=("pending", "degraded"), deadline__lt=now):
+    for deployment in deadlines.over(now):
         Deployment.objects.filter(pk=deployment.pk).update(fence=F("fence") + 1, leased_until=None)
         undo(deployment, lambda _: None)
         words = "It took longer than a deployment may take."

@@ -95,5 +95,5 @@ class Recorder(Attended):
         if moments.get("started_at"):
             self._began[key] = moments["started_at"]
         began, ended = self._began.get(key), moments.get("finished_at")
-        seconds = round((ended - began).total_seconds(), 1) if began and ended else None
+        seconds = max(0.0, round((ended - began).total_seconds(), 1)) if began and ended else None
         self.log.stage(title=STAGE_TITLES[stage], app=app, stage=stage, state=state, seconds=seconds, note=note)

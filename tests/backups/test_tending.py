@@ -49,6 +49,13 @@ def test_what_is_due_is_made_and_what_is_old_goes(server: Running, pod: Pod, ali
     assert second.path.exists()
 
 
+def test_planned_before_the_clock_was_set_back_it_is_due_sooner(pod: Pod, alice: User) -> None:
+    planned = plan(pod, alice)
+    BackupPlan.objects.filter(pk=planned.pk).update(next_at=planned.next_at + datetime.timedelta(days=1))
+    tend.tend()
+    assert BackupPlan.objects.get(pk=planned.pk).next_at == planned.next_at
+
+
 def test_what_a_plan_keeps() -> None:
     now = datetime.datetime(2026, 6, 30, 12, tzinfo=datetime.UTC)
     done = [(str(day), now - datetime.timedelta(days=day)) for day in range(40)]

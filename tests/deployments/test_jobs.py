@@ -23,7 +23,7 @@ from apps.builds.models import Artifact, Build
 from apps.core import holders
 from apps.core.errors import Conflict, Invalid, NotFound, Unavailable
 from apps.core.states import move
-from apps.deployments import attended
+from apps.deployments import attended, maintenance
 from apps.deployments.jobs import actions, history, tend
 from apps.deployments.jobs import run as runner
 from apps.deployments.jobs.follow import follow
@@ -234,6 +234,17 @@ def test_a_deployment_neither_repeats_a_run_nor_leaves_one_out(pod: Pod, alice: 
     assert row(pod).next_at is None
     go_live(pod, alice, job(name="other"))
     assert [each.name for each in Job.objects.filter(pod=pod)] == ["other"]
+
+
+def test_planned_before_the_clock_was_set_back_it_is_due_sooner(pod: Pod, alice: User) -> None:
+    go_live(pod, alice, job(), job(name="off", enabled=False))
+    due = first(pod)
+    tend.plan_sooner()
+    assert first(pod) == due
+    Job.objects.filter(pod=pod, name="tidy").update(next_at=due + 24 * HOUR)
+    maintenance.maintain()
+    assert first(pod) == due
+    assert row(pod, "off").next_at is None
 
 
 def done(pod: Pod, by: User, name: str = "tidy") -> JobRun:

@@ -30,6 +30,7 @@ SIDE_EFFECTS = [
 # Where one service after the other is killed: a boundary is one state, whichever of its two sides is looked at.
 CROSSED = ("before-clone", *BOUNDARIES[1::2], "between-switch-and-edge", "edge.answers")
 POINTS = {f"at-{point.replace('.', '-')}": point for point in (*BOUNDARIES, *SIDE_EFFECTS)}
+LEASE = 10  # seconds
 ROUNDS = int(os.environ.get("BRAINPOD_SOAK", "1"))
 
 
@@ -40,7 +41,7 @@ def breakable(held: int, **settings: str) -> Iterator[Rig]:
         "BRAINPOD_FAILPOINTS": "yes",
         "BRAINPOD_WORKERS": str(held + 2),
         "BRAINPOD_DRAIN_SECONDS": "0.5",
-        "BRAINPOD_LEASE_SECONDS": "10",
+        "BRAINPOD_LEASE_SECONDS": str(LEASE),
     }
     with own_platform(**own, **settings) as platform:
         made = Rig(platform)

@@ -6,6 +6,7 @@ Run as `python -m tests.faults.inside` with the platform's settings; tests/fault
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import sys
 import tempfile
@@ -20,22 +21,28 @@ import redis
 django.setup()
 
 from django.conf import settings  # noqa: E402
+from django.contrib.sessions.models import Session  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.db.models import Count, Max  # noqa: E402
 from django.test import Client  # noqa: E402
+from django.urls import reverse  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from apps import engines, secretstore  # noqa: E402
-from apps.accounts.models import Membership, Team, User  # noqa: E402
+from apps.accounts.models import Membership, SignIn, Team, User  # noqa: E402
 from apps.accounts.roles import Role  # noqa: E402
+from apps.audit.models import AuditEntry  # noqa: E402
 from apps.builds.models import Artifact, Build, Builder, BuildRun  # noqa: E402
 from apps.core.errors import PlatformError, UserError  # noqa: E402
 from apps.dashboard.pod_states import running  # noqa: E402
 from apps.deployments import actions, lookups  # noqa: E402
-from apps.deployments.models import OPEN_STATES, AppEvent, Deployment, Lookup, StageRun, Trigger, Workload  # noqa: E402
+from apps.deployments.models import OPEN_STATES, AppEvent, Deployment, Duty, Lookup, StageRun, Trigger, Workload  # noqa: E402
+from apps.disks.models import Snapshot  # noqa: E402
+from apps.logs import reader  # noqa: E402
+from apps.logs.models import LogChunk  # noqa: E402
 from apps.pods import actions as pods  # noqa: E402
 from apps.pods.environment import secret_paths  # noqa: E402
-from apps.pods.models import Pod  # noqa: E402
+from apps.pods.models import Pod, Revision  # noqa: E402
 from apps.sources.hosted import Hosted  # noqa: E402
 
 TEAM = "faults"
@@ -219,6 +226,53 @@ def hang_up() -> int:
     """Cut every connection to the broker but this one; how many there were."""
     valkey = redis.Redis.from_url(settings.VALKEY_URL)
     return sum(int(valkey.execute_command("CLIENT", "KILL", "TYPE", kind)) for kind in ("normal", "pubsub"))
+
+
+def pages(name: str) -> list[str]:
+    """The addresses of pages about the pod and of what is made of all that was written meanwhile."""
+    deployment = Deployment.objects.filter(pod__name=name).latest("id").pk
+    named = [("home", []), ("pod", [name]), ("deployments", [name]), ("revisions", [name]), ("resource", [name, "web"])]
+    named += [("deployment", [name, deployment]), ("deployment-log-text", [name, deployment])]
+    named += [("app-metrics", [name, "web"]), ("request-news", [name, "web"]), ("team", [TEAM]), ("team-usage", [TEAM])]
+    return [reverse(view, args=given) for view, given in named]
+
+
+def written() -> list[str]:
+    """What a day makes nothing of, whatever the clock says."""
+    rows = (Artifact, AppEvent, AuditEntry, Build, Deployment, LogChunk, Pod, Revision, Session, SignIn, Snapshot)
+    trees = (path.name for path in (settings.BRAINPOD.state / "artifacts").iterdir())
+    return [*trees, *(f"{row.__name__} {pk}" for row in rows for pk in row.objects.values_list("pk", flat=True))]
+
+
+def doubled(names: list[str]) -> list[str]:
+    """Builds of each pod's newest deployment that were begun though the artifact was there, or done by two at once."""
+    newest = [Deployment.objects.filter(pod__name=name).latest("id").revision_id for name in names]
+    runs = BuildRun.objects.filter(build__revision__in=newest).select_related("build").order_by("build", "started_at")
+    twice = [run for run in runs if run.build.built_at and run.started_at > run.build.built_at]
+    done = [run for run in runs if run.outcome == "built"]
+    twice += [b for a, b in itertools.pairwise(done) if a.build_id == b.build_id and b.started_at < a.finished_at]
+    return [f"{run} at {run.started_at}" for run in twice]
+
+
+def duties() -> dict[str, int]:
+    """How often each was begun."""
+    return dict(Duty.objects.values_list("name", "fence"))
+
+
+def log_of(name: str) -> list[tuple[int, int, str]]:
+    """The lines of the newest deployment: number, moment in milliseconds, text."""
+    stream = Deployment.objects.filter(pod__name=name).latest("id").stream
+    return [(line.seq, line.at, line.text) for line in reader.read(stream)]
+
+
+def all_states(names: list[str]) -> list[str]:
+    """Of all deployments that there ever were."""
+    return list(Deployment.objects.filter(pod__name__in=names).values_list("state", flat=True))
+
+
+def build_seconds() -> list[float]:
+    """What each try of a build is counted as."""
+    return [run.seconds for run in BuildRun.objects.all()]
 
 
 def builders() -> dict[str, bool]:

@@ -125,14 +125,17 @@ class Rig:
         self.until(lambda: all(self.held(point, name) or but(name) for name, point in points.items()), "held")
         return [pid for name, point in points.items() if (pid := self.held(point, name))]
 
-    def kill_held(self, points: dict[str, str], again: bool = False) -> None:
-        """Kill whoever is held for each pod (name → point), at the point; `again`: have the next one held there too."""
+    def kill_held(self, points: dict[str, str], again: bool = False) -> int:
+        """Kill whoever is held for each pod (name → point), at the point; `again`: have the next one held there too.
+        How many there were.
+        """
         held = {name: self.held(point, name) for name, point in points.items()}
         if again:
             for name, point in points.items():
                 self.arm(point, name)
         kill_all(pid for pid in held.values() if pid)
         self.forget(points, held)
+        return sum(map(bool, held.values()))
 
     def forget(self, points: dict[str, str], held: dict[str, int]) -> None:
         """Clear up after processes that were killed while they were held."""

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from apps.core.errors import PlatformError
+from apps.core.schedules import Schedule
 from apps.core.states import move
 from apps.deployments import wake
 from apps.deployments.duties import duty
@@ -51,6 +52,15 @@ def tend() -> None:
                 log.info("job_waits", job=row.pk, error=str(error))
         _interrupted()
         wake_waiting()
+
+
+def plan_sooner() -> None:
+    """Have those due that were planned before the clock was set back: they would wait until it has come there again."""
+    now = timezone.now()
+    for row in Job.objects.filter(next_at__gt=now, pod__deleting_at=None):
+        sooner = Schedule(row.schedule, row.zone).after(now)
+        if sooner is not None and row.next_at is not None and sooner < row.next_at:
+            Job.objects.filter(pk=row.pk, next_at=row.next_at).update(next_at=sooner)
 
 
 def plan(row: Job, now: datetime.datetime) -> None:
