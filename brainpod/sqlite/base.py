@@ -33,7 +33,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self._sleep_at_most(LOOK_MS)
                 while True:
                     try:
-                        return super()._start_transaction_under_autocommit()
+                        return super()._start_transaction_under_autocommit()  # type: ignore[misc]  # the stubs lack it
                     except OperationalError as error:
                         if not _is_busy(error) or time.monotonic() > until:
                             raise
