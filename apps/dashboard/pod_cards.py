@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q, Subquery
 from django.template.loader import render_to_string
 from django.utils import timezone
 from markupsafe import Markup
@@ -192,11 +192,9 @@ _PODS = Prepared(
 _LAST = Prepared(
     lambda user: (
         Deployment.objects.filter(
-            id__in=Deployment.objects.filter(pod__team__memberships__user_id=user)
+            id__in=Pod.objects.filter(team__memberships__user_id=user)
             .order_by()
-            .values("pod")
-            .annotate(newest=Max("id"))
-            .values("newest")
+            .values(newest=Subquery(Deployment.objects.filter(pod=OuterRef("pk")).order_by("-id").values("id")[:1]))
         )
         .order_by()
         .values_list("pod_id", "id", "state", "revision__version", "revision__summary", "created_at", "actor__name")

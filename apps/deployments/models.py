@@ -80,7 +80,10 @@ class Deployment(Leased):
             ),
             models.UniqueConstraint(fields=("pod",), condition=Q(state="waiting"), name="one_deployment_waits_per_pod"),
         )
-        indexes = (models.Index(fields=("state",)),)
+        indexes = (
+            models.Index(fields=("state",)),
+            models.Index(fields=("pod", "-id"), name="deployments_newest_of_a_pod"),
+        )
 
     def __str__(self) -> str:
         return f"{self.revision} of {self.pod}"
