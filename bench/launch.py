@@ -7,13 +7,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
 from apps import engines
 from apps.core.ids import new_id
 from apps.core.ports import free_port
-from apps.engines.base import LaunchSpec, Limits, Mount
+from apps.engines.base import LaunchSpec, Limits, Mount, State
 from apps.engines.process.host import SYSTEM_PATH
 from apps.infrastructure.embedded.process import dies_with_parent
 from bench import probe
@@ -43,17 +42,21 @@ def launched(ground: Ground, name: str, spec: LaunchSpec, limit: Callable[[], fl
 
     def product() -> float:
         for _ in range(TRIES):
-            with suppress(TimeoutError):
-                return once()
-        raise RuntimeError(f"none of {TRIES} answered")
+            if (seconds := once()) is not None:
+                return seconds
+        raise RuntimeError(f"{TRIES} in a row were stopped by somebody else")
 
-    def once() -> float:
+    def once() -> float | None:
         one = replace(spec, id=new_id(), limits=Limits(cpu=2, memory=512))
         began = time.monotonic()
         handle = engine.launch(one)
         try:
-            probe.answering(handle["address"], PATIENCE / 10)
+            probe.answering(handle["address"], PATIENCE)
             return time.monotonic() - began
+        except TimeoutError:
+            if engine.status(handle).state is not State.GONE:
+                raise
+            return None
         finally:
             engine.stop(handle, 0)
 

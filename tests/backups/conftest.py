@@ -215,6 +215,16 @@ def restored(backup: Backup, by: User, *, target: str = "") -> Restore:
     return row
 
 
+def prove(backup: Backup, by: User) -> None:
+    """A drill of it that goes well."""
+    row = actions.drill(backup=backup, by=by)
+    restoring.run(row.pk)
+    row.refresh_from_db()
+    backup.refresh_from_db()
+    assert (row.state, row.error) == ("completed", "")
+    assert backup.proven_at
+
+
 def beside(of: Disk) -> set[str]:
     """What is left beside the disk: nothing but empty places."""
     parent = of.path.parent.parent

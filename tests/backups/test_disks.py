@@ -11,7 +11,7 @@ import pytest
 
 from apps import secretstore
 from apps.accounts.models import Team, User
-from apps.backups import actions, keys, places, restoring, sealing
+from apps.backups import actions, keys, places, sealing
 from apps.backups.kinds import KINDS
 from apps.backups.kinds.disk import ENTRIES, At
 from apps.backups.models import Backup
@@ -20,7 +20,7 @@ from apps.deployments.models import AppEvent
 from apps.disks.places import Disk, disk_of
 from apps.pods.models import Pod
 from apps.secretstore.base import SecretStore
-from tests.backups.conftest import beside, made, restored, store  # noqa: F401 - store is a fixture
+from tests.backups.conftest import beside, made, prove, restored, store  # noqa: F401 - store is a fixture
 from tests.deployments.conftest import front_door, served, shop  # noqa: F401 - fixtures
 from tests.deployments.standing import Shop, until
 from tests.disks.conftest import disk, here, pod, writer  # noqa: F401 - fixtures
@@ -70,12 +70,7 @@ def test_a_drill_changes_nothing_and_leaves_nothing(pod: Pod, disk: Disk, alice:
     fill(disk.path)
     backup = made(pod, alice, name="data")
     (disk.path / "later").write_text("x")
-    drill = actions.drill(backup=backup, by=alice)
-    restoring.run(drill.pk)
-    drill.refresh_from_db()
-    backup.refresh_from_db()
-    assert (drill.state, drill.error) == ("completed", "")
-    assert backup.proven_at
+    prove(backup, alice)
     assert (disk.path / "later").exists()
     assert beside(disk) == set()
 

@@ -12,7 +12,6 @@ import pytest
 import redis
 
 from apps.accounts.models import Team, User
-from apps.backups import actions, restoring
 from apps.backups.kinds.valkey import KEYS, LASTING
 from apps.backups.models import Backup
 from apps.deployments import actions as deployments
@@ -24,7 +23,7 @@ from apps.engines.process.client import ProcessEngine
 from apps.pods import actions as pods
 from apps.pods.models import Pod
 from apps.secretstore.base import SecretStore
-from tests.backups.conftest import LINES, beside, made, restored, store  # noqa: F401 - store is a fixture
+from tests.backups.conftest import LINES, beside, made, prove, restored, store  # noqa: F401 - store is a fixture
 from tests.deployments.conftest import front_door, served  # noqa: F401 - fixtures
 from tests.deployments.standing import until
 
@@ -129,12 +128,7 @@ def test_a_drill_proves_it_and_leaves_nothing(pod: Pod, valkey: Any, alice: User
     backup = made(pod, alice, name="store")
     valkey.delete("a hash")
     uptime = valkey.info("server")["uptime_in_seconds"]
-    drill = actions.drill(backup=backup, by=alice)
-    restoring.run(drill.pk)
-    drill.refresh_from_db()
-    backup.refresh_from_db()
-    assert (drill.state, drill.error) == ("completed", "")
-    assert backup.proven_at
+    prove(backup, alice)
     assert not valkey.exists("a hash")
     assert valkey.info("server")["uptime_in_seconds"] >= uptime, "it was not stopped"
     assert beside(disk_of(pod, "data")) == set()

@@ -10,7 +10,7 @@ import pytest
 
 from apps.logs.hub import Message, hub
 from apps.logs.sharing import looked_up
-from tests.logs.test_socket_lines import in_thread, write
+from tests.logs.conftest import in_thread, write
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.test import Client, override_settings
 
 from apps.accounts.models import Team, User
@@ -18,6 +17,7 @@ from apps.deployments.models import Deployment
 from apps.logs import hub, live
 from apps.logs.models import LogChunk, LogStream
 from apps.logs.writer import LogWriter
+from tests.logs.conftest import in_thread, write
 from tests.logs.viewing import SECONDS, Socket, watching
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey"), pytest.mark.asyncio]
@@ -31,19 +31,6 @@ def log(team: Team, deployment_in: Callable[[Team], Deployment]) -> str:
 @pytest.fixture
 def client(alice: User, client_of: Callable[..., Client]) -> Client:
     return client_of(alice)
-
-
-async def in_thread(work: Callable[[], Any]) -> Any:
-    return await sync_to_async(work, thread_sensitive=False)()
-
-
-def write(stream: str, first: int, last: int, *, pause: float = 0.0) -> None:
-    """Lines whose text is their number."""
-    with LogWriter.open(stream, mask=Mask([])) as log:
-        for number in range(first, last + 1):
-            log.line(str(number))
-            if pause:
-                time.sleep(pause)
 
 
 def assert_each_once(lines: list[list[Any]], last: int) -> None:

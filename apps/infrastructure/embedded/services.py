@@ -249,32 +249,28 @@ def _bwrap(sandbox: str) -> list[str]:
 
 
 def _pages(config: Any, env: Mapping[str, str]) -> Service:
-    address = config.run / "pages.sock"
-    command = [
-        *(sys.executable, "-m", "gunicorn", "brainpod.wsgi:application", "--bind", f"unix:{address}"),
-        *("--workers", str(config.web_workers), "--worker-class", "gthread", "--threads", "4", "--preload"),
-        # A heartbeat file on a disk that stalls would have the master kill healthy workers.
-        *("--worker-tmp-dir", "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(config.run)),
-        *("--timeout", "60", "--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),
-        *("--logger-class", "brainpod.gunicorn.Logger"),
-    ]
-    return Service("pages", lambda: command, lambda: _http(address), env, leftovers=(address,), forked=True)
+    return _gunicorn("pages", config, env, workers=config.web_workers, threads=4)
 
 
 def _git(config: Any, env: Mapping[str, str]) -> Service:
     """Pushes, clones (apps/pushes) and downloads: the same application as the pages, in a process whose threads they
     may hold."""
-    address = config.run / "git.sock"
     threads = config.pushes + config.push_watchers + downloads.AT_ONCE + 8
+    return _gunicorn("git", config, env, workers=1, threads=threads)
+
+
+def _gunicorn(name: str, config: Any, env: Mapping[str, str], *, workers: int, threads: int) -> Service:
+    address = config.run / f"{name}.sock"
     command = [
         *(sys.executable, "-m", "gunicorn", "brainpod.wsgi:application", "--bind", f"unix:{address}"),
-        *("--workers", "1", "--worker-class", "gthread", "--threads", str(threads)),
-        "--preload",  # the process that serves shares the application with the one that watches it
+        *("--workers", str(workers), "--worker-class", "gthread", "--threads", str(threads)),
+        "--preload",  # the processes that serve share the application with the one that watches them
+        # A heartbeat file on a disk that stalls would have the master kill healthy workers.
         *("--worker-tmp-dir", "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(config.run)),
         *("--timeout", "60", "--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),
         *("--logger-class", "brainpod.gunicorn.Logger"),
     ]
-    return Service("git", lambda: command, lambda: _http(address), env, leftovers=(address,), forked=True)
+    return Service(name, lambda: command, lambda: _http(address), env, leftovers=(address,), forked=True)
 
 
 def _sockets(config: Any, env: Mapping[str, str]) -> Service:
