@@ -21,7 +21,7 @@ _STANDS_FOR = "HIDDEN"  # letters that no address has to quote
 class Card:
     """`ways`: a reference, and what it stands for where it runs, without the password. `apps`: those that refer to it.
 
-    `live`: whether it is deployed; `opens`: and may be looked into. `gauge`: of its disk.
+    `live`: whether it is deployed. `gauge`: of its disk.
     """
 
     title: str
@@ -31,7 +31,6 @@ class Card:
     ways: list[tuple[str, str]]
     apps: list[str]
     live: bool
-    opens: bool
 
 
 def database_card(resource: Resource, live: Resource | None, around: Snapshot) -> Card | None:
@@ -54,7 +53,6 @@ def database_card(resource: Resource, live: Resource | None, around: Snapshot) -
         ways=ways(resource.name, way),
         apps=used_by_apps(around, resource.name),
         live=live is not None,
-        opens=live is not None and not (spec.service and kind.server.users),
     )
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from apps import sql
 from apps.accounts.models import Team
 from apps.core.errors import Conflict, NotFound
 from apps.deployments import databases
-from apps.infrastructure import workloads
+from apps.infrastructure import sharing, workloads
 from apps.infrastructure.models import SERVERS, Allotment, Service, Type
 from apps.pods import kinds
 from apps.pods.contents import databases_of
 from apps.pods.databases import shared_name
 from apps.pods.models import Pod
 from apps.servers.base import NAME, Server
-from apps.sql.base import READER, Where
+from apps.sql.base import READER, Database, Where
 
 TYPES = {"PostgresDB": "postgresql", "MariaDB": "mariadb", "Valkey": "valkey"}
 # Of a server that is no pod's, besides the one the platform signs in as.
@@ -26,33 +25,49 @@ _SYSTEM = ("root", "postgres", "template0", "template1", "mysql", "sys", "inform
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`admin`: the platform's own user. `apps`: as whom people work who may write. `protected`: users and databases
-    that are not to be changed or deleted here. Of a server that is no pod's, `pod` and `team` are None.
+    """`admin`: the platform's own user. `apps`: as whom people work who may write. `reader`: as whom those who may only
+    look; None where nobody does. `protected`: users and databases that are not to be changed or deleted here.
+    Of a server that is no pod's, `pod` and `team` are None; of a pod's database at a shared server, nothing is.
     `prefix`: with what the keys begin that are the pod's, where others have keys there."""
 
     name: str
     title: str
     admin: Where
     apps: Where
+    reader: Where | None = None
     team: Team | None = None
     pod: Pod | None = field(default=None, repr=False)
     service: Service | None = field(default=None, repr=False)
     protected: frozenset[str] = frozenset()
     prefix: str = ""
 
+    @property
+    def lent(self) -> bool:
+        """Whether it is a pod's at a server where others have theirs: only the one database is spoken of."""
+        return self.pod is not None and self.service is not None
+
     def open(self, database: str, *, write: bool) -> AbstractContextManager[sql.Server]:
-        """As the apps' user, or as the one who may only look.
-
-        On a server that is no pod's that one is not made: only operators get there, who may write anyway.
-        """
-        if write or self.pod is None:
+        """As the apps' user, or as the one who may only look. Raises NotFound for a database of others."""
+        if self.lent and database not in ("", self.apps.database):  # the reader would be let in there
+            raise NotFound(f"database {database}")
+        if write or self.reader is None:
             return sql.open(self.apps)
-        return sql.open_reader(self.admin, database or self.apps.database)
+        return sql.open_reader(self.admin, self.reader, database or self.apps.database)
 
-    @contextmanager
-    def open_admin(self) -> Iterator[sql.Server]:
-        with sql.open(self.admin) as server:
-            yield server
+    def open_names(self) -> AbstractContextManager[sql.Server]:
+        """For names, sizes and structure, whoever asks."""
+        return sql.open(self.apps if self.lent else self.admin)
+
+    def databases(self, server: sql.Server) -> list[Database]:
+        """Those of an open `server` that may be spoken of."""
+        return [it for it in server.databases() if not self.lent or it.name == self.apps.database]
+
+    def open_admin(self) -> AbstractContextManager[sql.Server]:
+        """For its databases and users. Raises Conflict("shared_server_managed")."""
+        if self.lent:
+            words = f"{self.name} is a database at a shared server: others have theirs there."
+            raise Conflict("shared_server_managed", words, "Databases and users need a server of the pod's own.")
+        return sql.open(self.admin)
 
 
 def server_of(kind: str) -> Server | None:
@@ -78,18 +93,18 @@ def of_service(service: Service) -> Target:
 def of_pod(pod: Pod, name: str) -> Target:
     """A database of what is live.
 
-    Raises NotFound, Conflict("nothing_runs" | "shared_not_opened"), Unavailable with the secret store.
+    Raises NotFound, Conflict("nothing_runs"), Unavailable with the secret store.
     """
     live = pod.live
     found = live.snapshot().get(name) if live else None
     if live is None or found is None or (server := server_of(found.kind)) is None:
         raise NotFound("such database in what is live")
     spec = databases_of(live.snapshot())[name]
-    if spec.service and found.kind == "Valkey":
-        return _of_shared_keys(pod, name)
     if spec.service:
-        words = f"{name} is a database at the shared server {spec.service}, which cannot be looked into from here yet."
-        raise Conflict("shared_not_opened", words, "Connect with a client of your own, from an app of the pod.")
+        row = _lent(pod, name)
+        if not server.users:
+            return _shared_keys(row, pod, name)
+        return _shared(row, pod, name, databases.credentials(live, name, spec.credentials).password)
     workload = pod.workloads.filter(app=name, stopped_at=None, serving=True).order_by("-id").first()
     if workload is None:
         raise Conflict("nothing_runs", f"{name} does not run.", "Start it, or deploy it, to look into it.")
@@ -97,15 +112,28 @@ def of_pod(pod: Pod, name: str) -> Target:
     passwords = databases.credentials(live, name, spec.credentials)
     admin = Where(TYPES[found.kind], host, port, server.admin, passwords.admin_password, NAME if server.users else "")
     return Target(
-        name=name, title=server.title, admin=admin, apps=admin.as_user(NAME, passwords.password), team=pod.team,
-        pod=pod, protected=frozenset((server.admin, NAME, READER, "root", "postgres")),
+        name=name, title=server.title, admin=admin, apps=admin.as_user(NAME, passwords.password),
+        reader=sql.reader_of(admin), team=pod.team, pod=pod,
+        protected=frozenset((server.admin, NAME, READER, "root", "postgres")),
     )  # fmt: skip
 
 
-def _of_shared_keys(pod: Pod, name: str) -> Target:
-    """As the platform signs in there, kept to the keys that are the pod's own (apps/databases/keyspace.py)."""
+def _lent(pod: Pod, name: str) -> Allotment:
     rows = Allotment.objects.filter(pod=pod, database=shared_name(pod.pk, name), released_at=None)
     row = rows.select_related("service").first()
     if row is None:
         raise Conflict("nothing_runs", f"{name} has nothing at a shared server.", "Deploy it, to look into it.")
+    return row
+
+
+def _shared(row: Allotment, pod: Pod, name: str, password: str) -> Target:
+    """As the pod's own user there, or as one who reads nothing but this database."""
+    found = of_service(row.service)
+    apps = found.admin.as_user(row.database, password).at(row.database)
+    reader = sql.reader_of(apps, sharing.reader(row.database))
+    return replace(found, name=name, team=pod.team, pod=pod, apps=apps, reader=reader)
+
+
+def _shared_keys(row: Allotment, pod: Pod, name: str) -> Target:
+    """As the platform signs in there, kept to the keys that are the pod's own (apps/databases/keyspace.py)."""
     return replace(of_service(row.service), name=name, team=pod.team, pod=pod, prefix=f"{row.database}:")

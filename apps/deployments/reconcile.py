@@ -129,7 +129,7 @@ def _jobs() -> None:
 def _workloads() -> bool:
     """Each engine by itself; whether anything was not as it stood. Raises what one raised, when all were looked at."""
     rows: dict[str, dict[str, Workload]] = {name: {} for name in engines.offered()}
-    for workload in Workload.objects.exclude(state="stopped").select_related("revision", "revision__pod"):
+    for workload in Workload.objects.exclude(state="stopped"):
         rows.setdefault(workload.engine or engines.default(), {})[workload.pk] = workload
     failure: PlatformError | None = None
     news = False

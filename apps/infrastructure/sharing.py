@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -79,6 +79,11 @@ def _have_database(service: Service, name: str, password: str) -> None:
             server.create_database(name, owner=name)
 
 
+def reader(database: str) -> str:
+    """Who may only look into a pod's database (apps/databases/targets.py): no longer than MySQL allows a user."""
+    return f"{database}_r"
+
+
 def release(row: Allotment) -> None:
     """Lock it: nobody knows its password any more, and connections under way end. Its data stays.
 
@@ -98,6 +103,8 @@ def release(row: Allotment) -> None:
 def _lock(row: Allotment) -> None:
     with _open(row.service) as server:
         server.change_password(row.database, secrets.token_urlsafe(32))
+        with suppress(NotFound):  # nobody has looked
+            server.delete_user(reader(row.database))
     _disconnect(row.service, row.database)
 
 
@@ -117,11 +124,11 @@ def drop(row: Allotment, *, confirm: str, by: User | None) -> None:
 
 def _drop_database(row: Allotment) -> None:
     with _open(row.service) as server:
-        for remove in (server.delete_database, server.delete_user):
-            try:
-                remove(row.database)
-            except NotFound:
-                continue
+        with suppress(NotFound):
+            server.delete_database(row.database)
+        for user in (row.database, reader(row.database)):
+            with suppress(NotFound):
+                server.delete_user(user)
 
 
 def _has_keys(service: Service) -> bool:

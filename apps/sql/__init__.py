@@ -27,16 +27,16 @@ def open(where: Where) -> Iterator[Server]:
         server.close()
 
 
-def reader_of(admin: Where) -> Where:
-    """The user who may only look. Its password follows from the admin's, so that nothing has to be kept."""
-    password = hmac.new(admin.password.encode(), b"brainpod reader", hashlib.sha256).hexdigest()
-    return admin.as_user(READER, password)
+def reader_of(user: Where, name: str = READER) -> Where:
+    """Who may only look, called `name`. The password follows from the user's, so that nothing has to be kept."""
+    password = hmac.new(user.password.encode(), b"brainpod reader", hashlib.sha256).hexdigest()
+    return user.as_user(name, password)
 
 
 @contextmanager
-def open_reader(admin: Where, database: str) -> Iterator[Server]:
-    """As the reader of `admin`'s server, made or mended by `admin` where it cannot get at `database` yet."""
-    where = reader_of(admin).at(database)
+def open_reader(admin: Where, reader: Where, database: str) -> Iterator[Server]:
+    """As `reader`, made or mended by `admin` of the same server where it cannot get at `database` yet."""
+    where = reader.at(database)
     with open(where) as server:
         try:
             whole = server.reads_all(database)
@@ -46,5 +46,5 @@ def open_reader(admin: Where, database: str) -> Iterator[Server]:
             whole = False
         if not whole:
             with open(admin) as above:
-                above.ensure_reader(where.password, database)
+                above.ensure_reader(where, database)
         yield server

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 TYPES = ("postgresql", "mysql", "mariadb")
-READER = "brainpod_reader"  # the role of those who may only look; made by Server.ensure_reader
+READER = "brainpod_reader"  # on a server of their own, the role of those who may only look
 ROWS = 1000  # rows of a table at a time
 OPERATORS = ("=", "<>", "<", "<=", ">", ">=", "contains", "is null", "is not null")
 
@@ -287,9 +287,9 @@ class Server(Protocol):
         """Likewise."""
         ...
 
-    def ensure_reader(self, password: str, database: str) -> None:
-        """That there is a user READER with that password who may look at everything in `database` and do nothing
-        else. Idempotent; for a user who may make users."""
+    def ensure_reader(self, reader: Where, database: str) -> None:
+        """That there is this user, who may look at everything in `database` and do nothing else. Idempotent; for a
+        user who may make users."""
         ...
 
     def reads_all(self, database: str) -> bool:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from pyrage import x25519
 
+from apps import sql
 from apps.accounts.models import User
 from apps.backups import actions, keys, restoring, run, sealing, tend
 from apps.backups.models import Backup
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.deployments.models import AppEvent
 from apps.pods.models import Pod
-from tests.backups.conftest import Running, every, made, restored
+from tests.backups.conftest import CREDENTIALS, Running, every, made, restored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BOTH = pytest.mark.parametrize("server", every("PostgresDB", "MariaDB"), indirect=True)
@@ -93,6 +94,44 @@ def test_a_drill_proves_it_and_leaves_nothing(server: Running, pod: Pod, alice: 
     assert row.rows == backup.manifest["rows"]
     assert server.databases() == there
     assert [tuple(line) for line in server.ask("SELECT count(*) FROM people")] == [(4990,)], "the data is as it was"
+
+
+@BOTH
+def test_others_users_are_in_the_way_of_no_restore_and_keep_what_they_may(
+    server: Running, pod: Pod, alice: User
+) -> None:
+    """On PostgreSQL a dump speaks of everybody's privileges, and of those that are for what is made later."""
+    server.ask(*FILL[server.kind])
+    admin = {"PostgresDB": "postgres", "MariaDB": "platform"}[server.kind]
+    type = {"PostgresDB": "postgresql", "MariaDB": "mariadb"}[server.kind]
+    where = sql.Where(type, server.host, server.port, admin, CREDENTIALS.admin_password)
+
+    def seen() -> int:
+        with sql.open_reader(where, sql.reader_of(where), "brainpod") as found:
+            return int(str(found.query("brainpod", "SELECT count(*) FROM people", read_only=True).rows[0][0]))
+
+    assert seen() == 5000
+    with sql.open(where) as managed:
+        managed.create_user("analyst", "a-long-password")
+        managed.grant("analyst", "brainpod", ["SELECT", "INSERT"])
+    backup = made(pod, alice)
+    server.ask("DELETE FROM people WHERE id > 4000")
+    drill = actions.drill(backup=backup, by=None)
+    restoring.run(drill.pk)
+    drill.refresh_from_db()
+    assert (drill.state, drill.error) == ("completed", "")
+    row = restored(backup, alice)
+    assert (row.state, row.error) == ("completed", "")
+    assert seen() == 5000
+    server.ask("CREATE TABLE afterwards (n int)")
+    with server.connect("analyst", "a-long-password") as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO afterwards VALUES (7)")
+        cursor.execute("SELECT n FROM afterwards")
+        assert cursor.fetchone() == (7,)
+        with pytest.raises(Exception, match="denied"):
+            cursor.execute("DELETE FROM afterwards")
+    with sql.open(where) as managed:
+        managed.delete_user("analyst")
 
 
 @BOTH

@@ -83,5 +83,5 @@ def admin(at: At) -> Iterator[Server]:
 
 @pytest.fixture
 def reader(at: At) -> Iterator[Server]:
-    with sql.open_reader(at.admin, at.database) as server:
+    with sql.open_reader(at.admin, sql.reader_of(at.admin), at.database) as server:
         yield server

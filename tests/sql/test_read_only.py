@@ -137,10 +137,10 @@ def test_explain_does_nothing(kept: At, apps: Server) -> None:
 
 
 def test_the_reader_is_made_once_and_mended(kept: At, admin: Server) -> None:
-    with sql.open_reader(kept.admin, kept.database) as first:
+    with sql.open_reader(kept.admin, sql.reader_of(kept.admin), kept.database) as first:
         first.rows(kept.database, "kept")
     admin.change_password("brainpod_reader", "somebody changed this")
-    with sql.open_reader(kept.admin, kept.database) as again:
+    with sql.open_reader(kept.admin, sql.reader_of(kept.admin), kept.database) as again:
         assert again.rows(kept.database, "kept").rows
     if kept.postgres:
         rows = admin.query("", "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles "
@@ -158,14 +158,14 @@ def test_what_others_made_is_read_from_the_next_time_on(kept: At, admin: Server)
     """Neither the database's owner nor the platform made it, in a schema that nobody was told of."""
     if not kept.postgres:
         pytest.skip("there rights are by database")
-    with sql.open_reader(kept.admin, kept.database):
+    with sql.open_reader(kept.admin, sql.reader_of(kept.admin), kept.database):
         pass
     for statement in ("CREATE SCHEMA theirs", "CREATE TABLE theirs.later (a int)", "CREATE ROLE theirs_alone",
                       "ALTER SCHEMA theirs OWNER TO theirs_alone", "ALTER TABLE theirs.later OWNER TO theirs_alone",
                       "REVOKE ALL ON SCHEMA theirs FROM brainpod_reader"):  # fmt: skip
         admin.query(kept.database, statement, read_only=False)
     try:
-        with sql.open_reader(kept.admin, kept.database) as reader:
+        with sql.open_reader(kept.admin, sql.reader_of(kept.admin), kept.database) as reader:
             assert reader.rows(kept.database, "later", schema="theirs").rows == ()
     finally:
         for statement in ("DROP SCHEMA theirs CASCADE", "DROP ROLE theirs_alone"):

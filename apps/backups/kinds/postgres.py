@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from apps import sql as servers
 from apps.backups.kinds.base import WAIT, At, Loaded, Rows
 from apps.backups.kinds.programs import Program, program, started
 from apps.backups.sealing import Readable
@@ -51,7 +52,9 @@ class Postgres:
             if at.shared:  # as the one whose place it takes
                 connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(scratch)))
         step("Loading it beside what is there")
-        command = [tool, "--no-owner", "--exit-on-error", "--no-password", *_way(at, at.user, scratch)]
+        # Whom it speaks of may be nobody here, and for the platform's own user the apps' cannot speak at all.
+        options = ("--no-owner", "--no-privileges", "--exit-on-error", "--no-password")
+        command = [tool, *options, *_way(at, at.user, scratch)]
         with started(command, {"PGPASSWORD": at.password}, secrets=[at.password], feeds=True) as running:
             running.feed(stream)
         step("Counting its rows")
@@ -60,6 +63,8 @@ class Postgres:
 
     def swap(self, at: At, scratch: str, loaded: Loaded) -> None:
         """Both are renamed in one transaction, while nobody is let in. Connections of apps end."""
+        if not at.shared:  # there, the one who reads is let in when needed
+            _let_in(at, scratch)
         old = f"{scratch}_old"
         with connected(at, HOME, autocommit=True) as connection:
             try:
@@ -120,6 +125,16 @@ def counted(connection: psycopg.Connection[Any]) -> Rows:
         assert row is not None
         found[f"{schema}.{table}"] = (row[0], row[0])
     return found
+
+
+def _let_in(at: At, scratch: str) -> None:
+    """Give users what they have by database (apps/sql) in what takes its place, the owner's later tables included."""
+    where = servers.Where("postgresql", at.host, at.port, at.admin, at.admin_password)
+    with servers.open(where) as server:
+        for user in server.users():
+            for has in server.grants(user.name):
+                if has.database == at.database and has.privileges:
+                    server.grant(user.name, scratch, has.privileges)
 
 
 @contextmanager

@@ -37,10 +37,10 @@ def database_console(request: Request, inside: Inside) -> HttpResponse:
     """`?database=`, and `?text=`, `?entry=` or `?saved=` for what stands in it."""
     target = inside.target
     database = request.GET.get("database") or target.apps.database
-    with target.open_admin() as server:
-        database = database or next((it.name for it in server.databases()), "")
+    with target.open_names() as server:
+        database = database or next((it.name for it in target.databases(server)), "")
         names = server.columns_by_table(database)
-        databases = [it.name for it in server.databases()] if not request.htmx else []
+        databases = [it.name for it in target.databases(server)] if not request.htmx else []
     saved = actions.saved_statements(target)
     text = request.GET.get("text", "")
     if wanted := request.GET.get("entry"):

@@ -20,8 +20,12 @@ from apps.databases import actions
 def database_data(request: Request, inside: Inside) -> HttpResponse:
     """`?database=`: whose tables; without, the one apps are given. Names and sizes are read as the platform's user."""
     database = request.GET.get("database") or inside.target.apps.database
-    with inside.target.open_admin() as server:
-        context = {"databases": server.databases(), "database": database, "server_version": server.version()}
+    with inside.target.open_names() as server:
+        context = {
+            "databases": inside.target.databases(server),
+            "database": database,
+            "server_version": server.version(),
+        }
         context["tables"] = server.tables(database) if database else []
     return inside.render(request, "databases/data.html", context)
 
@@ -56,7 +60,7 @@ def database_rows(request: Request, inside: Inside) -> HttpResponse:
 @inside_page(*TABLES)
 def database_structure(request: Request, inside: Inside) -> HttpResponse:
     asked = Asked.read(request.GET)
-    with inside.target.open_admin() as server:
+    with inside.target.open_names() as server:
         structure = server.structure(asked.database, asked.table, asked.schema)
     return inside.render(request, "databases/structure.html", {"asked": asked, "structure": structure})
 

@@ -11,7 +11,6 @@ from apps.sql import asked
 from apps.sql.asking import Asking
 from apps.sql.base import (
     NOTHING,
-    READER,
     Caps,
     Database,
     Filter,
@@ -179,9 +178,9 @@ class MySQL(Asking):
         with refusing(self.where):
             table_rows.delete(self._to(), found, self._named(database), table, key, expected)
 
-    def ensure_reader(self, password: str, database: str) -> None:
+    def ensure_reader(self, reader: Where, database: str) -> None:
         with refusing(self.where):
-            users.ensure_reader(self._to(), READER, password, database)
+            users.ensure_reader(self._to(), reader.username, reader.password, database)
 
     def reads_all(self, database: str) -> bool:
         self.ping()  # who is let in at all has been granted the whole database

@@ -14,7 +14,6 @@ from apps.sql import asked
 from apps.sql.asking import Asking
 from apps.sql.base import (
     NOTHING,
-    READER,
     Caps,
     Database,
     Filter,
@@ -196,9 +195,10 @@ class Postgres(Asking):
         with refusing(self.where):
             table_rows.delete(self._to(database), found, schema, table, key, expected)
 
-    def ensure_reader(self, password: str, database: str) -> None:
+    def ensure_reader(self, reader: Where, database: str) -> None:
+        named = database or self.where.database or ENTRY
         with refusing(self.where):
-            users.ensure_reader(self._to(database), READER, password, database or self.where.database or ENTRY)
+            users.ensure_reader(self._to(database), reader.username, reader.password, named)
 
     def reads_all(self, database: str) -> bool:
         with refusing(self.where):
