@@ -134,6 +134,22 @@ def test_others_users_are_in_the_way_of_no_restore_and_keep_what_they_may(
         managed.delete_user("analyst")
 
 
+@pytest.mark.parametrize("server", every("PostgresDB"), indirect=True)
+def test_what_policies_hide_from_its_owner_is_in_the_way_of_no_restore(server: Running, pod: Pod, alice: User) -> None:
+    server.ask(
+        "CREATE TABLE notes (n int)",
+        "INSERT INTO notes VALUES (1), (2)",
+        "CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM notes",
+        "ALTER TABLE notes ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE notes FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY first ON notes FOR SELECT USING (n = 1)",
+    )
+    row = restored(made(pod, alice), alice)
+    assert (row.state, row.error) == ("completed", "")
+    assert server.ask("SELECT n FROM notes") == [(1,)]
+    assert server.ask("ALTER TABLE notes NO FORCE ROW LEVEL SECURITY", "SELECT n FROM notes ORDER BY n") == [(1,), (2,)]
+
+
 @BOTH
 def test_a_restore_that_fails_leaves_the_data(server: Running, pod: Pod, alice: User) -> None:
     server.ask(*FILL[server.kind])

@@ -53,7 +53,7 @@ class Postgres:
                 connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(scratch)))
         step("Loading it beside what is there")
         # Whom it speaks of may be nobody here, and for the platform's own user the apps' cannot speak at all.
-        options = ("--no-owner", "--no-privileges", "--exit-on-error", "--no-password")
+        options = ("--no-owner", "--no-privileges", "--enable-row-security", "--exit-on-error", "--no-password")
         command = [tool, *options, *_way(at, at.user, scratch)]
         with started(command, {"PGPASSWORD": at.password}, secrets=[at.password], feeds=True) as running:
             running.feed(stream)
