@@ -313,6 +313,7 @@ def test_what_appears_beneath_buildkit_is_bounded(tmp_path: Path, unified: bool)
         else [tmp_path / c / "docker/buildkit/x" for c in ("pids", "memory")]
     )
     names = ("pids.max", "memory.max", "cpu.max") if unified else ("pids.max", "memory.limit_in_bytes")
+    weight = "cpu.weight" if unified else "cpu.shares"
     if unified:
         (tmp_path / "cgroup.controllers").touch()
     watch = steps.Watch(Limits(cpu=1.5, memory=100, processes=64), tmp_path)
@@ -321,10 +322,12 @@ def test_what_appears_beneath_buildkit_is_bounded(tmp_path: Path, unified: bool)
         group.mkdir(parents=True)
         for name in names:
             (group / name).write_text("max")
+        (group.parent / weight).write_text("100" if unified else "1024")
     watch.look()
     said = {name: (groups[0] / name).read_text() for name in names}
     assert said["pids.max"] == "64"
     assert said["memory.max" if unified else "memory.limit_in_bytes"] == str(100 * 1_048_576)
+    assert (groups[0].parent / weight).read_text() == ("11" if unified else "110"), "less than the apps' containers"
 
 
 if __name__ == "__main__":
