@@ -70,8 +70,7 @@ class Machine:
 
     def remove(self) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(30)
+            self.lose()  # its engine's keeper too, which outlives the rest
         running.end_leftovers(self.state, lambda line: None)
         shutil.rmtree(self.state, ignore_errors=True)
 
