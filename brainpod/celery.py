@@ -133,9 +133,13 @@ _leaving: mmap | None = None
 
 @worker_init.connect
 def _worker_init(**_: Any) -> None:
-    """Before there are others: what tells them that the worker ends."""
+    """Before there are others: what tells them that the worker ends, and which docker client can build."""
+    from apps.builds.image import cli  # here: Django is not set up when this module is loaded
+
     global _leaving
     _leaving = mmap(-1, 16)  # apps.builds.fleet.SHARED
+    if settings.BRAINPOD.builds and settings.BRAINPOD.docker_address:
+        cli.find()  # up to four programs are started for it, which a build in a new process would wait for
 
 
 @worker_before_create_process.connect

@@ -228,7 +228,7 @@ def test_the_command_shows_a_table_and_a_member() -> None:
     out = StringIO()
     call_command("detect", str(EXAMPLES / "monorepo-npm"), "--root-dir", "apps/web", stdout=out)
     lines = out.getvalue().splitlines()
-    assert lines[0].split() == ["Builder", "node", "(vite)"]
+    assert lines[0].split() == ["Stack", "node", "(vite)"]
     assert any(line.split() == ["Output", "apps/web/dist"] for line in lines)
     with pytest.raises(CommandError, match="root-dir"):
         call_command("detect", str(EXAMPLES / "monorepo-npm"), "--root-dir", "../hugo", stdout=out)

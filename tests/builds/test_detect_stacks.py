@@ -233,4 +233,4 @@ def test_only_a_dockerfile_cannot_be_built_without_images(builder: Builder) -> N
     with pytest.raises(UserError) as caught:
         builder.build(EXAMPLES / "dockerfile")
     assert caught.value.code == "dockerfile_needs_docker"
-    assert "Builder: docker" in builder.lines
+    assert "Stack: docker" in builder.lines

@@ -17,7 +17,8 @@ from tests.builds.conftest import Builder
 from tests.stack.components import processes_with, wait_for
 
 Make = Callable[[dict[str, str]], Path]
-PATIENCE = 60  # seconds; what is measured takes five at most on a quiet machine
+PATIENCE = 60  # seconds
+DEAD = 5.0  # seconds after a cancellation
 
 FORK_BOMB = """
 import os, time
@@ -103,14 +104,22 @@ def test_more_memory_than_there_is(builder: Builder, project: Make) -> None:
 
 
 def test_who_ignores_to_be_ended(builder: Builder, project: Make) -> None:
-    builder.cancelled = lambda: "started" in builder.lines
-    began = time.monotonic()
-    with pytest.raises(Interrupted):
-        builder.build(
-            project({"main.py": ""}), install="true", build="trap '' TERM INT HUP; echo started; sleep 7654321"
+    """What hears nothing, and what went into a session of its own. Tried again where the machine is busy."""
+    root, took = project({"main.py": ""}), []
+    command = "trap '' TERM INT HUP; (setsid sleep 7654322 &); echo started; sleep 7654321"
+    while len(took) < 3 and (not took or took[-1] > DEAD):
+        asked: list[float] = []
+        builder.cancelled = lambda asked=asked: (
+            "started" in builder.lines
+            and (  # type: ignore[misc]
+                bool(asked) or asked.append(time.monotonic()) is None
+            )
         )
-    assert time.monotonic() - began < PATIENCE
-    gone("7654321")
+        with pytest.raises(Interrupted):
+            builder.build(root, install="true", build=command)
+        gone("765432")
+        took.append(time.monotonic() - asked[0])
+    assert min(took) <= DEAD
 
 
 def test_who_goes_on_in_the_background(builder: Builder, project: Make) -> None:

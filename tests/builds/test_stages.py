@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -215,6 +217,21 @@ def test_a_build_can_be_cancelled(builder: Builder, project: Make) -> None:
     with pytest.raises(Interrupted):
         builder.build(root, install="true", build="echo started; sleep 300")
     assert time.monotonic() - began < 60
+
+
+def test_the_log_begins_with_what_was_found_and_who_builds_it(builder: Builder, project: Make) -> None:
+    builder.build(project({"main.py": "", ".python-version": f"{sys.version_info.major}.{sys.version_info.minor}"}))
+    told = [line.partition(":")[0] for line in builder.lines]
+    head = builder.lines[told.index("Stack") :][: told.index("Builder") - told.index("Stack") + 1]
+    assert "python" in head[0].lower()
+    assert "(from .python-version)" in " ".join(head)
+    assert head[-1] == "Builder: bundle, in a sandbox with this machine's tools"
+
+
+def test_builds_yield_to_what_runs(builder: Builder, project: Make) -> None:
+    builder.build(project({"main.py": ""}), install="echo of install: $(nice)", build="echo of build: $(nice)")
+    lower = min(19, os.nice(0) + 10)
+    assert {f"of install: {lower}", f"of build: {lower}"} <= set(builder.lines)
 
 
 def test_a_python_that_is_not_there(builder: Builder, project: Make) -> None:

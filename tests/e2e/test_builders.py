@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import boto3
@@ -57,12 +58,27 @@ class Machine:
         kill_all([self.process.pid, *processes.descendants(self.process.pid)])
         self.process.wait(30)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Nothing of it does anything while this lasts, and all of it is there."""
+        held = [self.process.pid, *processes.descendants(self.process.pid)]
+        _send(held, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _send(held, signal.SIGCONT)
+
     def remove(self) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(30)
+            self.lose()  # its engine's keeper too, which outlives the rest
         running.end_leftovers(self.state, lambda line: None)
         shutil.rmtree(self.state, ignore_errors=True)
+
+
+def _send(pids: list[int], what: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, what)
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +113,7 @@ def outside(s3_server: str) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="module")
 def rig(outside: dict[str, str]) -> Iterator[Rig]:
     """A platform that builds nothing itself."""
-    settings = {"BRAINPOD_FAILPOINTS": "yes", "BRAINPOD_BUILDS": "no", "BRAINPOD_LEASE_SECONDS": "10"}
-    with own_platform(**settings, **outside) as platform:
+    with own_platform(BRAINPOD_FAILPOINTS="yes", BRAINPOD_BUILDS="no", **outside) as platform:
         made = Rig(platform)
         try:
             yield made
@@ -148,6 +163,26 @@ def test_a_lost_builder_is_replaced_and_nothing_is_built_twice(rig: Rig, machine
     assert rig.do("runs", name=lost) == [["alpha", "stopped"], ["beta", "built"]]
     assert [outcome for _, outcome in rig.do("runs", name=(set(names) - {lost}).pop())] == ["built"]
     rig.check_live(names, version)
+
+
+def test_a_builder_that_hangs_is_replaced_within_a_minute_and_spoils_nothing(rig: Rig, machines: list[Machine]) -> None:
+    """Nobody sees that it is dead, so its silence and its lease decide; it comes back in the middle of what it did."""
+    name, version = "hanging", rig.next_version()
+    rig.do("make", names=[name], secret=rig.secret, version=version, build=SLOW)
+    rig.until(lambda: _building(rig, name), "it is being built")
+    hangs = next(machine for machine in machines if machine.name == _building(rig, name))
+    (other,) = {machine.name for machine in machines} - {hangs.name}
+    began = time.monotonic()
+    with hangs.frozen():
+        rig.until(lambda: _building(rig, name) == other, "another builds it")
+        assert time.monotonic() - began < 60
+        rig.until_ended([name])
+    rig.until(lambda: rig.do("builders")[hangs.name], "it is back")
+    time.sleep(8)  # what it was doing ends by itself meanwhile
+    _check_ready(rig, [name])
+    assert rig.do("runs", name=name) == [[hangs.name, "stopped"], [other, "built"]]
+    assert rig.do("doubled", names=[name]) == []
+    rig.check_live([name], version)
 
 
 def test_a_builder_that_is_stopped_ends_what_it_has(rig: Rig, machines: list[Machine]) -> None:

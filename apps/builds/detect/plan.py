@@ -86,7 +86,7 @@ class Plan:
 
     def rows(self) -> list[tuple[str, str]]:
         """The plan for people, as (what, value); a name may be there several times."""
-        said = [("Builder", self.stack + (f" ({self.framework})" if self.framework else ""))]
+        said = [("Stack", self.stack + (f" ({self.framework})" if self.framework else ""))]
         said += [(tool, f"{version or 'any'} ({origin})") for tool, (version, origin) in self.versions.items()]
         said += [("Packages", ", ".join(self.packages))] if self.packages else []
         said += [("Directory", f"{self.member} of {self.root or 'the repository'}")] if self.member else []

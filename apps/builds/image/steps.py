@@ -1,13 +1,14 @@
 """Limits of build steps, where this process may set them: on the daemon's host, as root.
 
 BuildKit itself bounds neither the memory nor the processes of a step. It gives each a control group of its own beneath
-one called `buildkit`; what appears there while a build of ours runs gets the limits of a build.
+one called `buildkit`; what appears there while a build of ours runs gets the limits of a build. That group itself, a
+neighbour of the apps' containers, yields to them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from apps.engines.base import Limits
 
 ROOT = Path("/sys/fs/cgroup")
 _PERIOD = 100_000  # microseconds
+_YIELDING = {"cpu.weight": "11", "cpu.shares": "110"}  # of 100 and of 1024, which apps have: what nice 10 comes to
 
 
 class Watch:
@@ -33,6 +35,7 @@ class Watch:
                     if entry.path not in self._seen and entry.is_dir(follow_symlinks=False):
                         self._seen.add(entry.path)
                         self._bound(Path(entry.path))
+                        _set(Path(parent), _YIELDING)
 
     def _parents(self) -> Iterator[str]:
         """Where `buildkit` groups may be: beneath the daemon's own (docker, or a slice), a directory or two down."""
@@ -49,7 +52,12 @@ class Watch:
             values |= {"cpu.max": f"{quota} {_PERIOD}"}
         else:
             values |= {"memory.limit_in_bytes": str(memory), "cpu.cfs_quota_us": str(quota)}
-        for name, value in values.items():
-            if (group / name).exists():
-                with suppress(OSError):
-                    (group / name).write_text(value)
+        _set(group, values)
+
+
+def _set(group: Path, values: Mapping[str, str]) -> None:
+    """Those of `values` that there are here."""
+    for name, value in values.items():
+        if (group / name).exists():
+            with suppress(OSError):
+                (group / name).write_text(value)

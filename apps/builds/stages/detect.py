@@ -14,6 +14,12 @@ from apps.builds.image.railpack import preparing, reading
 from apps.builds.stages.room import Room
 from apps.core.errors import Detail, Invalid
 
+_BUILDERS: dict[Builder, str] = {
+    "bundle": "bundle, in a sandbox with this machine's tools",
+    "image": "image, by Docker's BuildKit",
+    "railpack": "railpack, by Docker's BuildKit",
+}
+
 
 def run(
     room: Room,
@@ -29,8 +35,8 @@ def run(
     plan = make_plan(room, root_dir=root_dir, overrides=overrides)
     for line in plan.lines():
         room.write(line)
+    room.write(f"Builder: {_BUILDERS[builder]}")
     if builder != "bundle":
-        room.write("An image is made by Docker.")
         return plan
     for line in toolchains.find(plan, room.tools).lines:
         room.write(line)

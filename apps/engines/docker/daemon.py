@@ -45,6 +45,7 @@ class Daemon:
         pid, client = getattr(self._local, "client", (0, None))
         if pid != os.getpid():
             client = docker.APIClient(base_url=self.host, version="auto", timeout=ANSWER)
+            client.trust_env = not self.here  # no proxy leads to a socket; looking for one took half a ms a question
             self._local.client = (os.getpid(), client)
         return client
 

@@ -95,15 +95,16 @@ class Meetings:
         "network_open"); what nobody waits for is done by `gather` later."""
         for name in self.joined:
             self._join_given(container, name)
-        purposes = meets(spec)
+        purposes, inside = meets(spec), bool(self.joined)
         if DATABASE in purposes and spec.pod != SERVICES:
             self.apart(DATABASE)
             self._connect(container, self.have(DATABASE), alias(spec))
+            inside = True
         elif DATABASE in purposes:
-            self._tried(container, DATABASE, alias(spec))
+            inside = self._tried(container, DATABASE, alias(spec)) or inside
         if PROXY in purposes and not self._why_open() and self._has_others(PROXY):
-            self._tried(container, PROXY, alias(spec))
-        return bool(self.joined or purposes)
+            inside = self._tried(container, PROXY, alias(spec)) or inside
+        return inside
 
     def gather(self) -> bool:
         """Have what runs in the networks it belongs in, and whether any was not: a proxy may have come since its

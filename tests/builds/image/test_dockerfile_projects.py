@@ -142,13 +142,21 @@ def test_caches_are_kept_for_the_app_and_for_nobody_else(builder: ImageBuilder, 
 
 
 def test_cancelling_ends_everything_at_once(builder: ImageBuilder, project: Make) -> None:
-    mark = f"sleep 98{time.time_ns() % 100000}"
-    began: list[float] = []
-    builder.cancelled = lambda: "started" in builder.lines and (began.append(time.monotonic()) or True)
-    with pytest.raises(Interrupted):
-        builder.build(project({"Dockerfile": f"{BUSY}RUN echo started; {mark}\n"}))
-    wait_for(lambda: not _runs(mark), 30, "the step to be dead")
-    assert time.monotonic() - began[0] < 30
+    """In 5 s at most; tried again where the machine is busy."""
+    took: list[float] = []
+    while len(took) < 3 and (not took or took[-1] > 5):
+        mark, asked = f"sleep 98{time.time_ns() % 100000}", []
+        builder.cancelled = lambda asked=asked: (
+            "started" in builder.lines
+            and (  # type: ignore[misc]
+                bool(asked) or asked.append(time.monotonic()) is None
+            )
+        )
+        with pytest.raises(Interrupted):
+            builder.build(project({"Dockerfile": f"{BUSY}RUN trap '' TERM; echo started; {mark}\n"}))
+        wait_for(lambda mark=mark: not _runs(mark), 30, "the step to be dead")  # type: ignore[misc]
+        took.append(time.monotonic() - asked[0])
+    assert min(took) <= 5
 
 
 def test_a_step_that_takes_too_long_is_ended(builder: ImageBuilder, project: Make) -> None:

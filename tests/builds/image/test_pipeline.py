@@ -81,6 +81,7 @@ def test_a_dockerfile_becomes_an_artifact(
     assert (artifact.kind, manifest.kind) == ("image", "image")
     assert list(ledger.notes) == ["clone", "detect", "secrets", "install", "build", "push"]
     assert ledger.notes["push"].startswith(manifest.image.removeprefix("sha256:")[:12])
+    assert {"Stack: docker", "Builder: image, by Docker's BuildKit"} <= set(ledger.lines)
     assert ", in this Docker daemon alone." in "\n".join(ledger.lines)
     pruning.sweep(older_than=-60)
     assert images.inspect(builder.daemon.host, manifest.image)

@@ -6,12 +6,15 @@ changed.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import os
 import shlex
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +24,7 @@ from apps.builds.image import bases, choice, cli, dockerfile, export, script, st
 from apps.builds.image.progress import Cleaner
 from apps.core.errors import Invalid, UserError
 from apps.engines.base import Limits
+from brainpod import celery
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GOLDEN = Path(__file__).parent / "golden"
@@ -181,6 +185,24 @@ def test_the_client_that_can_build_is_found(tmp_path: Path) -> None:
     assert cli.find(f"{here}/x:{here}/old") == cli.Client(f"{here}/x/docker", buildx=True)
 
 
+def test_a_worker_knows_its_client_before_it_forks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """Or the first build of each of its processes would wait for the programs that are asked."""
+    program, asked = tmp_path / "docker", tmp_path / "asked"
+    program.write_text(f"#!/bin/sh\necho $* >> {asked}\n[ $1 = buildx ] && echo github.com/docker/buildx\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, builds=True, docker_host="unix:///nowhere/docker.sock")
+    celery._worker_init()
+    assert asked.read_text() == "buildx version\n"
+    child = os.fork()
+    if not child:
+        os._exit(0 if cli.find() == cli.Client(str(program), buildx=True) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert asked.read_text() == "buildx version\n", "and nothing more was started"
+
+
 @pytest.mark.parametrize("value", ["plain", "it's", "a\nb\n\n", '"$HOME" `id` \\', "ü\u2028\t ", "-n", ""])
 def test_values_pass_through_the_script_byte_for_byte(value: str, tmp_path: Path) -> None:
     text = script.assignments({"VALUE": value, "bad name": "x"})
@@ -291,6 +313,7 @@ def test_what_appears_beneath_buildkit_is_bounded(tmp_path: Path, unified: bool)
         else [tmp_path / c / "docker/buildkit/x" for c in ("pids", "memory")]
     )
     names = ("pids.max", "memory.max", "cpu.max") if unified else ("pids.max", "memory.limit_in_bytes")
+    weight = "cpu.weight" if unified else "cpu.shares"
     if unified:
         (tmp_path / "cgroup.controllers").touch()
     watch = steps.Watch(Limits(cpu=1.5, memory=100, processes=64), tmp_path)
@@ -299,10 +322,12 @@ def test_what_appears_beneath_buildkit_is_bounded(tmp_path: Path, unified: bool)
         group.mkdir(parents=True)
         for name in names:
             (group / name).write_text("max")
+        (group.parent / weight).write_text("100" if unified else "1024")
     watch.look()
     said = {name: (groups[0] / name).read_text() for name in names}
     assert said["pids.max"] == "64"
     assert said["memory.max" if unified else "memory.limit_in_bytes"] == str(100 * 1_048_576)
+    assert (groups[0].parent / weight).read_text() == ("11" if unified else "110"), "less than the apps' containers"
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import docker
 import pytest
 
 from apps.core.errors import Invalid, UserError
 from apps.engines.base import Limits, Mount, State
-from apps.engines.docker import images
+from apps.engines.docker import egress, images
 from apps.engines.docker.creation import ROOT_NEEDS
 from tests.engines.workloads import echo_server, name, run, running, shell, texts, until, worker
 from tests.stack.docker import BUSYBOX, DockerDaemon
@@ -140,3 +142,30 @@ def test_ten_megabytes_without_an_end_are_cut(docker_engine: ImageEngine) -> Non
     until(lambda: sum(map(len, texts(docker_engine, handle))) == 10_000_000, "all of it")
     assert max(map(len, texts(docker_engine, handle))) == 65536
     docker_engine.stop(handle, 0)
+
+
+def test_a_launch_beside_what_serves_asks_for_little(
+    docker_engine: ImageEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traffic waits for it: each question is a part of that, and the firewall's programs are a larger one."""
+    pod, asked = name("pod"), []
+    first = docker_engine.launch(echo_server(pod=pod))  # the network and the rules are made for it
+    send, run_ = docker.APIClient.send, egress._run
+
+    def sent(client: docker.APIClient, request: Any, **given: Any) -> Any:
+        asked.append(f"{request.method} {request.path_url.partition('?')[0]}")
+        return send(client, request, **given)
+
+    def ran(program: str, *given: str, **how: Any) -> int:
+        asked.append(program)
+        return run_(program, *given, **how)
+
+    monkeypatch.setattr(docker.APIClient, "send", sent)
+    monkeypatch.setattr(egress, "_run", ran)
+    second = docker_engine.launch(echo_server(pod=pod))
+    monkeypatch.undo()
+    for handle in (first, second):
+        docker_engine.stop(handle, 0)
+    assert [one.split()[0] for one in asked].count("POST") == 2, "made and started"
+    assert len(asked) <= 9, asked
+    assert not [one for one in asked if one.startswith("iptables")]

@@ -14,14 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from apps import artifacts
 from apps.builds.bundle import Manifest
 from apps.builds.detect.plan import Overrides, Plan
-from apps.builds.image import choice, images, stages
+from apps.builds.image import buildkit, choice, images, layers, stages
 from apps.builds.image.railpack import preparing
+from apps.builds.models import PushedImage
 from apps.builds.stages import detect
 from apps.core.errors import Invalid, UserError
 from tests.builds.image.conftest import ImageBuilder, configure
 from tests.builds.image.railpack.conftest import EXAMPLES, Prepare
+from tests.stack.registry import RegistryServer
 
 ANSWER = json.loads((Path(__file__).parent / "answers/python-fastapi.json").read_text())
 SECRET = "s3cr3t-'quoted'-value"
@@ -97,6 +100,33 @@ def test_an_app_is_built_by_the_frontend(loaded: ImageBuilder, prepare: Prepare,
         built(loaded, root, build="echo trouble; exit 7")
     assert caught.value.code == "build_failed"
     assert "The step exited with code 7." in loaded.lines
+
+
+@pytest.mark.django_db
+def test_a_daemon_with_nothing_takes_its_layers_from_the_registry(
+    loaded: ImageBuilder, prepare: Prepare, mise: Path, tmp_path: Path, registry: RegistryServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    if not buildkit.leaves_layers(buildkit.daemon(loaded.daemon.host)):
+        pytest.skip("needs docker buildx and a daemon with containerd's store of images")
+    ours = registry.known()
+    monkeypatch.setattr(artifacts, "registry", lambda: ours)
+    prepare(EXAMPLES / "shell-start")  # or skipped
+    shutil.copytree(mise, loaded.home / "tools" / preparing.MISE)
+    root = tmp_path / "app"
+    root.mkdir()
+    (root / "start.sh").write_text("cat made\n")
+    command = 'echo "did-$((40+2))" && echo yes > made'
+    built(loaded, root, build=command)
+    assert "did-42" in loaded.lines
+    assert PushedImage.objects.get(name__endswith=layers.STEPS).digest
+    client = loaded.daemon.client()
+    for row in PushedImage.objects.exclude(name__endswith=layers.STEPS):
+        client.images.remove(row.name, force=True)
+    client.api.prune_builds(all=True)
+    built(loaded, root, build=command)
+    assert "did-42" not in loaded.lines, "it was not done again"
+    assert f"{command}: unchanged" in loaded.lines
 
 
 def held(builder: ImageBuilder, image: str, path: str) -> bytes:
