@@ -149,8 +149,9 @@ def _deep(blocks: list[Block]) -> Iterator[Block]:
 def _leads(block: Block, layout: Layout) -> None:
     folder = re.escape(str(layout.links))
     waker = re.escape(f"http://unix:{layout.dashboard_sockets}:/@wake")
+    rest = r"\$bp_rest_[0-9a-f]{16}"
     allowed = {
-        "proxy_pass": rf"http://(\$bp_to|pool_\$bp_rule_[0-9]+(\$bp_session_at_[0-9]+)?|\$bp_woken)|{waker}",
+        "proxy_pass": rf"http://(\$bp_to|pool_\$bp_rule_[0-9]+(\$bp_session_at_[0-9]+)?|\$bp_woken)({rest})?|{waker}",
         "root": rf"{folder}/\$bp_rule_[0-9]+/(files|to|cache)",
     }
     name = block["directive"]

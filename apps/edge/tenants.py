@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from apps.edge import caching, files, gates, guesses, hop, keyed, links, pages, sessions, tls
+from apps.edge import caching, files, gates, guesses, hop, keyed, links, pages, sessions, strip, tls
 from apps.edge.base import EdgeState, Rule, Site
 from apps.edge.layout import Layout
 
@@ -16,6 +16,7 @@ Kind = tuple[object, ...]
 WAKER = f"{pages.PREFIX}wake"
 UPSTREAM = "x_brainpod_upstream"  # the header of the waker's answer that says where the app is, as nginx calls it
 LONGEST = 75  # seconds a request waits for a sleeping app at most; the waker gives up before that
+LARGEST_BODY = 1024  # MB: the most that a route may take
 NOBODY = "-"  # in the access log: no app's request
 _NOBODYS = Site("")
 
@@ -51,6 +52,7 @@ def maps(state: EdgeState) -> Iterator[str]:
         yield from lines
         yield "}"
     yield from gates.maps(state)
+    yield from strip.maps(rule for site in state.sites for rule in _rules(site) if not rule.directory)
     yield from files.maps(state, {site.host: _rules(site) for site in sorted(state.sites, key=lambda site: site.host)})
     mcp = [rule for site in state.sites for rule in _rules(site) if rule.mcp]
     yield from sessions.maps(mcp)
@@ -99,6 +101,7 @@ def _inside(site: Site, layout: Layout) -> Iterator[str]:
     if site.answer == "live":
         yield from _live(site, layout)
     else:
+        yield f"client_max_body_size {LARGEST_BODY}m;"  # whatever is sent here: the answer is the page
         yield from answer(site.answer, gates.ended(site, 418) if gates.gated(site) else "return 418;")
     if any(rule.sleeps for rule in _rules(site)):
         yield from waker(layout)
@@ -195,11 +198,11 @@ def _proxy(index: int, rule: Rule, site: Site, layout: Layout) -> Iterator[str]:
         yield f"error_page 401 {pages.address('401')};"
         yield f"error_page 418 = @wake_{index}; recursive_error_pages on;"
         yield f'if (!-e "{layout.links}/$bp_rule_{index}/{links.AWAKE}") {{ return 418; }}'
-    yield from files.stripped(rule)
+    yield from strip.rewritten(rule)
     if links.shape(rule)[1] == "one":
-        yield f'root "{layout.links}/$bp_rule_{index}/{links.TO}"; proxy_pass http://$bp_to;'
+        yield f'root "{layout.links}/$bp_rule_{index}/{links.TO}"; proxy_pass http://$bp_to{strip.asked(rule)};'
     else:
-        yield f"proxy_pass http://pool_$bp_rule_{index}{sessions.chosen(rule)};"
+        yield f"proxy_pass http://pool_$bp_rule_{index}{sessions.chosen(rule)}{strip.asked(rule)};"
     if rule.mcp:
         yield from sessions.headers(rule, gates.passed(site), gates.said(site), gates.unsaid(site))
         timeout = max(timeout, sessions.IDLE)
@@ -223,8 +226,8 @@ def _wake(rule: Rule, timeout: int) -> Iterator[str]:
     yield f"auth_request {WAKER}; auth_request_set $bp_woken $upstream_http_{UPSTREAM};"
     yield from (line for line in pages.errors() if not line.startswith("error_page 500 "))
     yield f"error_page 403 500 =503 {pages.address('asleep')}; error_page 401 =503 {pages.address('crowded')};"
-    yield from files.stripped(rule)
-    yield "proxy_pass http://$bp_woken;"
+    yield from strip.rewritten(rule)
+    yield f"proxy_pass http://$bp_woken{strip.asked(rule)};"
     yield from _passing(timeout)
 
 

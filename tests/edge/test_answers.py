@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from dataclasses import replace
+from http.client import HTTPConnection
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from socket import create_connection
 from threading import Thread
@@ -29,8 +31,8 @@ from tests.edge.conftest import Stand, app, wait_for
 )
 def test_own_answers_on_every_path_and_method(stand: Stand, answer: Answer, status: int, words: str) -> None:
     stand.apply(Site("shop.test", answer=answer))
-    for method in ("GET", "POST", "PUT"):
-        response = stand.ask("shop.test", "/deep/er?x=1", method, content=b"" if method == "GET" else b"body")
+    for method, body in (("GET", b""), ("POST", b"body"), ("PUT", b"large" * 500_000)):
+        response = stand.ask("shop.test", "/deep/er?x=1", method, content=body)
         assert (response.status_code, words in response.text) == (status, True), method
         assert response.headers["cache-control"] == "no-store"
         assert "prefers-color-scheme" in response.text
@@ -111,6 +113,24 @@ def test_longest_prefix_and_strip(stand: Stand) -> None:
     assert said("/api") == ("api", "/")
     assert said("/api/with%20space") == ("api", "/with%20space")
     assert said("/api/v2/users") == ("v2", "/api/v2/users")
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_is_stripped_leaves_the_rest_as_it_was_asked(stand: Stand, number: int) -> None:
+    upstreams = tuple(stand.upstream(f"app{one}").address for one in range(number))
+    stand.apply(app("shop.test", *upstreams, path="/a.b/api/", strip=True))
+
+    def seen(path: str) -> str:
+        with closing(HTTPConnection("127.0.0.1", stand.port, timeout=60)) as connection:  # sends it as it is
+            connection.request("GET", path, headers={"Host": "shop.test"})
+            return str(json.loads(connection.getresponse().read())["path"])
+
+    for path in ("/group%2Fproject?x=%2F&y", "/a//b", "/%C3%BC;v=1", "/a+b%20c", "/%25%3F", "/", "/a/"):
+        assert seen(f"/a.b/api{path}") == path
+    assert seen("/a.b/api?x=1") == "/?x=1"
+    # No host of another is made of it, and another way to write the rule's path leads to the same app.
+    for path in ("/a.b/api//x", "/a.b/%61pi/x", "//a.b/api/x", "/c/../a.b/api/x"):
+        assert seen(path) == "/x"
 
 
 def test_limits(stand: Stand) -> None:
