@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apps.edge import caching, files, gates, guesses, hop, keyed, links, pages, sessions, strip, tls
-from apps.edge.base import EdgeState, Rule, Site
+from apps.edge.base import EdgeState, Rule, Site, remembered
 from apps.edge.layout import Layout
 
 Kind = tuple[object, ...]
@@ -29,24 +29,27 @@ def kinds(state: EdgeState) -> dict[Kind, list[Site]]:
     """The sites of `state` by kind, in an order that does not depend on how they were given."""
     found: dict[Kind, list[Site]] = {}
     for site in sorted(state.sites, key=lambda site: site.host):
-        kind: Kind = (site.answer,)
-        if gates.gated(site):
-            kind = (site.answer, gates.shape(site))
-        if site.answer == "live":
-            more = (site.timeout, site.body_mb, site.compression, *(links.shape(rule) for rule in _rules(site)))
-            kind = (*kind, *more)
-        found.setdefault(kind, []).append(site)
+        found.setdefault(_kind(site), []).append(site)
     return found
+
+
+@remembered
+def _kind(site: Site) -> Kind:
+    kind: Kind = (site.answer,)
+    if gates.gated(site):
+        kind = (site.answer, gates.shape(site))
+    if site.answer == "live":
+        more = (site.timeout, site.body_mb, site.compression, *(links.shape(rule) for rule in _rules(site)))
+        kind = (*kind, *more)
+    return kind
 
 
 def maps(state: EdgeState) -> Iterator[str]:
     """From a host to its `$bp_route`, and of its n-th rule to the directory of links (`$bp_rule_n`) and the app."""
     rows: dict[str, list[str]] = {"app_0": [], "route": []}
     for site in sorted(state.sites, key=lambda site: site.host):
-        rows["route"].extend([f"    {site.host} {site.route};"] if site.route else [])
-        for index, rule in enumerate(_rules(site)):
-            rows.setdefault(f"rule_{index}", []).append(f"    {site.host} {links.name(site, rule)};")
-            rows.setdefault(f"app_{index}", []).extend([f"    {site.host} {rule.app};"] if rule.app else [])
+        for name, row in _rows(site):
+            rows.setdefault(name, []).extend([row] if row else [])
     for name, lines in sorted(rows.items()):
         yield f"map $host $bp_{name} {{"
         yield from lines
@@ -57,6 +60,16 @@ def maps(state: EdgeState) -> Iterator[str]:
     mcp = [rule for site in state.sites for rule in _rules(site) if rule.mcp]
     yield from sessions.maps(mcp)
     yield from keyed.maps([rule for rule in mcp if rule.keyed])
+
+
+@remembered
+def _rows(site: Site) -> tuple[tuple[str, str], ...]:
+    """(map, its line) of those maps; a map has to be there without a line, too."""
+    rows = [("route", f"    {site.host} {site.route};")] if site.route else []
+    for index, rule in enumerate(_rules(site)):
+        rows.append((f"rule_{index}", f"    {site.host} {links.name(site, rule)};"))
+        rows.append((f"app_{index}", f"    {site.host} {rule.app};" if rule.app else ""))
+    return tuple(rows)
 
 
 def pools(state: EdgeState, layout: Layout) -> Iterator[str]:
