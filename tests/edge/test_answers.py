@@ -166,6 +166,22 @@ def test_replicas_share_the_load_and_stand_in_for_each_other(stand: Stand) -> No
     assert {stand.ask("shop.test", method="POST").json()["name"] for _ in range(10)} == {"two"}
 
 
+def test_the_one_with_the_least_to_do_is_asked(stand: Stand) -> None:
+    busy, free = stand.upstream("busy"), stand.upstream("free")
+    stand.apply(app("shop.test", busy.address, free.address))
+    asking = [Thread(target=stand.ask, args=("shop.test", "/hang"), daemon=True) for _ in range(24)]
+    for one in asking:
+        one.start()
+    wait_for(lambda: len(busy.waiting) + len(free.waiting) == len(asking))
+    free.go_on.set()
+    wait_for(lambda: not free.waiting)
+    names = [stand.ask("shop.test").json()["name"] for _ in range(60)]
+    busy.go_on.set()
+    for one in asking:
+        one.join(60)
+    assert names.count("free") > 45  # in turn it would be half of them
+
+
 def test_an_upstream_may_be_an_address(stand: Stand) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
         Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
