@@ -29,17 +29,19 @@ def measure(ground: Ground) -> Row:
 
 
 def _samples(stand: Stand, address: str, number: int, rounds: int) -> list[float]:
-    sites = tuple(_site(f"s{one}.test", address) for one in range(number))
-    stand.edge.apply(lambda: EdgeState(sites))
+    def sites() -> tuple[Site, ...]:  # values of their own each time, as they are read from the database
+        return tuple(_site(f"s{one}.test", address) for one in range(number))
+
+    stand.edge.apply(lambda: EdgeState(sites()))
     found = []
     for turn in range(rounds):
-        state = EdgeState((*sites, _site(f"new{turn}.test", address)))
+        state = EdgeState((*sites(), _site(f"new{turn}.test", address)))
         began = time.monotonic()
         stand.edge.apply(lambda state=state: state)  # type: ignore[misc]
         if stand.ask(f"new{turn}.test").status_code != 200:
             raise RuntimeError("the new route does not answer")
         found.append(time.monotonic() - began)
-        stand.edge.apply(lambda: EdgeState(sites))
+        stand.edge.apply(lambda: EdgeState(sites()))
         stand.edge.settle(30)
     return found
 

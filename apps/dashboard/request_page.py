@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from apps.pods.models import Pod, Resource
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
 KINDS = ("Route", "App")  # what has a request log
+EDGE = "edge"  # what it answered by itself
 INSTANCES = 200  # the newest instances that an address is compared with
 _PLACE = re.compile(r"([0-9]{1,12})\.([0-9]{1,12})")
 
@@ -29,6 +30,7 @@ class Asked:
     path: str = ""
     least: str = ""  # milliseconds
     id: str = ""
+    upstream: str = ""  # as it is shown: the edge; an app, an instance's number or name, or an address
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> Asked:
@@ -51,9 +53,11 @@ class Asked:
         return f"&{given}" if given else ""
 
     def filter(self, pod: Pod, resource: Resource) -> Filter:
-        given = {name: value for name, value in asdict(self).items() if name != "least" and name not in self.wrong}
+        wrong = {*self.wrong, "least", "upstream"}
+        given = {name: value for name, value in asdict(self).items() if name not in wrong}
         least = 0 if "least" in self.wrong else int(self.least or 0)
-        return Filter(pod.pk, least=least, **given, **{resource.kind.lower(): resource.name})
+        given |= {resource.kind.lower(): resource.name}
+        return Filter(pod.pk, least=least, asked=_meant(self.upstream, pod), **given)
 
 
 def context(pod: Pod, resource: Resource, query: Mapping[str, str]) -> dict[str, Any]:
@@ -93,6 +97,20 @@ def _instances(pod: Pod) -> dict[str, str]:
 def _asked(entry: Entry, names: Mapping[str, str]) -> str:
     """Who was asked, in turn, in words: the edge knows instances behind sockets by their number."""
     return ", ".join(f"{int(one) + 1}" if one.isdigit() else names.get(one, one) for one in entry.upstreams)
+
+
+def _meant(upstream: str, pod: Pod) -> tuple[frozenset[str], ...]:
+    """What each word of `upstream` may stand for in the log; see Filter.asked."""
+    words = upstream.lower().removeprefix("the ").replace(",", " ").split()
+    names = _instances(pod) if words else {}
+    return tuple(frozenset(_alternatives(word, names)) for word in words)
+
+
+def _alternatives(word: str, names: Mapping[str, str]) -> Iterator[str]:
+    yield str(int(word) - 1) if word.isascii() and word.isdigit() else word
+    if word == EDGE:
+        yield ""
+    yield from (address for address, name in names.items() if name == word)
 
 
 def mark(at: Place) -> str:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from apps.edge.base import EdgeState, Header, Redirect, Rule, Site
+from apps.edge.base import EdgeState, Header, Redirect, Rule, Site, remembered
 
 
 def read(path: Path) -> EdgeState:
@@ -49,7 +49,8 @@ def _redirects(entry: dict[str, Any]) -> tuple[Redirect, ...]:
 
 def write(path: Path, state: EdgeState) -> None:
     """Nothing where that is what it has already."""
-    text = json.dumps(state, default=_plain, check_circular=False)
+    others = json.dumps(_plain(dataclasses.replace(state, sites=())))
+    text = others.replace('"sites": []', f'"sites": [{", ".join(map(_text, state.sites))}]', 1)
     try:
         if path.read_text() == text:
             return
@@ -63,6 +64,11 @@ _FIELDS = {
     for kind in (EdgeState, Site, Rule, Redirect, Header)
 }
 _NEEDED = ("sites", "rules", "upstreams")  # said even where they are empty
+
+
+@remembered
+def _text(site: Site) -> str:
+    return json.dumps(site, default=_plain, check_circular=False)
 
 
 def _plain(value: Any) -> dict[str, Any]:

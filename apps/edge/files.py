@@ -8,21 +8,12 @@ from collections.abc import Iterator
 from apps.edge import gates, moves, pages
 from apps.edge.base import EdgeState, Rule, Site
 from apps.edge.layout import Layout
-from apps.edge.quoting import literal, quoted
+from apps.edge.quoting import quoted
+from apps.edge.strip import prefix, rewritten
 from apps.edge.tables import TYPE_OF, is_text
 
 USUAL = {"cache-control": "$bp_cache_control", "x-content-type-options": "nosniff"}
 _PACKINGS = {"br": "br", "gz": "gzip"}
-
-
-def prefix(rule: Rule) -> str:
-    """Where the site's own root is for a client."""
-    return rule.path[:-1] if rule.strip else ""
-
-
-def stripped(rule: Rule) -> Iterator[str]:
-    if prefix(rule):
-        yield f'rewrite "(?s)^{literal(prefix(rule))}/?(.*)$" /$1 break;'
 
 
 def maps(state: EdgeState, rules: dict[str, list[Rule]]) -> Iterator[str]:
@@ -114,8 +105,7 @@ def locations(number: int, rule: Rule, site: Site, layout: Layout) -> Iterator[t
     """(name, lines) of the locations beside the rule's own."""
     if rule.packed and site.compression != "off":
         yield f"@plain_{number}", ['set $bp_kept "";', *_root(number, rule, site, layout), *_plain(number, rule)]
-    if any(not redirect.force for redirect in rule.redirects):
-        yield f"@then_{number}", list(_then(number, rule, site, layout))
+    yield f"@then_{number}", list(_then(number, rule, site, layout))
     yield f"@missing_{number}", list(_missing(number, rule, site, layout))
 
 
@@ -136,26 +126,19 @@ def body(number: int, rule: Rule, site: Site, layout: Layout) -> Iterator[str]:
     yield "if ($bp_hidden) { return 404; }"
     if rule.packed and site.compression != "off":
         yield "set $bp_kept packed;"
-    yield from stripped(rule)
+    yield from rewritten(rule)
     if not rule.packed or site.compression == "off":
         yield from _root(number, rule, site, layout)
         yield from _plain(number, rule)
         return
     yield from _root(number, rule, site, layout, packed=True)
-    names = (
-        f"{name}$bp_packed_{packing}" for name in ("$uri", "$uri.html", "$uri/index.html") for packing in rule.packed
-    )
+    names = (f"{name}$bp_packed_{packing}" for name in ("$uri", "$uri.html", "$bp_index") for packing in rule.packed)
     yield f"try_files {' '.join(names)} @plain_{number};"
     yield from _errors(number)
 
 
 def _plain(number: int, rule: Rule) -> Iterator[str]:
-    last = "=404"
-    if any(not redirect.force for redirect in rule.redirects):
-        last = f"@then_{number}"
-    elif rule.spa:
-        last = "$bp_spa_file =404"
-    yield f"try_files $uri $uri.html $uri/index.html {last};"
+    yield f"try_files $uri $uri.html $bp_index $bp_without_slash @then_{number};"
     yield from _errors(number)
 
 
@@ -166,19 +149,29 @@ def _errors(number: int) -> Iterator[str]:
 
 
 def _then(number: int, rule: Rule, site: Site, layout: Layout) -> Iterator[str]:
-    """There is no such file: the site's own redirects, then its fallback."""
+    """There is no such file: a directory's page gets its slash, as its links need it; the site's own redirects; its
+    fallback."""
+    yield "if (-f $document_root$uri/index.html) { return 301 $bp_with_slash$is_args$args; }"
     name = f"then_{number}"
-    yield from moves.sent(name, {redirect.status for redirect in rule.redirects if not redirect.force})
-    yield from _file(name, number, rule, site, layout)
+    if own := {redirect.status for redirect in rule.redirects if not redirect.force}:
+        yield from moves.sent(name, own)
+        yield from _file(name, number, rule, site, layout)
+        return
+    yield from _root(number, rule, site, layout)
+    yield f"try_files {_fallback(rule)};"
+    yield from _errors(number)
 
 
 def _file(name: str, number: int, rule: Rule, site: Site, layout: Layout) -> Iterator[str]:
     yield f"if ($bp_{name}_status = 404) {{ return 404; }}"
     yield from _root(number, rule, site, layout)
     target = f"$bp_{name}_file"
-    fallback = "$bp_spa_file =404" if rule.spa else "=404"
-    yield f"try_files {target} {target}.html {target}/index.html {fallback};"
+    yield f"try_files {target} {target}.html {target}/index.html {_fallback(rule)};"
     yield from _errors(number)
+
+
+def _fallback(rule: Rule) -> str:
+    return f"{'$bp_spa_file' if rule.spa else pages.NO_FILE} =404"
 
 
 def _missing(number: int, rule: Rule, site: Site, layout: Layout) -> Iterator[str]:

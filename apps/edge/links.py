@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from apps.edge import tls
-from apps.edge.base import EdgeState, Rule, Site
+from apps.edge.base import EdgeState, Rule, Site, remembered
 from apps.edge.layout import hop_name
 
 TO = "to"
@@ -55,6 +55,7 @@ def hops(rule: Rule) -> bool:
     return len(rule.upstreams) > 1 and not all(upstream.startswith("unix:") for upstream in rule.upstreams)
 
 
+@remembered
 def name(site: Site, rule: Rule) -> str:
     """The directory of one rule's links: 16 characters, because a socket's path is at most 107 bytes."""
     number = max(1, len(rule.upstreams))  # asleep: the directory stays that of its one instance
@@ -67,17 +68,25 @@ def wanted(state: EdgeState) -> dict[str, str]:
     """Every link of `state`, relative to the directory of links, and what it points at."""
     links: dict[str, str] = {}
     for site in state.sites:
-        for rule in site.rules if site.answer == "live" else ():
-            folder = name(site, rule)
-            if rule.directory:
-                links[f"{folder}/files"] = rule.directory
-                continue
-            links |= {f"{folder}/{link}": target for link, target in _instances(rule)}
-            if rule.cache and len(rule.upstreams) > 1:  # after the sockets: what is stored under the new name is theirs
-                links[f"{folder}/{CACHE}"] = rule.cache
-            if rule.sleeps:  # after the sockets: whoever sees it finds them
-                links[f"{folder}/{AWAKE}"] = "." if rule.upstreams else "asleep"
+        links.update(_rules(site))
     return links | tls.links(state)
+
+
+@remembered
+def _rules(site: Site) -> tuple[tuple[str, str], ...]:
+    """The links of its rules."""
+    links: dict[str, str] = {}
+    for rule in site.rules if site.answer == "live" else ():
+        folder = name(site, rule)
+        if rule.directory:
+            links[f"{folder}/files"] = rule.directory
+            continue
+        links |= {f"{folder}/{link}": target for link, target in _instances(rule)}
+        if rule.cache and len(rule.upstreams) > 1:  # after the sockets: what is stored under the new name is theirs
+            links[f"{folder}/{CACHE}"] = rule.cache
+        if rule.sleeps:  # after the sockets: whoever sees it finds them
+            links[f"{folder}/{AWAKE}"] = "." if rule.upstreams else "asleep"
+    return tuple(links.items())
 
 
 def _instances(rule: Rule) -> Iterator[tuple[str, str]]:

@@ -8,12 +8,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from apps.core.errors import Invalid, Unavailable
 from apps.core.failpoints import failpoint
 from apps.edge import applied, certificates, control, guesses, links, pages, passwords, readback, refusal, start, tls
-from apps.edge.base import Applied, EdgeState, Served, Shown
+from apps.edge.base import Applied, EdgeState, Served, Shown, same
 from apps.edge.layout import HOPS, Layout, open_files, worker_user
 from apps.edge.outside import Outside
 from apps.edge.render import SIZES, generation_of, render, renumbered
@@ -130,6 +131,7 @@ class NginxEdge:
         """
         with self._locked():
             state = desired()
+            state = replace(state, sites=tuple(map(same, state.sites)))
             self._check(state)
             with self._noted():
                 return self._apply(state)

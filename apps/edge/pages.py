@@ -42,7 +42,7 @@ PAGES = {
     "405": Page(405, "Method not allowed", "Files can only be read here."),
     "413": Page(413, "Too large", "This request is larger than the site accepts."),
     "414": Page(414, "Address too long", "The address of this request is longer than 8 KB."),
-    "429": Page(429, "Too many attempts", "Too many wrong passwords came from your address. Try again in a minute."),
+    "429": Page(429, "Too many attempts", "Wrong passwords came from your address. Try again in a minute."),
     "431": Page(431, "Headers too large", "A header of this request is larger than 8 KB. Deleting cookies may help."),
     "500": Page(500, "Something went wrong", "The server failed to answer this request. Please try again."),
     "502": Page(502, "The app does not answer", "It may be starting or have crashed. Its log says more.", 5),

@@ -56,9 +56,10 @@ def _reduced(text: str, rows: list[list[tuple[str, str]]]) -> str:
         return f"server_name rows_{len(rows) - 1};" + _lines(found[0])
 
     def pairs(found: re.Match[str]) -> str:
-        entries = (line.strip(" ;").split() for line in found[2].splitlines())
-        rows.append([(name, value) for name, value in entries if name != "default"])
-        usual = [line for line in found[2].splitlines() if line.split()[0] == "default"]
+        words = found[2].replace(";", "").split()
+        entries = list(zip(words[::2], words[1::2], strict=True))
+        usual = [f"default {value};" for name, value in entries if name == "default"]
+        rows.append([entry for entry in entries if entry[0] != "default"] if usual else entries)
         return found[1] + " ".join((f"rows_{len(rows) - 1} x;", *usual)) + _lines(found[2])
 
     return _ROWS.sub(pairs, _HOSTS.sub(hosts, text))
@@ -149,8 +150,9 @@ def _deep(blocks: list[Block]) -> Iterator[Block]:
 def _leads(block: Block, layout: Layout) -> None:
     folder = re.escape(str(layout.links))
     waker = re.escape(f"http://unix:{layout.dashboard_sockets}:/@wake")
+    rest = r"\$bp_rest_[0-9a-f]{16}"
     allowed = {
-        "proxy_pass": rf"http://(\$bp_to|pool_\$bp_rule_[0-9]+(\$bp_session_at_[0-9]+)?|\$bp_woken)|{waker}",
+        "proxy_pass": rf"http://(\$bp_to|pool_\$bp_rule_[0-9]+(\$bp_session_at_[0-9]+)?|\$bp_woken)({rest})?|{waker}",
         "root": rf"{folder}/\$bp_rule_[0-9]+/(files|to|cache)",
     }
     name = block["directive"]

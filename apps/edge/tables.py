@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from apps.core.links import HIDDEN, PREFIXES
+from apps.edge.pages import NO_FILE
 
 TYPES = (
     "types {",
@@ -43,7 +44,12 @@ LINKS = f"^(?<bp_link_kept>/({'|'.join(PREFIXES)})/)."  # one-time links: whoeve
 _AS = "(|\\.br|\\.gz)$"  # of a file served packed, as $bp_kept says, the name goes on behind its own extension
 
 MAPS = (
-    'map "$bp_kept$uri" $bp_cache_control {',
+    "map $sent_http_location $bp_sent_on {",
+    '    "" "";',
+    "    default on;",
+    "}",
+    'map "$bp_sent_on$bp_kept$uri" $bp_cache_control {',
+    f'    "~^on" "{HTML}";',  # a redirect is no file of that name: the next deployment may have one
     f'    "~*^/.*\\.html?$" "{HTML}";',
     f'    "~*^packed/.*\\.html?{_AS}" "{HTML}";',
     f'    "~^(packed)?/+(assets|_assets|static)/" "{IMMUTABLE}";',
@@ -60,6 +66,20 @@ MAPS = (
     '    "~/\\." 1;',
     '    "~/_(redirects|headers)$" 1;',  # read when the site was stored: apps/builds/site
     '    default "";',
+    "}",
+    # Clean addresses: a directory's page beneath its slash, and a page whose address was written with one.
+    "map $uri $bp_index {",
+    '    "~/$" "${uri}index.html";',
+    f"    default {NO_FILE};",
+    "}",
+    "map $uri $bp_without_slash {",
+    '    "~^(?<bp_bare>/.*[^/])/+$" "$bp_bare.html";',
+    f"    default {NO_FILE};",
+    "}",
+    # One slash at its beginning, whatever was asked for: it is never another host's address.
+    "map $request_uri $bp_with_slash {",
+    '    "~^(?:https?://[^/?#]*)?/*(?<bp_folder>[^/?#\\\\\\\\][^?#]*)" "/$bp_folder/";',
+    "    default /;",
     "}",
     "map $uri $bp_spa_file {",
     '    "~\\.[^/]*$" $uri;',

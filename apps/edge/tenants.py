@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from apps.edge import caching, files, gates, guesses, hop, keyed, links, pages, sessions, tls
-from apps.edge.base import EdgeState, Rule, Site
+from apps.edge import caching, files, gates, guesses, hop, keyed, links, pages, sessions, strip, tls
+from apps.edge.base import EdgeState, Rule, Site, remembered
 from apps.edge.layout import Layout
 
 Kind = tuple[object, ...]
 WAKER = f"{pages.PREFIX}wake"
 UPSTREAM = "x_brainpod_upstream"  # the header of the waker's answer that says where the app is, as nginx calls it
 LONGEST = 75  # seconds a request waits for a sleeping app at most; the waker gives up before that
+LARGEST_BODY = 1024  # MB: the most that a route may take
 NOBODY = "-"  # in the access log: no app's request
 _NOBODYS = Site("")
 
@@ -28,33 +29,47 @@ def kinds(state: EdgeState) -> dict[Kind, list[Site]]:
     """The sites of `state` by kind, in an order that does not depend on how they were given."""
     found: dict[Kind, list[Site]] = {}
     for site in sorted(state.sites, key=lambda site: site.host):
-        kind: Kind = (site.answer,)
-        if gates.gated(site):
-            kind = (site.answer, gates.shape(site))
-        if site.answer == "live":
-            more = (site.timeout, site.body_mb, site.compression, *(links.shape(rule) for rule in _rules(site)))
-            kind = (*kind, *more)
-        found.setdefault(kind, []).append(site)
+        found.setdefault(_kind(site), []).append(site)
     return found
+
+
+@remembered
+def _kind(site: Site) -> Kind:
+    kind: Kind = (site.answer,)
+    if gates.gated(site):
+        kind = (site.answer, gates.shape(site))
+    if site.answer == "live":
+        more = (site.timeout, site.body_mb, site.compression, *(links.shape(rule) for rule in _rules(site)))
+        kind = (*kind, *more)
+    return kind
 
 
 def maps(state: EdgeState) -> Iterator[str]:
     """From a host to its `$bp_route`, and of its n-th rule to the directory of links (`$bp_rule_n`) and the app."""
     rows: dict[str, list[str]] = {"app_0": [], "route": []}
     for site in sorted(state.sites, key=lambda site: site.host):
-        rows["route"].extend([f"    {site.host} {site.route};"] if site.route else [])
-        for index, rule in enumerate(_rules(site)):
-            rows.setdefault(f"rule_{index}", []).append(f"    {site.host} {links.name(site, rule)};")
-            rows.setdefault(f"app_{index}", []).extend([f"    {site.host} {rule.app};"] if rule.app else [])
+        for name, row in _rows(site):
+            rows.setdefault(name, []).extend([row] if row else [])
     for name, lines in sorted(rows.items()):
         yield f"map $host $bp_{name} {{"
         yield from lines
         yield "}"
     yield from gates.maps(state)
+    yield from strip.maps(rule for site in state.sites for rule in _rules(site) if not rule.directory)
     yield from files.maps(state, {site.host: _rules(site) for site in sorted(state.sites, key=lambda site: site.host)})
     mcp = [rule for site in state.sites for rule in _rules(site) if rule.mcp]
     yield from sessions.maps(mcp)
     yield from keyed.maps([rule for rule in mcp if rule.keyed])
+
+
+@remembered
+def _rows(site: Site) -> tuple[tuple[str, str], ...]:
+    """(map, its line) of those maps; a map has to be there without a line, too."""
+    rows = [("route", f"    {site.host} {site.route};")] if site.route else []
+    for index, rule in enumerate(_rules(site)):
+        rows.append((f"rule_{index}", f"    {site.host} {links.name(site, rule)};"))
+        rows.append((f"app_{index}", f"    {site.host} {rule.app};" if rule.app else ""))
+    return tuple(rows)
 
 
 def pools(state: EdgeState, layout: Layout) -> Iterator[str]:
@@ -99,6 +114,7 @@ def _inside(site: Site, layout: Layout) -> Iterator[str]:
     if site.answer == "live":
         yield from _live(site, layout)
     else:
+        yield f"client_max_body_size {LARGEST_BODY}m;"  # whatever is sent here: the answer is the page
         yield from answer(site.answer, gates.ended(site, 418) if gates.gated(site) else "return 418;")
     if any(rule.sleeps for rule in _rules(site)):
         yield from waker(layout)
@@ -195,11 +211,11 @@ def _proxy(index: int, rule: Rule, site: Site, layout: Layout) -> Iterator[str]:
         yield f"error_page 401 {pages.address('401')};"
         yield f"error_page 418 = @wake_{index}; recursive_error_pages on;"
         yield f'if (!-e "{layout.links}/$bp_rule_{index}/{links.AWAKE}") {{ return 418; }}'
-    yield from files.stripped(rule)
+    yield from strip.rewritten(rule)
     if links.shape(rule)[1] == "one":
-        yield f'root "{layout.links}/$bp_rule_{index}/{links.TO}"; proxy_pass http://$bp_to;'
+        yield f'root "{layout.links}/$bp_rule_{index}/{links.TO}"; proxy_pass http://$bp_to{strip.asked(rule)};'
     else:
-        yield f"proxy_pass http://pool_$bp_rule_{index}{sessions.chosen(rule)};"
+        yield f"proxy_pass http://pool_$bp_rule_{index}{sessions.chosen(rule)}{strip.asked(rule)};"
     if rule.mcp:
         yield from sessions.headers(rule, gates.passed(site), gates.said(site), gates.unsaid(site))
         timeout = max(timeout, sessions.IDLE)
@@ -223,8 +239,8 @@ def _wake(rule: Rule, timeout: int) -> Iterator[str]:
     yield f"auth_request {WAKER}; auth_request_set $bp_woken $upstream_http_{UPSTREAM};"
     yield from (line for line in pages.errors() if not line.startswith("error_page 500 "))
     yield f"error_page 403 500 =503 {pages.address('asleep')}; error_page 401 =503 {pages.address('crowded')};"
-    yield from files.stripped(rule)
-    yield "proxy_pass http://$bp_woken;"
+    yield from strip.rewritten(rule)
+    yield f"proxy_pass http://$bp_woken{strip.asked(rule)};"
     yield from _passing(timeout)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import get_args
 
 from apps.core.errors import Detail, Invalid
-from apps.edge.base import Answer, Compression, EdgeState, Header, Redirect, Rule, Site
+from apps.edge.base import Answer, Compression, EdgeState, Header, Redirect, Rule, Site, remembered
 from apps.edge.inputs import PORT, check_header, check_host, check_network, check_redirect, check_source
 
 PATH = re.compile(r"/([A-Za-z0-9._~-]+/)*")
@@ -35,16 +35,21 @@ def check(state: EdgeState, reserved: Iterable[str] = ()) -> None:
     problems: list[Detail] = []
     for index, site in enumerate(state.sites):
         where = f"sites.{index}"
-        problem = check_host(site.host) or taken.get(site.host)
-        if problem:
+        if problem := taken.get(site.host):
             problems.append(Detail(f"{where}.host", f"{site.host!r} {problem}."))
         taken[site.host] = "is there twice"
-        problems += [Detail(f"{where}.{field}", message) for field, message in _site(site)]
+        problems += [Detail(f"{where}.{field}", message) for field, message in _problems(site)]
     for field in ("certificate", "panel"):
         if not CERTIFICATE.fullmatch(getattr(state, field)):
             problems.append(Detail(field, "is not the name of a certificate."))
     if problems:
         raise Invalid(problems, code="edge_state")
+
+
+@remembered
+def _problems(site: Site) -> tuple[tuple[str, str], ...]:
+    """(field, what is wrong with it)."""
+    return (*(("host", f"{site.host!r} {problem}.") for problem in [check_host(site.host)] if problem), *_site(site))
 
 
 def _site(site: Site) -> Iterator[tuple[str, str]]:

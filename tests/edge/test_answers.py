@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from dataclasses import replace
+from http.client import HTTPConnection
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from socket import create_connection
 from threading import Thread
@@ -29,8 +31,8 @@ from tests.edge.conftest import Stand, app, wait_for
 )
 def test_own_answers_on_every_path_and_method(stand: Stand, answer: Answer, status: int, words: str) -> None:
     stand.apply(Site("shop.test", answer=answer))
-    for method in ("GET", "POST", "PUT"):
-        response = stand.ask("shop.test", "/deep/er?x=1", method, content=b"" if method == "GET" else b"body")
+    for method, body in (("GET", b""), ("POST", b"body"), ("PUT", b"large" * 500_000)):
+        response = stand.ask("shop.test", "/deep/er?x=1", method, content=body)
         assert (response.status_code, words in response.text) == (status, True), method
         assert response.headers["cache-control"] == "no-store"
         assert "prefers-color-scheme" in response.text
@@ -113,6 +115,24 @@ def test_longest_prefix_and_strip(stand: Stand) -> None:
     assert said("/api/v2/users") == ("v2", "/api/v2/users")
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_is_stripped_leaves_the_rest_as_it_was_asked(stand: Stand, number: int) -> None:
+    upstreams = tuple(stand.upstream(f"app{one}").address for one in range(number))
+    stand.apply(app("shop.test", *upstreams, path="/a.b/api/", strip=True))
+
+    def seen(path: str) -> str:
+        with closing(HTTPConnection("127.0.0.1", stand.port, timeout=60)) as connection:  # sends it as it is
+            connection.request("GET", path, headers={"Host": "shop.test"})
+            return str(json.loads(connection.getresponse().read())["path"])
+
+    for path in ("/group%2Fproject?x=%2F&y", "/a//b", "/%C3%BC;v=1", "/a+b%20c", "/%25%3F", "/", "/a/"):
+        assert seen(f"/a.b/api{path}") == path
+    assert seen("/a.b/api?x=1") == "/?x=1"
+    # No host of another is made of it, and another way to write the rule's path leads to the same app.
+    for path in ("/a.b/api//x", "/a.b/%61pi/x", "//a.b/api/x", "/c/../a.b/api/x"):
+        assert seen(path) == "/x"
+
+
 def test_limits(stand: Stand) -> None:
     stand.apply(app("shop.test", stand.upstream().address, body_mb=1))
     assert stand.ask("shop.test", method="POST", content=b"x" * 1_000_000).json()["body"] == 1_000_000
@@ -144,6 +164,22 @@ def test_replicas_share_the_load_and_stand_in_for_each_other(stand: Stand) -> No
     assert {stand.ask("shop.test").json()["name"] for _ in range(30)} == {"one", "two"}
     stand.forget(one)
     assert {stand.ask("shop.test", method="POST").json()["name"] for _ in range(10)} == {"two"}
+
+
+def test_the_one_with_the_least_to_do_is_asked(stand: Stand) -> None:
+    busy, free = stand.upstream("busy"), stand.upstream("free")
+    stand.apply(app("shop.test", busy.address, free.address))
+    asking = [Thread(target=stand.ask, args=("shop.test", "/hang"), daemon=True) for _ in range(24)]
+    for one in asking:
+        one.start()
+    wait_for(lambda: len(busy.waiting) + len(free.waiting) == len(asking))
+    free.go_on.set()
+    wait_for(lambda: not free.waiting)
+    names = [stand.ask("shop.test").json()["name"] for _ in range(60)]
+    busy.go_on.set()
+    for one in asking:
+        one.join(60)
+    assert names.count("free") > 45  # in turn it would be half of them
 
 
 def test_an_upstream_may_be_an_address(stand: Stand) -> None:

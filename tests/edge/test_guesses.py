@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from apps.edge.base import Site
-from apps.edge.guesses import MOST, SECONDS
+from apps.edge.guesses import MOST, MOST_AT, SECONDS
 from apps.edge.passwords import hashed
 from apps.edge.tls import CHALLENGES
 from tests.edge.conftest import Stand, app
@@ -79,6 +80,59 @@ def test_the_right_one_is_not_looked_at_then_and_others_are_let_in(stand: Stand,
         ]
 
     assert in_one_minute(asked) == [429, 429, 404, 200]
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        ("2001:db8:1:2:a:b:c:d", "2001:db8:1:2::1", "2001:db8:1:3::1"),
+        ("2001:db8:1::1", "2001:db8:1:0:ffff:1:2:3", "2001:db8:1:1::1"),
+        ("2001:db8::1", "2001:db8::ffff:1:2:3", "2001:db8:0:1::1"),
+        ("2001::7:1:2:3:4", "2001::7:5:6:7:8", "2001::8:1:2:3:4"),
+        ("2001::1", "2001:0:0:0:1:0:0:2", "2001:0:0:1:1:0:0:2"),
+        ("2001:db8:0:5:a:b:c:d", "2001:db8:0:5::1", "2001:db8::5:0:0:1"),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.2"),
+    ],
+)
+def test_of_ipv6_a_client_has_a_network(cold: Stand, one: str, same: str, other: str) -> None:
+    cold.edge = cold.another(trusted_proxies=("127.0.0.0/8",))
+    cold.edge.prepare()
+    cold.start()
+    cold.apply(Site("shop.test", rules=app("shop.test", cold.upstream().address).rules, password=f"guest:{HASH}"))
+
+    def ask(client: str, auth: tuple[str, str]) -> int:
+        return cold.ask("shop.test", auth=auth, headers={"X-Forwarded-For": client}).status_code
+
+    def asked() -> list[int]:
+        while ask(one, WRONG) == 401:
+            pass
+        return [ask(same, RIGHT), ask(other, RIGHT)]
+
+    assert in_one_minute(asked) == [429, 200]
+
+
+def test_many_addresses_have_one_guess_each_and_keep_nobody_out(cold: Stand) -> None:
+    cold.start()
+    site = Site("shop.test", rules=app("shop.test", cold.upstream().address).rules, password=f"guest:{HASH}")
+    cold.apply(site, replace(site, host="other.test"))
+    networks = count(1)
+
+    def ask(client: str, auth: tuple[str, str] = WRONG, host: str = "shop.test") -> int:
+        return cold.ask(host, auth=auth, source=client).status_code
+
+    def asked() -> list[list[int]]:
+        for _ in range(3 * MOST_AT // MOST):
+            client = f"127.6.{next(networks)}.1"
+            for _ in range(MOST - 1):
+                ask(client)
+        one, owner, guest = (f"127.6.{next(networks)}.1" for _ in range(3))
+        return [
+            [*[ask(one) for _ in range(MOST - 1)][-1:], ask(one, RIGHT)],
+            [ask(owner, RIGHT) for _ in range(3)],
+            [ask(guest, host="other.test") for _ in range(3)],
+        ]
+
+    assert in_one_minute(asked) == [[429, 429], [200, 200, 200], [401, 401, 401]]
 
 
 def test_it_is_over_with_the_minute(stand: Stand, site: Site, client: str) -> None:

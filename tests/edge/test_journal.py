@@ -243,22 +243,25 @@ def test_what_is_new_comes_after_a_place(log: Log, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        ({}, "abcdefgh"), ({"status": "5xx"}, "cd"), ({"status": "502"}, "c"), ({"status": "50"}, ""),
+        ({}, "abcdefghi"), ({"status": "5xx"}, "cd"), ({"status": "502"}, "c"), ({"status": "50"}, ""),
         ({"method": "POST"}, "b"), ({"method": "GE"}, ""), ({"path": "/api/"}, "ef"), ({"path": "/API"}, ""),
-        ({"path": 'é"\\'}, "g"), ({"least": 900}, "d"), ({"id": "e"}, "e"), ({"route": "site"}, "abcdefg"),
+        ({"path": 'é"\\'}, "g"), ({"least": 900}, "d"), ({"id": "e"}, "e"), ({"route": "site"}, "abcdefgi"),
         ({"route": "other"}, "h"), ({"app": "api"}, "ef"), ({"app": "api", "status": "4xx"}, "f"),
-        ({"route": 'site","status":5'}, ""),
+        ({"route": 'site","status":5'}, ""), ({"asked": (frozenset({"api"}),)}, "ef"),
+        ({"asked": (frozenset({"", "edge"}),)}, "i"), ({"asked": (frozenset({"1", "10.0.0.1:80"}),)}, "ab"),
+        ({"asked": (frozenset({"web"}), frozenset({"1"}))}, "b"),
     ],
     ids=str,
 )  # fmt: skip
 def test_filters(log: Log, wanted: dict[str, Any], found: str) -> None:
     log.write(
-        line(id="a", path="/?status:500"), line(id="b", method="POST"), line(id="c", status=502),
+        line(id="a", path="/?status:500", upstream="10.0.0.1:80"),
+        line(id="b", method="POST", upstream="unix:/r/edge/a/0.sock, unix:/r/edge/a/1.sock"), line(id="c", status=502),
         line(id="d", status=504, seconds=1.5), line(id="e", path="/api/x", app="pod1/api"),
         line(id="f", path="/v1/api/", app="pod1/api", status=404),
         json.dumps(LINE | {"id": "g", "path": '/é"\\x', "seconds": 5, "stream": 1}, ensure_ascii=False,
                    separators=(",", ":")).encode() + b"\n",
-        line(id="h", route="pod1/other"),
+        line(id="h", route="pod1/other"), line(id="i", app="-", upstream="-"),
     )  # fmt: skip
     log.keep()
     assert sorted(numbers(log.root, **wanted)) == list(found)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
+from apps.edge import applied, links, tenants, validation
 from apps.edge.base import DEFAULT, EdgeState, Rule, Site
 from apps.edge.layout import Layout
 from apps.edge.outside import Outside
@@ -127,6 +128,24 @@ def test_hosts_of_one_kind_share_a_block() -> None:
     text = render(state, LAYOUT, 3)
     assert text.count("server {") == render(EdgeState((state.sites[0],)), LAYOUT, 3).count("server {")
     assert generation_of(text) == 3
+
+
+def test_of_many_only_the_new_one_is_worked_out(tmp_path: Path) -> None:
+    def states() -> EdgeState:  # values of their own, as they are read from the database
+        return EdgeState(tuple(app(f"r{number}.test", "unix:/run/a.sock", app="p/web") for number in range(99)))
+
+    def work(state: EdgeState) -> None:
+        validation.check(state)
+        render(state, LAYOUT, 1)
+        links.wanted(state)
+        applied.write(tmp_path / "applied.json", state)
+
+    remembering = (validation._problems, tenants._kind, tenants._rows, links.name, links._rules, applied._text)
+    work(states())
+    before = [each.cache_info().misses for each in remembering]
+    work(replace(states(), sites=(*states().sites, app("one-more.test", "unix:/run/a.sock", app="p/web"))))
+    assert [each.cache_info().misses for each in remembering] == [misses + 1 for misses in before]
+    assert applied.read(tmp_path / "applied.json").sites[-1].host == "one-more.test"
 
 
 def test_pushes_pass_through_as_they_come_with_either_nginx() -> None:

@@ -66,6 +66,17 @@ def test_redirects_of_a_site(stand: Stand, path: str) -> None:
         assert asked(name)[0] == 404
 
 
+@pytest.mark.parametrize("sign", ["", "!"])
+def test_a_redirect_is_kept_no_longer_than_a_page(stand: Stand, sign: str) -> None:
+    """Not as the file would be that has its name: the next deployment may have that file."""
+    redirects = f"/assets/app.js /assets/new.js 302{sign}\n/old.txt /new.txt 301{sign}"
+    put(stand, {"index.html": "home", "assets/new.js": "new", "_redirects": redirects})
+    for path, status in (("/assets/app.js", 302), ("/old.txt", 301)):
+        answer = stand.ask("shop.test", path)
+        assert (answer.status_code, answer.headers["cache-control"]) == (status, HTML)
+    assert stand.ask("shop.test", "/assets/new.js").headers["cache-control"] == IMMUTABLE
+
+
 def test_headers_of_a_site(stand: Stand) -> None:
     put(stand, FILES)
     font = stand.ask("shop.test", "/fonts/a.woff2")

@@ -62,6 +62,25 @@ def test_cache_control_of_every_kind_of_file(stand: Stand, site: Path) -> None:
     assert found["/about"].headers["content-type"] == "text/html; charset=utf-8"
 
 
+def test_a_page_with_and_without_its_slash(stand: Stand, site: Path) -> None:
+    """What a directory's page links to lies beneath it, a page's own beside it: both have one address for browsers."""
+    tree(site, **{"about/team.html": "team", "empty/x.txt": "x"})
+    (site / "docs" / "index.html.gz").write_bytes(b"packed")
+    for path, strip, packed in (("/", False, ()), ("/", False, ("gz",)), ("/at/here/", True, ())):
+        rule = Rule(path, directory=str(site), strip=strip, packed=packed)
+        stand.apply(Site("shop.test", rules=(rule,)))
+        stand.edge.settle()
+        at = path.rstrip("/")
+        asked = stand.ask("shop.test", f"{at}/docs?a=%20", headers={"Accept-Encoding": "gzip"})
+        assert (asked.status_code, asked.headers["location"]) == (301, f"{at}/docs/?a=%20")
+        assert asked.headers.get_list("cache-control") == [HTML]
+        for page, text in (("/about", "about"), ("/about/", "about"), ("/about/team/", "team"), ("/empty", "home")):
+            assert stand.ask("shop.test", at + page).text == text, page
+    for path in ("//docs", "///docs", "/%2Fdocs", "/./docs"):
+        sent = stand.raw(f"GET {path} HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n".encode())
+        assert b"\r\nLocation: //" not in sent, path
+
+
 @pytest.mark.parametrize("path", ["/", "/about", "/app.js", "/robots.txt"])
 def test_a_304_says_the_same(stand: Stand, site: Path, path: str) -> None:
     etag = stand.ask("shop.test", path).headers["etag"]

@@ -29,7 +29,9 @@ class Handler(BaseHTTPRequestHandler):
             self._echo(body)
             return
         if self.path == "/hang":
+            self.server.waiting.add(id(self))
             self.server.go_on.wait(60)
+            self.server.waiting.discard(id(self))
         said = {
             "name": self.server.name,
             "method": self.command,
@@ -79,6 +81,7 @@ class Upstream(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def __init__(self, path: Path, name: str = "app") -> None:
         self.name = name
         self.path = path
+        self.waiting: set[int] = set()  # requests that hang
         self.go_on = threading.Event()
         self.extra: Callable[[], dict[str, str]] = dict  # headers of an answer, asked for each
         super().__init__(str(path), Handler)
@@ -107,6 +110,7 @@ class Far(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def __init__(self, name: str = "app", host: str = "127.0.0.1", *, dies: bool = False) -> None:
         self.name = name
         self.asked = 0
+        self.waiting: set[int] = set()
         self.go_on = threading.Event()
         self.extra: Callable[[], dict[str, str]] = dict
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET

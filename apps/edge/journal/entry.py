@@ -72,7 +72,10 @@ def _upstreams(said: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """All that is given has to hold. `status`: a class such as 5xx, or one number. `least`: milliseconds."""
+    """All that is given has to hold. `status`: a class such as 5xx, or one number. `least`: milliseconds.
+
+    `asked`: of each of these sets one was the app ("" for none: the edge itself), or among Entry.upstreams.
+    """
 
     pod: str
     route: str = ""
@@ -82,6 +85,7 @@ class Filter:
     path: str = ""  # somewhere in the path, letters as they are
     least: int = 0
     id: str = ""
+    asked: tuple[frozenset[str], ...] = ()
 
     def needles(self) -> list[bytes]:
         """What a line has in it if it can match: found without reading it."""
@@ -112,6 +116,7 @@ class Filter:
             and (not self.least or (entry.seconds * 1000 >= self.least and not entry.stream))
             and all(getattr(self, name) in ("", getattr(entry, name)) for name in ("route", "app", "method", "id"))
             and (not self.status or _is(entry.status, self.status))
+            and not any(one.isdisjoint((entry.app, *entry.upstreams)) for one in self.asked)
         )
 
 

@@ -99,6 +99,24 @@ def test_filters_stay_in_the_address(live_pod, veras, log):
     assert "<script>" not in text.partition('id="requests"')[2].partition('name="method"')[0]
 
 
+@pytest.mark.parametrize(
+    ("upstream", "found"),
+    [
+        ("edge", ["by-the-edge"]), ("the edge", ["by-the-edge"]), ("web", ["at-an-address", "by-two", "by-one"]),
+        ("2", ["by-two"]), ("web 1", ["by-two", "by-one"]), ("web.1", ["at-an-address"]), ("api", []),
+        ("10.1.2.3:4000", ["at-an-address"]), ("0", []),
+    ],
+)  # fmt: skip
+def test_who_answered_can_be_looked_for(live_pod, veras, log, upstream, found):
+    serve(live_pod.live, "web", handle={"address": "10.1.2.3:4000"})
+    one, two = (f"unix:/run/edge/0123/{number}.sock" for number in range(2))
+    log.write(
+        of(live_pod, id="by-one", upstream=one), of(live_pod, id="by-two", upstream=f"{one}, {two}"),
+        of(live_pod, id="at-an-address", upstream="10.1.2.3:4000"), of(live_pod, id="by-the-edge", app="-"),
+    )  # fmt: skip
+    assert shown(page(veras, live_pod, f"&upstream={upstream}")) == found
+
+
 @pytest.mark.parametrize(("field", "value"), [("status", "5"), ("status", "abc"), ("least", "-1"), ("least", "1e9")])
 def test_what_cannot_be_looked_for_is_said(live_pod, veras, log, field, value):
     log.write(of(live_pod, id="there"))
