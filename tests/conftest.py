@@ -12,11 +12,13 @@ import hypothesis
 import pytest
 from django.conf import settings
 
-from tests.stack import template
+from tests.stack import emptying, template
 
 # A busy machine is no fault of what is tested.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 hypothesis.settings.load_profile("tests")
+
+emptying.instead_of_flush()
 
 pytest_plugins: list[str] = [
     "tests.people",
