@@ -59,6 +59,7 @@ def main(arguments: list[str]) -> int:
     if arguments:
         return subprocess.run([*PYTEST, *arguments], cwd=ROOT, check=False).returncode
     with tempfile.TemporaryDirectory(prefix="bp-s-") as folder:
+        make_template(Path(folder, "template"))
         every = [Lane(name, command, Path(folder)) for name, command in lanes().items()]
         run_all(every)
         failed = [lane for lane in every if lane.code]
@@ -67,6 +68,13 @@ def main(arguments: list[str]) -> int:
         failed = [lane for lane in failed if not lane.passes_again()]
     print(f"Failed: {', '.join(lane.name for lane in failed)}." if failed else "All lanes passed.", flush=True)
     return 1 if failed else 0
+
+
+def make_template(state: Path) -> None:
+    """What is the same for all lanes and for each platform they start (tests/stack/template.py)."""
+    state.mkdir()
+    subprocess.run([sys.executable, "-m", "tests.stack.template", str(state)], cwd=ROOT, check=True)
+    os.environ["BRAINPOD_TEMPLATE_OF_TESTS"] = str(state)
 
 
 def run_all(every: list[Lane]) -> None:
@@ -110,6 +118,7 @@ class Lane:
         began = time.monotonic()
         print(f"{self.name}: begun", flush=True)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         with self.output.open("wb") as file:
             self.code = subprocess.run(
                 [*self._command, "--durations=15", *options], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,

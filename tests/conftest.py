@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections import Counter
@@ -9,10 +10,15 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from django.conf import settings
+
+from tests.stack import emptying, template
 
 # A busy machine is no fault of what is tested.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 hypothesis.settings.load_profile("tests")
+
+emptying.instead_of_flush()
 
 pytest_plugins: list[str] = [
     "tests.people",
@@ -45,6 +51,21 @@ def umask() -> Iterator[None]:
     old = os.umask(0o022)
     yield
     os.umask(old)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb: bool) -> bool:
+    """The database of tests that the suite has made already: nothing is left for pytest-django but to look."""
+    if (made := template.made()) is None or settings.BRAINPOD.database_url:
+        return django_db_keepdb
+    shutil.copy(made / template.DATABASE, settings.DATABASES["default"]["TEST"]["NAME"])
+    return True
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Thousands of tests and all modules are there to stay: garbage is not looked for among them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

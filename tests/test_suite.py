@@ -7,8 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Permission
 
+from apps.accounts.models import Membership, User
 from dev.suite import APART, AT_ONCE, DOCKER, Lane, lanes, run_all
+from tests.stack import template
 
 SECOND_TIME = """
 from pathlib import Path
@@ -75,6 +78,23 @@ def test_what_passes_alone_is_named_and_does_not_fail_the_suite(
     told = capsys.readouterr().out
     assert "UNSTEADY: test_0.py::test_second_time failed once and passed alone." in told
     assert "1 passed" in made.output.read_text()
+
+
+def test_of_the_suite_s_template_nothing_is_left_to_make(short_state: Path) -> None:
+    if template.made() is None:
+        pytest.skip("only dev/suite.py makes a template")
+    template.lay_out(short_state, database=True)
+    told = template.make(short_state)
+    assert {"database: nothing to do", "static files: nothing to do"} <= set(told.splitlines())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_of_a_test_with_real_transactions_no_row_is_left(turn: str, request: pytest.FixtureRequest) -> None:
+    assert not Membership.objects.exists()
+    assert not User.objects.exists()
+    assert Permission.objects.exists()
+    request.getfixturevalue("alice")
 
 
 @pytest.mark.parametrize("modules", [(NEVER,), (MANY,), (BROKEN,), (SECOND_TIME, NEVER)])

@@ -128,7 +128,7 @@ class Tokens(BaseHTTPRequestHandler):
 @pytest.fixture
 def tokens() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Tokens) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()

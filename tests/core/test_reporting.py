@@ -53,7 +53,7 @@ def sentry() -> Iterator[tuple[str, list[str]]]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://abcdef0123@127.0.0.1:{server.server_port}/7", arrived
         server.shutdown()
 

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.platform
 
 @pytest.fixture(scope="module")
 def up() -> Iterator[Platform]:
-    """One for the whole module; that a stop in order leaves nothing behind is seen at its end."""
-    with own_platform(BRAINPOD_WORKERS="1", BRAINPOD_WEB_WORKERS="1", BRAINPOD_LOG_FORMAT="json") as made:
+    """One for the whole module, from nothing; that a stop in order leaves nothing behind is seen at its end."""
+    with own_platform(fresh=True, BRAINPOD_WORKERS="1", BRAINPOD_WEB_WORKERS="1", BRAINPOD_LOG_FORMAT="json") as made:
         yield made
         pids = [made.pid(name) for name in SERVICES]
         assert made.stop(signal.SIGTERM) == 0

@@ -148,7 +148,7 @@ class Trees:
                 return
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def address(self, path: str) -> str:
         return f"http://127.0.0.1:{self._server.server_port}{quote(path)}/tree.tar.gz"

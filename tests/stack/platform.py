@@ -22,6 +22,8 @@ from apps.core.ids import new_id
 from apps.core.ports import free_port
 from apps.infrastructure.embedded import process, running
 from apps.infrastructure.embedded.supervisor import supervisor_pid
+from tests.stack import template
+from tests.stack.postgres import TEMPLATE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 180
@@ -29,9 +31,12 @@ SERVICES = ("valkey", "openbao", "engine", "pages", "sockets", "git", "worker", 
 
 
 class Platform:
-    """`settings` are the environment's: Platform(BRAINPOD_WORKERS="1"). Starts with `start()`, or as a fixture."""
+    """`settings` are the environment's: Platform(BRAINPOD_WORKERS="1"). Starts with `start()`, or as a fixture.
 
-    def __init__(self, **settings: str) -> None:
+    `fresh`: it makes its database and its static files itself, whether or not there is a template of them.
+    """
+
+    def __init__(self, *, fresh: bool = False, **settings: str) -> None:
         self.state = Path(tempfile.mkdtemp(prefix="bp-p-"))
         self.state.chmod(0o711)
         self.port = free_port()
@@ -47,7 +52,9 @@ class Platform:
             **settings,
         }
         if (server := os.environ.get("DATABASE_URL")) and "DATABASE_URL" not in settings:
-            self.env["DATABASE_URL"] = _new_database(server, f"platform_{new_id()}")
+            self.env["DATABASE_URL"] = _new_database(server, f"platform_{new_id()}", fresh)
+        if not fresh:
+            template.lay_out(self.state, database="DATABASE_URL" not in self.env)
         self.output = self.state / "up.log"
         self._up: subprocess.Popen[bytes] | None = None
 
@@ -157,17 +164,19 @@ class Platform:
         shutil.rmtree(self.state, ignore_errors=True)
 
 
-def _new_database(server: str, name: str) -> str:
+def _new_database(server: str, name: str, fresh: bool) -> str:
     """The URL of a new, empty database on the suite's PostgreSQL, which goes away with the suite."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        there = connection.execute("SELECT FROM pg_database WHERE datname = %s", (TEMPLATE,)).fetchone() is not None
+        source = TEMPLATE if there and not fresh else "template1"
+        connection.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(source)))
     return f"{server.rpartition('/')[0]}/{name}"
 
 
 @contextmanager
-def own_platform(**settings: str) -> Iterator[Platform]:
+def own_platform(*, fresh: bool = False, **settings: str) -> Iterator[Platform]:
     """A platform for one test that breaks or configures it; for anything else there is the shared fixture."""
-    made = Platform(**settings)
+    made = Platform(fresh=fresh, **settings)
     try:
         yield made.start()
     finally:

@@ -1,8 +1,8 @@
 """A PostgreSQL of its own while a command runs: `python -m tests.stack.postgres pytest tests/pods`.
 
 The command finds it by DATABASE_URL, on a unix socket in a directory that goes away afterwards. PostgreSQL refuses
-root, and users without an entry in passwd: root becomes nobody for it. pytest is given --reuse-db: the whole server
-goes away, and a database that a thread has a connection to still could not be dropped.
+root, and users without an entry in passwd: root becomes nobody for it. pytest is given --reuse-db: its database is
+there already, the whole server goes away, and what a thread has a connection to still could not be dropped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from typing import Any
 from urllib.parse import quote
 
 from apps.infrastructure.embedded import process
+from tests.stack import template
 
+# A database of the newest schema with nothing in it, from which others are copied: in the command's own server alone.
+TEMPLATE = "brainpod_template"
 SPEED = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
@@ -65,6 +68,13 @@ class Server:
     def start(self) -> None:
         """It answers soon after; what it was in the middle of when it was stopped it has recovered by then."""
         self._process = _start(self._programs, self._home, self._who)
+
+    def fill(self) -> None:
+        """Make TEMPLATE, as a platform makes its database, and of it the one that pytest-django will find."""
+        _create(self._programs, self._home, self._who, TEMPLATE)
+        with tempfile.TemporaryDirectory(prefix="bp-t-") as state:
+            template.make(Path(state), DATABASE_URL=f"{self.url.rpartition('/')[0]}/{TEMPLATE}")
+        _create(self._programs, self._home, self._who, "test_brainpod", TEMPLATE)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """By SIGINT in order; by SIGQUIT as in a crash: at once, whatever it was in the middle of."""
@@ -121,8 +131,8 @@ def _start(programs: Path, home: Path, who: dict[str, Any]) -> subprocess.Popen[
     )  # fmt: skip
 
 
-def _create(programs: Path, home: Path, who: dict[str, Any]) -> None:
-    create: list[str | Path] = [programs / "createdb", "-h", home, "-U", "brainpod", "brainpod"]
+def _create(programs: Path, home: Path, who: dict[str, Any], name: str = "brainpod", source: str = "template1") -> None:
+    create: list[str | Path] = [programs / "createdb", "-h", home, "-U", "brainpod", "-T", source, name]
     deadline = time.monotonic() + 60
     while subprocess.run(create, check=False, **_told(home, who)).returncode:
         if time.monotonic() > deadline:
@@ -131,9 +141,12 @@ def _create(programs: Path, home: Path, who: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    with postgres() as url:
-        done = subprocess.run(sys.argv[1:], env={**os.environ, "DATABASE_URL": url}, check=False)
-    return done.returncode
+    server = Server()
+    try:
+        server.fill()
+        return subprocess.run(sys.argv[1:], env={**os.environ, "DATABASE_URL": server.url}, check=False).returncode
+    finally:
+        server.remove()
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ class Api:
         if trust is not None:
             self._server.socket = trust.wrap_socket(self._server.socket, server_side=True)
         self._secure = trust is not None
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def address(self) -> str:
