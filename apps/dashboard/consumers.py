@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from channels.auth import get_user
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.conf import settings
-from django.utils.module_loading import import_string
 
 from apps.accounts.models import User
+from apps.accounts.sessions import user_behind
 from apps.deployments.events import EVERY_POD, pod_group
 from apps.pods.models import Pod
 
@@ -20,17 +18,17 @@ DENIED = 4403
 
 
 @database_sync_to_async
-def _visible(user: Any, name: str) -> str | None:
+def _visible(user: User | None, name: str) -> str | None:
     """The id of the pod, if `user` may see it now."""
-    if not isinstance(user, User):
+    if user is None:
         return None
     return Pod.objects.visible_to(user).filter(name=name).values_list("id", flat=True).first()
 
 
 @database_sync_to_async
-def _all_visible(user: Any) -> frozenset[str] | None:
+def _all_visible(user: User | None) -> frozenset[str] | None:
     """The ids of the pods `user` may see now; None for nobody."""
-    if not isinstance(user, User):
+    if user is None:
         return None
     return frozenset(Pod.objects.visible_to(user).filter(deleting_at=None).values_list("id", flat=True))
 
@@ -71,14 +69,6 @@ class PageConsumer(AsyncJsonWebsocketConsumer):
     def group_name(self) -> str:
         raise NotImplementedError
 
-    async def user(self) -> Any:
-        """Who it is, by what the session's store says now."""
-        session = self.scope.get("session")
-        if session is None:
-            return None
-        store = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
-        return await get_user({"session": store(session.session_key)})
-
     async def _keep_checking(self) -> None:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
@@ -94,7 +84,7 @@ class PodConsumer(PageConsumer):
     pod: str | None = None
 
     async def look(self) -> bool:
-        found = await _visible(await self.user(), self.scope["url_route"]["kwargs"]["pod"])
+        found = await _visible(await user_behind(self.scope), self.scope["url_route"]["kwargs"]["pod"])
         self.pod = self.pod or found
         return found is not None and found == self.pod
 
@@ -111,7 +101,7 @@ class PodsConsumer(PageConsumer):
     pods: frozenset[str] | None = None
 
     async def look(self) -> bool:
-        found = await _all_visible(await self.user())
+        found = await _all_visible(await user_behind(self.scope))
         before, self.pods = self.pods, found
         if found is not None and before is not None and found != before:
             await self.send_json({"type": "changed"})

@@ -18,11 +18,8 @@ from urllib.parse import parse_qs
 import structlog
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
-from django.contrib.auth import get_user, get_user_model
-from django.http import HttpRequest
-from django.utils.module_loading import import_string
 
+from apps.accounts.sessions import session_of, user_of
 from apps.core.components import component
 from apps.logs import reader
 from apps.logs.hub import Message, hub
@@ -47,21 +44,12 @@ class Closing(Exception):
         self.code = code
 
 
-def _refused(session: str | None, user: int | None, stream: str) -> int:
+def _refused(session: str | None, stream: str) -> int:
     """The code to close with, or 0: asked of the database each time, never of what was true at the beginning."""
-    who = _who(session, user)
-    if who is None or not who.is_authenticated or not who.is_active:
+    who = user_of(session)
+    if who is None:
         return 4401
     return 0 if component("log_gate")(who, stream) else 4403
-
-
-def _who(session: str | None, user: int | None) -> Any:
-    """The user as of now: None once the account is gone, anonymous once the session has ended."""
-    if user is not None:
-        return get_user_model().objects.filter(pk=user).first()
-    request = HttpRequest()
-    request.session = import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session)
-    return get_user(request)
 
 
 def _stored(stream: str, after: int) -> list[Message]:
@@ -120,9 +108,7 @@ class LogConsumer(AsyncWebsocketConsumer):
                 raise Closing(refusal)
 
     async def _refusal(self) -> int:
-        session = self.scope.get("session")
-        user = None if session else getattr(self.scope.get("user"), "pk", None)
-        return await looked_up(_refused, session.session_key if session else "", user, self.stream)
+        return await looked_up(_refused, session_of(self.scope), self.stream)
 
     # What they see
 

@@ -18,15 +18,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
-from channels.auth import get_user
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from apps.accounts.models import User
+from apps.accounts.sessions import user_behind
 from apps.accounts.throttle import address_in
 from apps.core.errors import UserError
 from apps.engines import terminals
@@ -92,7 +91,7 @@ class TerminalConsumer(AsyncWebsocketConsumer):
             await self.close(DENIED)
         elif size is None:
             await self.close(MALFORMED)
-        elif not isinstance(user := await self._user(), User) or not user.is_active:
+        elif (user := await user_behind(self.scope)) is None:
             await self.close(NOBODY)
         else:
             await self._open(user, size)
@@ -129,14 +128,6 @@ class TerminalConsumer(AsyncWebsocketConsumer):
         headers = dict(self.scope["headers"])
         origin, host = (headers.get(name, b"").decode("latin-1").lower() for name in (b"origin", b"host"))
         return bool(host) and (urlsplit(origin).netloc == host or origin == settings.BRAINPOD.public_address)
-
-    async def _user(self) -> Any:
-        """Who it is, by what the session's store says now."""
-        session = self.scope.get("session")
-        if session is None:
-            return None
-        store = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
-        return await get_user({"session": store(session.session_key)})
 
     async def disconnect(self, code: int) -> None:
         if self.carrier is not None:
@@ -208,8 +199,8 @@ class TerminalConsumer(AsyncWebsocketConsumer):
 
     async def _refusal(self) -> str:
         """Asked of the database each time, never of what was true at the beginning."""
-        user = await self._user()
-        if not isinstance(user, User) or user.pk != self.user_id or not user.is_active:
+        user = await user_behind(self.scope)
+        if user is None or user.pk != self.user_id:
             return str(Ending.DENIED)
         return await database_sync_to_async(_still)(user, self.session.pk)
 
