@@ -1,8 +1,9 @@
 """What `make test` runs: every test, in lanes side by side, and one verdict.
 
-Two lanes at a time, since half of the suite waits for processes rather than computes. What needs a Docker daemon is in
-one lane: two daemons on one machine undo each other's rules. The browser's tests are not beside that one, because
-Chromium drops its connections when networks come and go. Arguments are passed to pytest, in one lane of everything.
+Three lanes at a time, since most of the suite waits for processes rather than computes: two of them leave half of two
+cores idle. What needs a Docker daemon is in one lane: two daemons on one machine undo each other's rules. The browser's
+tests are not beside that one, because Chromium drops its connections when networks come and go. Arguments are passed to
+pytest, in one lane of everything.
 
 Few tests that fail in a lane are run again when the machine is free: what passes then failed of the load of the other
 lane, or of the tests before it. Each is named as unsteady, to be mended; what fails again fails the suite.
@@ -21,15 +22,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKER = ("builds", "engines", "deployments", "servers", "artifacts")
-# In the same lane, so that both take about as long.
-BESIDE = (
-    "accounts", "api", "audit", "backups", "blueprints", "connections", "databases", "flatrun", "manifests", "notify",
-    "previews", "pushes", "reporting", "sql",
-)  # fmt: skip
+PLATFORM = ("faults", "e2e", "infrastructure")  # most of them start the whole platform
+PAGES = ("dashboard", "api", "hooks", "accounts", "audit", "flatrun", "connections", "security")
 BROWSER = ("browser",)
 PYTEST = [sys.executable, "-m", "pytest"]
 POSTGRES = [sys.executable, "-m", "tests.stack.postgres", *PYTEST, "--reuse-db", "--database", "-m", "not browser"]
-AT_ONCE = 2
+AT_ONCE = 3
 APART = {"with Docker", "browser"}  # never beside each other
 AGAIN = 5  # failing tests of a lane that are run again; more than that is no accident
 
@@ -37,16 +35,18 @@ AGAIN = 5  # failing tests of a lane that are run again; more than that is no ac
 def lanes() -> dict[str, list[str]]:
     """The command of each lane, those first that take longest. Every folder and file of tests is in exactly one; the
     one on PostgreSQL is what the platform's database decides, once more."""
-    named = {*DOCKER, *BESIDE, *BROWSER}
+    named = {*DOCKER, *PLATFORM, *PAGES, *BROWSER}
     others = [
         path.name
         for path in sorted((ROOT / "tests").iterdir())
         if path.name not in named and (path.name.startswith("test_") or (path / "__init__.py").is_file())
     ]
     return {
-        "with Docker": [*PYTEST, *_paths((*DOCKER, *BESIDE))],
-        "without": [*PYTEST, *_paths(others)],
+        "with Docker": [*PYTEST, *_paths(DOCKER)],
         "on PostgreSQL": POSTGRES,
+        "whole platforms": [*PYTEST, *_paths(PLATFORM)],
+        "others": [*PYTEST, *_paths(others)],
+        "pages": [*PYTEST, *_paths(PAGES)],
         "browser": [*PYTEST, *_paths(BROWSER)],
     }
 
