@@ -56,6 +56,9 @@ app.conf.update(
     # Whoever starts a deployment waits at most this long for the broker; the reconciler wakes the worker otherwise.
     task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2},
     worker_cancel_long_running_tasks_on_connection_loss=False,
+    # From then on Celery would receive no more tasks at once than there are processes: none would begin for those that
+    # wait, and a few long builds would hold up everything else until the worker is started again.
+    worker_enable_prefetch_count_reduction=False,
     worker_send_task_events=False,
     # Nobody commands workers by broadcasts. Where they listened for some and the broker cut all connections, that one
     # could be seen first: redis-py makes it anew and waits on it for the next broadcast, and the worker with it.

@@ -11,18 +11,11 @@ from celery import Celery
 from celery.worker.control import inspect_command
 
 from brainpod.pool import Autoscaler
+from tests.infrastructure.pool_settings import SETTINGS
 
 Autoscaler.PATIENCE = float(os.environ["POOL_PATIENCE"])
 app = Celery("pool_tasks", broker=os.environ["POOL_BROKER"])
-app.conf.update(
-    worker_pool="brainpod.pool:TaskPool",
-    worker_autoscaler="brainpod.pool:Autoscaler",
-    worker_prefetch_multiplier=1,
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
-    task_ignore_result=True,
-    broker_transport_options={"queue_order_strategy": "priority"},
-)
+app.conf.update(SETTINGS, task_ignore_result=True, broker_transport_options={"queue_order_strategy": "priority"})
 
 
 @app.task

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from celery import Celery
 
+from brainpod import celery
+from tests.infrastructure.pool_settings import SETTINGS
 from tests.stack.components import running, wait_for
 
 FEWEST, MOST = 2, 6
@@ -30,6 +33,18 @@ def patience() -> float:
 
 
 @pytest.fixture
+def connections(valkey: str) -> Iterator[Callable[[], set[int]]]:
+    """Those that there were not when the test began, this fixture's own left out."""
+    with redis.Redis.from_url(valkey) as client:
+
+        def there() -> set[int]:
+            return {int(one["id"]) for one in client.client_list()}
+
+        before = there()
+        yield lambda: there() - before
+
+
+@pytest.fixture
 def worker(
     notes: Path, valkey: str, patience: float, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[subprocess.Popen[bytes]]:
@@ -37,7 +52,7 @@ def worker(
     broker = valkey.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
     for name, value in {
         "POOL_BROKER": broker, "POOL_NOTES": str(notes), "POOL_QUEUE": queue, "AUTOSCALE_KEEPALIVE": "1",
-        "POOL_PATIENCE": str(patience),
+        "POOL_PATIENCE": str(patience), "POOL_VALKEY": valkey,
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     command = [
@@ -82,6 +97,29 @@ def test_processes_begin_for_tasks_that_last_and_end_after_them(
     (notes / "end of the long one").touch()
     wait_for((notes / "long.ended").exists, 30, "the long task to end")
     assert int((notes / "long.ended").read_text()) == at_work, "it was begun again"
+
+
+def test_after_the_broker_was_away_processes_begin_as_before(
+    connections: Callable[[], set[int]], worker: subprocess.Popen[bytes], send: Send, notes: Path
+) -> None:
+    """What was begun before goes on; however many of those there are, what comes later is begun beside them."""
+    for number in range(FEWEST):
+        send(f"long{number}", "end")
+    wait_for(lambda: len(list(notes.glob("*.begun"))) == FEWEST, 30, "the long ones to be begun")
+    log = notes / "worker.log"
+    with redis.Redis.from_url(os.environ["POOL_VALKEY"]) as client:
+        for one in connections():
+            client.client_kill_filter(_id=one)
+    wait_for(lambda: b"Connection to broker lost" in log.read_bytes(), 30, "the worker to notice")
+    for number in range(MOST - FEWEST):
+        send(f"later{number}", "end")
+    wait_for(lambda: len(list(notes.glob("later*.begun"))) == MOST - FEWEST, 30, "the later ones to be begun")
+    (notes / "end").touch()
+    wait_for(lambda: len(list(notes.glob("*.ended"))) == MOST, 30, "all to end")
+
+
+def test_it_is_set_as_the_platform_s() -> None:
+    assert {name: celery.app.conf[name] for name in SETTINGS} == SETTINGS
 
 
 @pytest.mark.parametrize("patience", [60.0])  # of a machine that is this busy
