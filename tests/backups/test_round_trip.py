@@ -11,7 +11,8 @@ from pyrage import x25519
 
 from apps import sql
 from apps.accounts.models import User
-from apps.backups import actions, keys, restoring, run, sealing, tend
+from apps.backups import actions, keys, places, remote, restoring, run, sealing, tend
+from apps.backups.kinds import KINDS, mariadb
 from apps.backups.models import Backup
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.deployments.models import AppEvent
@@ -148,6 +149,72 @@ def test_what_policies_hide_from_its_owner_is_in_the_way_of_no_restore(server: R
     assert (row.state, row.error) == ("completed", "")
     assert server.ask("SELECT n FROM notes") == [(1,)]
     assert server.ask("ALTER TABLE notes NO FORCE ROW LEVEL SECURITY", "SELECT n FROM notes ORDER BY n") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("server", every("MariaDB"), indirect=True)
+def test_sequences_and_tables_that_remember_are_tables_too(server: Running, pod: Pod, alice: User) -> None:
+    server.ask(
+        "CREATE SEQUENCE counting START 77",
+        "CREATE TABLE remembered (n int) WITH SYSTEM VERSIONING",
+        "INSERT INTO remembered VALUES (1)",
+        "UPDATE remembered SET n = 2",
+    )
+    backup = made(pod, alice)
+    assert set(backup.manifest["rows"]) == {"counting", "remembered"}
+    server.ask("DELETE FROM remembered", "DROP SEQUENCE counting")
+    row = restored(backup, alice)
+    assert (row.state, row.error) == ("completed", "")
+    assert server.ask("SELECT n FROM remembered") == ((2,),)
+    assert server.ask("SELECT n FROM remembered FOR SYSTEM_TIME ALL ORDER BY n") == ((1,), (2,))
+    assert server.ask("SELECT nextval(counting)") == ((77,),)
+    there = server.databases()
+    row = restored(backup, alice)  # over what is there
+    assert (row.state, row.error) == ("completed", "")
+    assert server.databases() == there
+    assert server.ask("SELECT nextval(counting)") == ((77,),)
+
+
+@pytest.mark.parametrize("server", every("MariaDB"), indirect=True)
+@pytest.mark.parametrize("point", ["noted", "apart", "renamed", "whole"])
+def test_an_exchange_whose_worker_dies_is_undone(
+    server: Running, pod: Pod, alice: User, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Views, triggers and routines too, which are nowhere else meanwhile."""
+    server.ask(*FILL["MariaDB"], "CREATE SEQUENCE counting START 5")
+    backup = made(pod, alice)
+    server.ask("DELETE FROM people WHERE id > 4990", "CREATE VIEW mine AS SELECT count(*) AS n FROM people")
+    at, kind = places.at(pod, "db"), KINDS["MariaDB"]
+    there = server.databases()
+
+    def died(name: str, _: str) -> None:
+        if name == f"exchange.{point}":
+            raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mariadb, "failpoint", died)
+        with remote.opened(backup) as file, sealing.opened(file, keys.identities()) as plain:
+            loaded = kind.load(at, plain, "scratch", lambda _: None)
+        with pytest.raises(Died):
+            kind.swap(at, "scratch", loaded)
+    with monkeypatch.context() as patched:  # and who comes after dies as well
+        patched.setattr(mariadb, "_forget", _dies)
+        with pytest.raises(Died):
+            kind.drop(at, "scratch")
+    kind.drop(at, "scratch")
+    assert server.databases() == there
+    assert server.ask("SELECT n FROM mine") == ((4990,),)
+    assert server.ask("SELECT twice(21)") == ((42,),)
+    server.ask("INSERT INTO people VALUES (9001, 'quiet', '')")
+    assert server.ask("SELECT name FROM people WHERE id = 9001") == (("QUIET",),)
+    assert server.ask("SELECT nextval(counting)") == ((5,),)
+
+
+class Died(BaseException):
+    """What no handler of errors sees, as none sees a kill."""
+
+
+def _dies(*_: object) -> None:
+    raise Died
 
 
 @BOTH

@@ -71,7 +71,7 @@ class Kind(Protocol[Place]):
         ...
 
     def swap(self, at: Place, scratch: str, loaded: Loaded) -> None:
-        """What is in `scratch` in the place of what apps see, all of it or nothing."""
+        """What is in `scratch` in the place of what apps see, all of it; or nothing, once `drop` was called too."""
         ...
 
     def drop(self, at: Place, scratch: str) -> None:

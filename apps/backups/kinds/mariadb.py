@@ -1,11 +1,15 @@
 """MariaDB: SQL of one snapshot, tables first; loaded beside, then every table renamed in one statement.
 
 What is no table (views, triggers, routines, events) stands at the end, after MARK: tables with triggers cannot be
-renamed into another database, so it is made again there.
+renamed into another database, so it is made again there. Sequences are tables, to MariaDB as well.
+
+How an exchange is undone is noted on the server before it begins, and forgotten once it is done: whoever finds a note
+puts back what was there.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -18,11 +22,17 @@ from apps.backups.kinds.programs import program, started
 from apps.backups.kinds.streams import Blocks, UpTo
 from apps.backups.sealing import BLOCK, Readable
 from apps.core.errors import PlatformError
+from apps.core.failpoints import failpoint
 from apps.servers.base import NAME
 
 MARK = b"\n-- brainpod: what is no table\n"
 DEFINER = re.compile(rb"DEFINER=`(?:" + NAME.encode() + rb"|p[0-9a-z]{16}_[0-9a-f]{12})`@`%`")  # shared_name
-TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type = %s ORDER BY 1"
+TABLES = """
+SELECT table_name FROM information_schema.tables
+WHERE table_schema = %s AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE') ORDER BY 1
+"""
+NOTE = "brainpod exchange"  # the table of the note
+Move = tuple[str, str, str]  # table, from, to
 OTHERS = {
     "VIEW": "SELECT table_name FROM information_schema.views WHERE table_schema = %s",
     "TRIGGER": "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = %s",
@@ -57,27 +67,26 @@ class MariaDB:
             return Loaded(counted(cursor, scratch), _of(at.user, tables.rest()))
 
     def swap(self, at: At, scratch: str, loaded: Loaded) -> None:
-        """All tables change places at once; should what is no table fail after that, they change back."""
+        """All tables change places at once. Should it not come to its end, `drop` puts back what was there."""
         with connected(at, at.database) as connection, connection.cursor() as cursor:
             _, others = _commands(at, cursor)
             with closing(_blocks(at, (), others)) as blocks:
                 before = b"".join(blocks)
-            old = [(table, at.database, _old(scratch)) for table in _tables(cursor, at.database)]
-            new = [(table, scratch, at.database) for table in _tables(cursor, scratch)]
-            done: list[tuple[str, str, str]] = []
-            try:
-                _drop_others(cursor, at.database)
-                _rename(cursor, old + new)
-                done = old + new
-                _run(at, _whole(loaded.rest), at.database)
-            except (PlatformError, pymysql.Error):
-                _drop_others(cursor, at.database)
-                _rename(cursor, [(table, to, of) for table, of, to in reversed(done)])
-                _run(at, _whole(before), at.database)
-                raise
+            moves = [(table, at.database, _old(scratch)) for table in _tables(cursor, at.database)]
+            moves += [(table, scratch, at.database) for table in _tables(cursor, scratch)]
+            _take_note(cursor, scratch, before, moves)
+            failpoint("exchange.noted", at.database)
+            _drop_others(cursor, at.database)
+            failpoint("exchange.apart", at.database)
+            _rename(cursor, moves)
+            failpoint("exchange.renamed", at.database)
+            _run(at, _whole(loaded.rest), at.database)
+            failpoint("exchange.whole", at.database)
+            _forget(cursor, scratch)
 
     def drop(self, at: At, scratch: str) -> None:
         with connected(at) as connection, connection.cursor() as cursor:
+            _undo(at, cursor, scratch)
             if at.shared:
                 with suppress(pymysql.OperationalError):  # there may be no such grant
                     cursor.execute(f"REVOKE ALL ON {_exactly(scratch)}.* FROM %s@'%%'", [at.user])
@@ -155,6 +164,7 @@ def _commands(at: At, cursor: Cursor) -> tuple[list[str], list[list[str]]]:
     views = _names(cursor, OTHERS["VIEW"], at.database)
     tables = [
         *way, "--single-transaction", "--quick", "--skip-lock-tables", "--skip-triggers", "--no-autocommit",
+        "--dump-history",  # what tables with system versioning remember
         *(f"--ignore-table={at.database}.{view}" for view in views), at.database,
     ]  # fmt: skip
     plain = [*way, "--no-data", "--skip-opt"]
@@ -204,8 +214,36 @@ def _old(scratch: str) -> str:
     return f"{scratch}_old"
 
 
+def _noted(scratch: str) -> str:
+    return f"{quoted(_old(scratch))}.{quoted(NOTE)}"
+
+
+def _take_note(cursor: Cursor, scratch: str, before: bytes, moves: Sequence[Move]) -> None:
+    """`before`: what is no table, as SQL."""
+    cursor.execute(f"CREATE TABLE {_noted(scratch)} (others LONGBLOB, moves LONGTEXT CHARACTER SET utf8mb4)")
+    cursor.execute(f"INSERT INTO {_noted(scratch)} VALUES (%s, %s)", [before, json.dumps(moves)])  # noqa: S608 - quoted
+
+
+def _forget(cursor: Cursor, scratch: str) -> None:
+    cursor.execute(f"DROP TABLE {_noted(scratch)}")
+
+
+def _undo(at: At, cursor: Cursor, scratch: str) -> None:
+    """Put back what an exchange that did not end has changed. Again and again, if it has to be."""
+    if NOTE not in _tables(cursor, _old(scratch)):
+        return
+    cursor.execute(f"SELECT others, moves FROM {_noted(scratch)}")  # noqa: S608 - quoted
+    if row := cursor.fetchone():  # without one nothing was begun
+        moves: list[Move] = [tuple(move) for move in json.loads(row[1])]
+        _drop_others(cursor, at.database)
+        if moves and moves[0][0] in _tables(cursor, moves[0][2]):  # one statement: all were moved or none
+            _rename(cursor, [(table, to, of) for table, of, to in reversed(moves)])
+        _run(at, _whole(row[0]), at.database)
+    _forget(cursor, scratch)
+
+
 def _tables(cursor: Cursor, schema: str) -> list[str]:
-    return _names(cursor, TABLES, schema, "BASE TABLE")
+    return _names(cursor, TABLES, schema)
 
 
 def _names(cursor: Cursor, query: str, *values: str) -> list[str]:
@@ -219,8 +257,8 @@ def _drop_others(cursor: Cursor, schema: str) -> None:
             cursor.execute(f"DROP {what} IF EXISTS {quoted(schema)}.{quoted(name)}")
 
 
-def _rename(cursor: Cursor, moves: Sequence[tuple[str, str, str]]) -> None:
-    """`moves`: table, from, to. One statement: all of them or none."""
+def _rename(cursor: Cursor, moves: Sequence[Move]) -> None:
+    """One statement: all of them or none."""
     words = [f"{quoted(of)}.{quoted(table)} TO {quoted(to)}.{quoted(table)}" for table, of, to in moves]
     if words:
         cursor.execute(f"RENAME TABLE {', '.join(words)}")
