@@ -159,6 +159,8 @@ def _source(row: Preview, repo: str) -> dict[str, Any]:
 
 def _change(resource: Resource, *, source: dict[str, Any], sleep: int) -> None:
     changed: dict[str, Any] = {"source": source}
+    if jobs := resource.spec.get("jobs"):  # they may have the parent's secrets: nobody is billed once for each preview
+        changed["jobs"] = [job | {"enabled": False} for job in jobs]
     if sleep and resource.spec.get("type", "web") == "web":
         changed["sleepAfter"] = sleep
     resource.spec = resource.spec | changed

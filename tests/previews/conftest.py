@@ -68,7 +68,8 @@ def shop(openbao: Vault, team: Team, alice: User) -> Shop:
     add("Config", "common", {"variables": [{"name": "MODE", "value": "live"}]}, secrets={"TOKEN": "s3cret-of-shop"})
     source = {"repo": REPOSITORY, "branch": "main", "submodules": True}
     env = [{"name": "DATABASE_URL", "value": "${db.uri}"}, {"name": "COLOUR", "value": "red"}]
-    add("App", "web", {"source": source, "configs": ["common"], "env": env, "instance": "1x"})
+    jobs = [{"name": "nightly", "schedule": "0 3 * * *", "command": "python bill.py"}]
+    add("App", "web", {"source": source, "configs": ["common"], "env": env, "instance": "1x", "jobs": jobs})
     add("App", "api", {"source": {"repo": "https://github.com/octo/api.git"}, "instance": "1x"})
     add("Route", "site", {"rules": [{"path": "/", "app": "web"}]})
     pods.save_with_disk(pod=pod, kind="PostgresDB", name="db", spec={"instance": "1x"}, size=5, by=alice, create=True)

@@ -41,6 +41,7 @@ def test_a_preview_is_the_parent_at_the_pull_requests_commit(shop: Shop, openbao
     assert (web["source"]["branch"], web["source"]["commit"]) == ("refs/pull/12/head", B)
     assert web["source"]["submodules"] is True
     assert web["sleepAfter"] == 30
+    assert [(job["name"], job["enabled"]) for job in web["jobs"]] == [("nightly", False)], "no clock runs it"
     assert api["source"]["commit"] == A, "what the pull request does not touch is as it is live"
     assert {entry["name"]: entry["value"] for entry in web["env"]} == {
         "DATABASE_URL": "${db.uri}", "COLOUR": "blue", "NEW": "1",
