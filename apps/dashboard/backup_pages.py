@@ -100,6 +100,12 @@ def _settled(pod: Pod) -> bool:
     return bool(pod.live and pod.live.sealed_at and pod.live.sealed_at < timezone.now() - YOUNG)
 
 
+def gone(pod: Pod) -> list[Backup]:
+    """The newest backup of each name that is not live any more."""
+    rows = Backup.objects.filter(pod=pod, state=State.COMPLETED).exclude(name__in=places.kept(pod))
+    return sorted(_newest(rows, "name").values(), key=lambda backup: backup.name)
+
+
 def list_context(pod: Pod, name: str) -> dict[str, Any]:
     """The page of one resource; what is not live any more has its backups still."""
     backups = Backup.objects.filter(pod=pod, name=name).select_related("actor")

@@ -100,3 +100,16 @@ def test_what_is_wrong_stands_on_every_page(server: Running, pod: Pod, vera: Use
     for name, words in (("pod-backups", [pod.name]), ("backups", [pod.name, "db"]), ("resource", [pod.name, "db"])):
         assert "The last backup failed: The disk &lt;is&gt; full." in page(client_of(vera), name, *words)
     page(client_of(vera), "backups", pod.name, "nothing", status=404)
+
+
+def test_backups_of_what_is_not_live_any_more_are_found(
+    server: Running, pod: Pod, vera: User, client_of: ClientOf
+) -> None:
+    assert "Not live any more" not in page(client_of(vera), "pod-backups", pod.name)
+    for name in ("db", "former", "former"):
+        newest = Backup.objects.create(pod=pod, name=name, kind="PostgresDB", state="completed", file=f"{name}.dump")
+    _, _, gone = page(client_of(vera), "pod-backups", pod.name).partition("Not live any more")
+    assert gone.count(reverse("backups", args=[pod.name, "former"])) == 1
+    assert reverse("backup", args=[pod.name, newest.pk]) in gone
+    assert reverse("backups", args=[pod.name, "db"]) not in gone
+    assert "former.dump" in page(client_of(vera), "backups", pod.name, "former")

@@ -31,7 +31,7 @@ from apps.pods.models import Pod
 @pod_page()
 @require_safe
 def pod_backups(request: Request, pod: Pod) -> HttpResponse:
-    context = frame(pod, request.access) | {"cards": backup_pages.cards(pod)}
+    context = frame(pod, request.access) | {"cards": backup_pages.cards(pod), "gone": backup_pages.gone(pod)}
     return render(request, "backups/pod.html", context, fragment="backups/_pod.html")
 
 
