@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from apps.pods.models import Pod
 
+CLOSED = "closed"
+
 
 class Kind(models.TextChoices):
     STATUS = "status", "Commit status"
@@ -16,9 +18,9 @@ class Kind(models.TextChoices):
 class Report(models.Model):
     """`subject`: the commit, or the pull request's number. `key`: the status' context, or whose comment it is.
 
-    `state`: of a status: pending, success, failure or error. `serial` rises with every change, so that what changed
-    while it was sent is sent again. `next_at`: when it is due; None: the host knows, or
-    `failed` says why it is not told.
+    `state`: of a status: pending, success, failure or error; of a comment: closed, when nothing of a deployment is to
+    be written over it any more. `serial` rises with every change, so that what changed while it was sent is sent again.
+    `next_at`: when it is due; None: the host knows, or `failed` says why it is not told.
     """
 
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="reports")

@@ -16,8 +16,10 @@ from apps.connections.models import Connection
 from apps.connections.remote.comments import pull_request_comment
 from apps.core.announce import announce
 from apps.core.errors import UserError
+from apps.deployments import actions as deployments
 from apps.deployments import announcing
-from apps.deployments.models import Deployment
+from apps.deployments.models import Deployment, Trigger
+from apps.pods import actions as pods
 from apps.pods.models import Pod
 from apps.reporting.models import Kind, Report
 from apps.reporting.sending import send_due
@@ -42,7 +44,10 @@ def host(served: Served) -> Host:
 
 @pytest.fixture
 def pod(team: Team, bob: User, served: Served) -> Pod:
-    return make_pod(team, bob, {"web": {"repo": f"{served.url}/acme/shop.git"}})
+    """With a deployment that has to build one app, at commit A."""
+    made = make_pod(team, bob, {"web": {"repo": f"{served.url}/acme/shop.git", "commit": A}}, live=False)
+    deployments.start(pod=made, revision=pods.seal(pod=made, summary="first", by=bob), trigger=Trigger.MANUAL, by=bob)
+    return made
 
 
 def tell(pod: Pod, state: str = "ready") -> Deployment:
