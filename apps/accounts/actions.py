@@ -8,7 +8,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from apps.accounts import gate
+from apps.accounts import gate, tokens
 from apps.accounts.labels import check_email, check_label, check_password
 from apps.accounts.models import Invitation, Membership, SignIn, SignInLink, Team, User
 from apps.accounts.roles import Role
@@ -110,6 +110,7 @@ def accept(*, invitation: Invitation, user: User) -> Membership:
         )
     if not Invitation.objects.use_up(invitation):
         raise NotFound("such invitation, or it was used or has expired")
+    tokens.revoke_left_behind(by=user, user=user, team=invitation.team)
     try:
         with transaction.atomic():
             made = Membership.objects.create(team=invitation.team, user=user, role=invitation.role)
@@ -150,7 +151,10 @@ def change_role(*, membership: Membership, role: Role, by: User) -> None:
 
 @transaction.atomic
 def remove_member(*, membership: Membership, by: User) -> None:
-    """Everybody may leave; removing others takes an admin. Raises Conflict `last_owner` for the last owner."""
+    """Everybody may leave; removing others takes an admin. The person's tokens of the team are revoked.
+
+    Raises Conflict `last_owner` for the last owner.
+    """
     leaving = membership.user_id == by.pk
     access = gate.access(by, _locked(membership.team), Role.VIEWER if leaving else Role.ADMIN)
     membership.refresh_from_db()
@@ -159,6 +163,7 @@ def remove_member(*, membership: Membership, by: User) -> None:
     _check_owner_left(membership)
     trail.note("member.remove", by=by, about=membership, name=membership.user.email, role=membership.role)
     membership.delete()
+    tokens.revoke_left_behind(by=by, user=membership.user_id, team=membership.team_id)
 
 
 def _locked(team: Team) -> Team:

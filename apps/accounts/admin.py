@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 
+from apps.accounts import tokens
 from apps.accounts.models import ApiToken, Invitation, Membership, SignIn, SignInLink, Team, User
 from apps.accounts.operator_forms import (
     MembershipFormSet,
@@ -50,6 +51,12 @@ class TakesMembershipsAlong(Noted, admin.ModelAdmin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         shown, counts, denied, protected = super().get_deleted_objects(objs, request)
         return shown, counts, denied - {Membership._meta.verbose_name}, protected
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Tokens go with the membership, and none waits for a new one."""
+        tokens.revoke_left_behind(by=request.user)  # type: ignore[arg-type]
+        super().save_formset(request, form, formset, change)
+        tokens.revoke_left_behind(by=request.user)  # type: ignore[arg-type]
 
 
 class Ended(Noted, ReadOnly, admin.ModelAdmin):

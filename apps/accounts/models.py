@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.sessions.models import Session
 from django.db import models
-from django.db.models import Exists, Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.text import slugify
@@ -232,6 +232,11 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def counting(self) -> Self:
         """Those that have not expired, of people who may sign in."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), user__is_active=True)
+
+    def left_behind(self) -> Self:
+        """Those of teams that their person is not in."""
+        there = Membership.objects.filter(team=OuterRef("team"), user=OuterRef("user"))
+        return self.filter(~Exists(there), team__isnull=False)
 
 
 class ApiToken(models.Model):

@@ -72,12 +72,20 @@ def make(
     return row, token
 
 
-def revoke(*, token: ApiToken) -> None:
-    """It counts no longer, from now on."""
+def revoke(*, token: ApiToken, by: User | None = None) -> None:
+    """It counts no longer, from now on. `by`: who says so, if not the person whose it is."""
+    by = by or token.user
+    holder = token.user.email if by != token.user else ""
     with transaction.atomic():
-        trail.note("token.revoke", by=token.user, about=token, start=token.start)
+        trail.note("token.revoke", by=by, about=token, start=token.start, holder=holder)
         token.delete()
     log.info("token_revoked", user=token.user_id, start=token.start)
+
+
+def revoke_left_behind(*, by: User, **of: Any) -> None:
+    """Revoke what people keep of teams they are not in: it would count again once they are. `of`: whose, if not all."""
+    for token in ApiToken.objects.left_behind().filter(**of).select_related("user"):
+        revoke(token=token, by=by)
 
 
 def bearer(request: HttpRequest) -> ApiToken:

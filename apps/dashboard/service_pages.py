@@ -23,6 +23,7 @@ _LOOKS = {
     ("stopped", ""): ("stopped", "Stopped"),
     ("stopped", "unhealthy"): ("failed", "Stopped"),
     ("external", "healthy"): ("healthy", "External"),
+    ("external", "no credentials"): ("unknown", "No credentials"),
     ("external", "unhealthy"): ("failed", "Not reached"),
 }
 

@@ -9,7 +9,7 @@ from apps import sql
 from apps.accounts.models import Team
 from apps.core.errors import Conflict, NotFound
 from apps.deployments import databases
-from apps.infrastructure import sharing, workloads
+from apps.infrastructure import asking, sharing, workloads
 from apps.infrastructure.models import SERVERS, Allotment, Service, Type
 from apps.pods import kinds
 from apps.pods.contents import databases_of
@@ -77,9 +77,11 @@ def server_of(kind: str) -> Server | None:
 def of_service(service: Service) -> Target:
     """An infrastructure service, managed or external, as the platform signs in there.
 
-    Raises Unavailable for one that was not started, or with the secret store.
+    Raises Unavailable for one that was not started, or with the secret store, Conflict("service_without_credentials").
     """
     at = workloads.place(service)
+    if at.without_credentials:
+        raise asking.without_credentials()
     type = "valkey" if SERVERS[Type(service.type)] == "Valkey" else str(service.type)
     where = Where(type, at.host, at.port, at.user, at.password)
     own = [NAME] if service.managed else []

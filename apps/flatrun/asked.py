@@ -8,7 +8,7 @@ from django.conf import settings
 
 from apps.core.addresses import resolve_public
 from apps.core.errors import Detail, Invalid
-from apps.infrastructure import places, workloads
+from apps.infrastructure import asking, places, workloads
 from apps.infrastructure.models import Service, Type
 from apps.sql.base import Where
 
@@ -22,7 +22,8 @@ def where(sent: dict[str, Any]) -> Where:
     """The server, and the user that is signed in as. `host` or `container` may be the name of a service or its
     container; without a `username` that is whom the platform itself signs in as.
 
-    Raises Invalid naming the field; Unavailable for a service that does not run.
+    Raises Invalid naming the field; Unavailable for a service that does not run;
+    Conflict("service_without_credentials").
     """
     kind = text(sent, "type").lower()
     kind = ALIASES.get(kind, kind)
@@ -35,6 +36,8 @@ def where(sent: dict[str, Any]) -> Where:
     if named is not None:
         place = workloads.place(named)
         if not username:
+            if place.without_credentials:
+                raise asking.without_credentials()
             username, password = place.user, place.password
         return Where(kind, place.host, place.port, username, password, database)
     if not username:

@@ -36,7 +36,7 @@ def add_external(
     kind = _type(type)
     service = Service(name=_name(name), type=kind, managed=False, declared=declared, created_by=by)
     service.port = _port(port, kind)
-    service.host = places.check(host, service.port)
+    service.host = places.check(host, service.port, resolves=ask)
     service.user = _user(user, external=True)
     if ask:
         asking.version(asking.Place(kind, service.host, service.port, service.user, password))
@@ -128,7 +128,7 @@ def _change_external(
     service: Service, host: str, port: int, user: str | None, password: str, ask: bool
 ) -> None:  # fmt: skip
     service.port = _port(port or service.port, Type(service.type))
-    service.host = places.check(host or service.host, service.port)
+    service.host = places.check(host or service.host, service.port, resolves=ask)
     service.user = service.user if user is None else _user(user, external=True)
     secret = password or credentials.read(service).admin_password
     if ask:

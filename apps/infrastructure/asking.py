@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg
 import pymysql
@@ -10,10 +10,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from apps.core.errors import UserError
-from apps.infrastructure.models import Type
+from apps.core.errors import Conflict, UserError
+from apps.infrastructure.models import DATABASES, Type
 
 SECONDS = 3
+NOBODY = "brainpod"  # without a password: whom a server that was made with care does not let in
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,27 @@ class Place:
     user: str = ""
     password: str = field(default="", repr=False)
 
+    @property
+    def without_credentials(self) -> bool:
+        return self.type in DATABASES and not self.user and not self.password
+
 
 def version(place: Place) -> str:
-    """What it says it is: "PostgreSQL 16.4". Raises UserError("service_refused" | "service_unreachable")."""
+    """What it says it is: "PostgreSQL 16.4".
+
+    Raises UserError("service_refused" | "service_unreachable"), Conflict("service_without_credentials") of one that
+    answers.
+    """
     ask = {Type.POSTGRESQL: _postgres, Type.MYSQL: _mysql, Type.MARIADB: _mysql}.get(Type(place.type), _keys)
-    return ask(place)
+    if not place.without_credentials:
+        return ask(place)
+    # A refusal, not a bare connection: MySQL shuts out a host that ends a hundred of them before signing in.
+    try:
+        ask(replace(place, user=NOBODY))
+    except UserError as error:
+        if error.code != "service_refused":
+            raise
+    raise without_credentials()
 
 
 def _postgres(place: Place) -> str:
@@ -43,6 +60,8 @@ def _postgres(place: Place) -> str:
     except psycopg.OperationalError as error:
         # Of a failed connection the driver knows no SQLSTATE: only the server's words tell the two apart.
         words = str(error)
+        if "no password supplied" in words:
+            raise refused(place) from None
         if "FATAL" in words and "starting up" not in words and "shutting down" not in words:
             raise refused(place) from None
         raise unreachable(place) from None
@@ -92,6 +111,14 @@ def refused(place: Place) -> UserError:
     who = f" as {place.user}" if place.user else ""
     return UserError(
         "service_refused", f"The server answers and does not let Brainpod in{who}.", "Check the user and the password."
+    )
+
+
+def without_credentials() -> Conflict:
+    return Conflict(
+        "service_without_credentials",
+        "Brainpod has no credentials for this server: it sees whether it answers, and cannot look into it.",
+        "Say a user and a password: in infrastructure.yml as root_user and root_password.",
     )
 
 

@@ -164,8 +164,6 @@ def _consistent(found: Infrastructure, reading: _Reading) -> None:
         if not part.external and part.port not in (0, usual):
             words = f"must be {usual}, or left out: a managed service is reached by name at its usual port."
             reading.wrong(f"{at}.port", words)
-        if isinstance(part, Database) and part.enabled and part.external and not part.root_password:
-            reading.wrong(f"{at}.root_password", "is required: it is how Brainpod makes databases there.")
 
 
 def _networks(found: Infrastructure, reading: _Reading) -> None:

@@ -94,10 +94,15 @@ def _change(row: Service, part: Database | Redis) -> None:
     if row.managed:
         if password:
             actions.apply_change(row, password=password, by=None)
-    elif password or (part.host, part.port or row.port, part.user) != (row.host, row.port, row.user):
+        return
+    dropped = row.path if not part.password else ""
+    if dropped:
+        row.path, row.secret = "", 0  # for apply_change, which saves them
+    if dropped or password or (part.host, part.port or row.port, part.user) != (row.host, row.port, row.user):
         actions.apply_change(
             row, host=part.host, port=part.port, user=part.user, password=password, by=None, ask=False
         )  # fmt: skip
+    credentials.forget(dropped)
 
 
 def _note(name: str, words: str) -> None:

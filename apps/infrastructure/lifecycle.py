@@ -109,6 +109,8 @@ def status(service: Service) -> Standing:
             return Standing(state, detail=service.last_error or detail)
     try:
         return Standing(state, "healthy", asking.version(workloads.place(service)))
+    except Conflict as error:
+        return Standing(state, "no credentials", detail=str(error))
     except (UserError, PlatformError) as error:
         fresh = service.managed and not found.restarts and found.state is not State.RESTARTING
         health = "starting" if fresh and _young(found.since) else "unhealthy"

@@ -33,6 +33,7 @@ SERVERS = {
 }
 """Those that are declared or added, with the server (apps/servers/catalogue.py) that is run where Brainpod runs one."""
 
+DATABASES = (Type.MYSQL, Type.MARIADB, Type.POSTGRESQL)
 PORTS = {Type.MYSQL: 3306, Type.MARIADB: 3306, Type.POSTGRESQL: 5432, Type.REDIS: 6379, Type.VALKEY: 6379}
 
 
@@ -94,6 +95,11 @@ class Service(models.Model):
     def is_server(self) -> bool:
         """Whether it has databases, or keys."""
         return self.type in SERVERS
+
+    @property
+    def without_credentials(self) -> bool:
+        """Whether nobody said how to sign in; key stores may ask for nothing."""
+        return self.external and self.type in DATABASES and not self.user and not self.secret
 
     @property
     def stream(self) -> str:

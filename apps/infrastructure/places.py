@@ -15,13 +15,16 @@ LONGEST = 253
 METADATA = frozenset({"169.254.169.254", "fd00:ec2::254", "100.100.100.200"})
 
 
-def check(host: str, port: int, *, field: str = "host") -> str:
-    """`host` as it is kept. Raises Invalid naming `field`. Private addresses are let through: operators alone ask."""
+def check(host: str, port: int, *, field: str = "host", resolves: bool = True) -> str:
+    """`host` as it is kept. Raises Invalid naming `field`. Private addresses are let through: operators alone ask.
+
+    `resolves`: whether it has to have an address now.
+    """
     host = host.strip().removeprefix("[").removesuffix("]")
     if not host or len(host) > LONGEST or "/" in host or "@" in host or any(c.isspace() for c in host):
         raise Invalid([Detail(field, "must be a host name or an IP address, such as db.example.com.")])
     found = addresses(host, port)
-    if not found:
+    if not found and resolves:
         raise Invalid([Detail(field, f"{host} has no address: is the name right?")])
     for address in found:
         _check_address(address, port, host, field)

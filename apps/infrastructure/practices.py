@@ -71,6 +71,9 @@ def bits(password: str) -> float:
 
 def _passwords(services: list[Service]) -> Iterable[Finding]:
     for service in services:
+        if service.without_credentials:
+            yield Finding(service.name, None, "Brainpod has no credentials for it, and knows of no password.")
+            continue
         try:
             found = bits(credentials.read(service).admin_password)
         except PlatformError:

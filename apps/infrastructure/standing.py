@@ -8,7 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Standing:
     """`state`: running | stopped | external | unknown. `health`: healthy | unhealthy | starting, empty where nobody
-    asked. `version`: as the service says it. `detail`: a sentence, when there is something to know."""
+    asked; "no credentials" of one that answers and lets nobody in without.
+    `version`: as the service says it. `detail`: a sentence, when there is something to know."""
 
     state: str
     health: str = ""

@@ -10,10 +10,12 @@ from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from apps.accounts import tokens
+from apps.accounts import actions, tokens
 from apps.accounts.models import ApiToken, Team, User
+from apps.accounts.roles import Role
+from apps.audit.models import AuditEntry
 from apps.core.errors import Conflict, Invalid, UserError
-from tests.people import make_team, make_user
+from tests.people import join, make_team, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +79,39 @@ def test_it_may_no_more_than_its_person(alice: User, team: Team, operator: User)
         assert code_of(bearing(f"Bearer {held}"))[0] == "token_refused"
     User.objects.filter(pk=operator.pk).update(is_active=True, is_staff=False)
     assert code_of(bearing(f"Bearer {above}"))[0] == "token_refused"
+
+
+def rejoin(team: Team, user: User, by: User) -> None:
+    invitation, _ = actions.invite(team=team, email=user.email, role=Role.DEVELOPER, by=by)
+    actions.accept(invitation=invitation, user=user)
+
+
+@pytest.mark.parametrize("leaving", [True, False])
+def test_those_of_the_team_end_with_the_membership(alice: User, bob: User, team: Team, leaving: bool) -> None:
+    """A token that leaked does not count again once its person is back."""
+    other = make_team("other")
+    join(other, bob, Role.VIEWER)
+    User.objects.filter(pk=bob.pk).update(is_staff=True)
+    bob.refresh_from_db()
+    _, ended = tokens.make(user=bob, name="ci", team=team)
+    kept = [tokens.make(user=bob, name="kept", team=where)[1] for where in (other, None)]
+    kept.append(tokens.make(user=alice, name="kept", team=team)[1])
+    by = bob if leaving else alice
+    actions.remove_member(membership=team.memberships.get(user=bob), by=by)
+    (entry,) = AuditEntry.objects.filter(verb="token.revoke")
+    assert (entry.user, entry.team, entry.name) == (by, team, "ci")
+    assert entry.details.get("holder") == (None if leaving else bob.email)
+    rejoin(team, bob, alice)
+    assert code_of(bearing(f"Bearer {ended}")) == ("token_refused", 401)
+    assert all(tokens.bearer(bearing(f"Bearer {token}")) for token in kept)
+
+
+def test_those_left_behind_earlier_do_not_wait_for_a_new_membership(alice: User, bob: User, team: Team) -> None:
+    """By a version that left them, or made while the membership ended."""
+    _, token = tokens.make(user=bob, name="ci", team=team)
+    team.memberships.filter(user=bob).delete()
+    rejoin(team, bob, alice)
+    assert code_of(bearing(f"Bearer {token}")) == ("token_refused", 401)
 
 
 def test_who_may_make_which(alice: User, team: Team) -> None:

@@ -18,8 +18,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from apps.accounts.models import Invitation, SignInLink, Team, User
+from apps.accounts import tokens
+from apps.accounts.models import ApiToken, Invitation, SignInLink, Team, User
 from apps.accounts.roles import Role
+from apps.audit.models import AuditEntry
 from apps.core.ids import new_id
 from apps.deployments.models import Deployment
 from apps.pods.models import Pod
@@ -190,6 +192,19 @@ def test_ownership_is_handed_over_in_one_go(team: Team, alice: User, bob: User, 
     data[member_row(data, team.memberships.get(user=bob)) + "-role"] = "owner"
     assert browser.post(at, data).status_code == 302
     assert (team.role_of(alice), team.role_of(bob)) == (Role.VIEWER, Role.OWNER)
+
+
+@pytest.mark.parametrize("page", ["team", "user"])
+def test_tokens_end_with_a_membership_that_an_operator_ends(
+    page: str, team: Team, bob: User, operator: User, browser: Client
+) -> None:
+    row, _ = tokens.make(user=bob, name="ci", team=team)
+    at = address(Team, "change", team.pk) if page == "team" else address(User, "change", bob.pk)
+    data = filled(browser.get(at))
+    data[member_row(data, team.memberships.get(user=bob)) + "-DELETE"] = "on"
+    assert browser.post(at, data).status_code == 302
+    assert not ApiToken.objects.filter(pk=row.pk).exists()
+    assert AuditEntry.objects.get(verb="token.revoke").user == operator
 
 
 def test_an_inactive_owner_does_not_count(team: Team, alice: User, bob: User, browser: Client) -> None:

@@ -24,7 +24,9 @@ from apps.logs import history
 
 EVENTS = 20
 DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "update": "updated and restarted"}
-REFUSED = {"name_taken": "name", "service_refused": None, "service_unreachable": None, "server_missing": None}
+REFUSED = {"name_taken": "name"} | dict.fromkeys(
+    ("service_refused", "service_unreachable", "service_without_credentials", "server_missing")
+)
 _ADD: dict[str, Callable[..., Service]] = {"managed": actions.add_managed, "external": actions.add_external}
 
 

@@ -30,6 +30,13 @@ infrastructure:
     container: flatrun-redis
     port: 6379
 """
+MANAGED = """\
+infrastructure:
+  database:
+    enabled: true
+    type: mysql
+    # Container will be created and managed by FlatRun
+"""
 EXTERNAL = """\
 infrastructure:
   database:
@@ -37,7 +44,6 @@ infrastructure:
     type: mysql
     host: db.example.com  # External database
     port: 3306
-    root_password: 0123
 """
 
 
@@ -58,10 +64,15 @@ def test_the_file_as_it_is_documented() -> None:
 
 
 def test_a_host_without_a_container_is_external() -> None:
-    found = read(EXTERNAL, {}).database
+    managed, found = read(MANAGED, {}).database, read(EXTERNAL, {}).database
+    assert managed
+    assert not managed.external
     assert found
     assert found.external
-    assert (found.host, found.port, found.root_password) == ("db.example.com", 3306, "0123")
+    assert (found.host, found.port, found.root_password) == ("db.example.com", 3306, "")
+    found = read(f"{EXTERNAL}    root_password: 0123\n", {}).database
+    assert found
+    assert found.root_password == "0123"
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "infrastructure:\n", "infrastructure:\n  redis:\n"])
@@ -106,11 +117,6 @@ def test_little_is_no_error(text: str) -> None:
             "infrastructure:\n  redis:\n    host: h\n    container: c\n",
             "infrastructure.redis.host",
             "left out beside container",
-        ),
-        (
-            "infrastructure:\n  database:\n    enabled: true\n    host: h\n",
-            "infrastructure.database.root_password",
-            "required",
         ),
         ("a: &a [*a]\n", "a", "beneath infrastructure (line 1)"),
         ("x" * 100_001, "infrastructure.yml", "at most"),
