@@ -72,14 +72,20 @@ def loaded(builder: ImageBuilder) -> ImageBuilder:
     return builder
 
 
-def test_an_app_is_built_by_the_frontend(loaded: ImageBuilder, prepare: Prepare, mise: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def app(loaded: ImageBuilder, prepare: Prepare, mise: Path, tmp_path: Path) -> Path:
+    """What can be built here: a script that shows what a build has made."""
     prepare(EXAMPLES / "shell-start")  # or skipped
     shutil.copytree(mise, loaded.home / "tools" / preparing.MISE)
     root = tmp_path / "app"
     root.mkdir()
     (root / "start.sh").write_text("cat made\n")
+    return root
+
+
+def test_an_app_is_built_by_the_frontend(loaded: ImageBuilder, app: Path) -> None:
     command = 'echo "seen: $TOKEN" && printf \'%s\' "${#TOKEN}" > made'
-    first = built(loaded, root, env={"TOKEN": SECRET}, build=command)
+    first = built(loaded, app, env={"TOKEN": SECRET}, build=command)
     assert f"seen: {SECRET}" in loaded.lines
     assert held(loaded, first.image, "/app/made") == str(len(SECRET)).encode()
     assert first.start == ""
@@ -89,42 +95,36 @@ def test_an_app_is_built_by_the_frontend(loaded: ImageBuilder, prepare: Prepare,
     everything = b"".join(loaded.daemon.client().images.get(first.image).save())
     assert len(everything) > 1_000_000
     assert SECRET.encode() not in everything, "in no layer, no history"
-    built(loaded, root, env={"TOKEN": SECRET}, build=command)
+    built(loaded, app, env={"TOKEN": SECRET}, build=command)
     assert f"seen: {SECRET}" not in loaded.lines, "the layer is kept"
-    built(loaded, root, env={"TOKEN": "another"}, build=command)
+    built(loaded, app, env={"TOKEN": "another"}, build=command)
     assert "seen: another" in loaded.lines, "a variable that changed makes it anew"
     loaded.team = "2"
-    built(loaded, root, env={"TOKEN": SECRET}, build=command)
+    built(loaded, app, env={"TOKEN": SECRET}, build=command)
     assert f"seen: {SECRET}" in loaded.lines, "no layer of another team's"
     with pytest.raises(UserError) as caught:
-        built(loaded, root, build="echo trouble; exit 7")
+        built(loaded, app, build="echo trouble; exit 7")
     assert caught.value.code == "build_failed"
     assert "The step exited with code 7." in loaded.lines
 
 
 @pytest.mark.django_db
 def test_a_daemon_with_nothing_takes_its_layers_from_the_registry(
-    loaded: ImageBuilder, prepare: Prepare, mise: Path, tmp_path: Path, registry: RegistryServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    loaded: ImageBuilder, app: Path, registry: RegistryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not buildkit.leaves_layers(buildkit.daemon(loaded.daemon.host)):
         pytest.skip("needs docker buildx and a daemon with containerd's store of images")
     ours = registry.known()
     monkeypatch.setattr(artifacts, "registry", lambda: ours)
-    prepare(EXAMPLES / "shell-start")  # or skipped
-    shutil.copytree(mise, loaded.home / "tools" / preparing.MISE)
-    root = tmp_path / "app"
-    root.mkdir()
-    (root / "start.sh").write_text("cat made\n")
     command = 'echo "did-$((40+2))" && echo yes > made'
-    built(loaded, root, build=command)
+    built(loaded, app, build=command)
     assert "did-42" in loaded.lines
     assert PushedImage.objects.get(name__endswith=layers.STEPS).digest
     client = loaded.daemon.client()
     for row in PushedImage.objects.exclude(name__endswith=layers.STEPS):
         client.images.remove(row.name, force=True)
     client.api.prune_builds(all=True)
-    built(loaded, root, build=command)
+    built(loaded, app, build=command)
     assert "did-42" not in loaded.lines, "it was not done again"
     assert f"{command}: unchanged" in loaded.lines
 
