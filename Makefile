@@ -5,13 +5,16 @@ MANAGE := $(RUN) manage.py
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo signin doctor reset test test-postgres check docs lint format bench bench-soak lock environment dev-environment
+.PHONY: help up restart demo signin doctor reset test test-postgres check docs lint format bench bench-soak lock environment dev-environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: environment ## start the whole platform; Ctrl-C stops it, the next start brings everything back
 	@exec $(MANAGE) up $(ARGS)
+
+restart: environment ## have what runs begin anew from this checkout, say after an upgrade; apps go on meanwhile
+	@$(MANAGE) restart $(ARGS)
 
 demo: environment ## make the demo pod in a platform that runs (the first `make up` does)
 	@$(MANAGE) demo $(ARGS)

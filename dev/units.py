@@ -1,6 +1,7 @@
-"""Writes deploy/systemd from the Procfile: a unit for each line, and a target for all. A test compares.
+"""Writes deploy/ for systemd: from the Procfile a unit for each line and a target for all, or one unit for `make up`.
 
-`python dev/units.py [DIRECTORY] [--home /opt/brainpod]`. What is particular to one service stands in OF below.
+`python dev/units.py [DIRECTORY] [--home /opt/brainpod]`. What is particular to one service stands in OF below. A test
+compares.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 # covered, which is what ProtectKernelTunables and PrivateDevices do, and RestrictNamespaces would refuse them all.
 OF = {
     "engine": """\
-# TERM ends the apps in order. When the agent dies, what it ran goes on and the next one takes it over.
+# TERM ends the apps in order. USR2 ends the agent alone: what it ran goes on and the next one takes it over.
+RestartKillSignal=SIGUSR2
 KillMode=process
 TimeoutStopSec=90
 Delegate=yes
@@ -48,8 +50,48 @@ def lines() -> dict[str, str]:
     return {name: command for name, _, command in pairs}
 
 
-def units(home: str = HOME) -> dict[str, str]:
-    """Text by file name."""
+ONE = """\
+# Made by dev/units.py. Everything in one unit; `systemctl reload brainpod` begins anew while apps go on.
+[Unit]
+Description=Brainpod
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+Restart=on-failure
+RestartSec=5
+User=brainpod
+Group=brainpod
+WorkingDirectory={home}
+EnvironmentFile={environment}
+Environment=BRAINPOD_STATE={state}
+UMask=0077
+ExecStart={home}/.venv/bin/python manage.py up --no-demo
+ExecReload=/bin/kill -USR2 $MAINPID
+# TERM has the supervisor stop everything in order. When it dies its services do, and apps go on.
+KillMode=process
+TimeoutStopSec=120
+LimitNOFILE=65536
+Delegate=yes
+# No capability for low ports: bubblewrap refuses to start with one (docs/install.md has the other way).
+NoNewPrivileges=yes
+ProtectSystem=full
+ProtectHome=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def files(home: str = HOME) -> dict[str, str]:
+    """Text by path beneath deploy/."""
+    one = ONE.format(home=home, state=STATE, environment=ENVIRONMENT)
+    return {f"systemd/{name}": text for name, text in _units(home).items()} | {"systemd-one/brainpod.service": one}
+
+
+def _units(home: str) -> dict[str, str]:
     made = {f"brainpod-{name}.service": _service(name, command, home) for name, command in lines().items()}
     services = " ".join(name for name in made if name != "brainpod-release.service")
     made["brainpod.target"] = (
@@ -82,12 +124,13 @@ def _service(name: str, command: str, home: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("directory", nargs="?", type=Path, default=ROOT / "deploy" / "systemd")
+    parser.add_argument("directory", nargs="?", type=Path, default=ROOT / "deploy")
     parser.add_argument("--home", default=HOME, help="where the checkout is")
     given = parser.parse_args()
-    given.directory.mkdir(parents=True, exist_ok=True)
-    for name, text in units(given.home).items():
-        (given.directory / name).write_text(text)
+    for name, text in files(given.home).items():
+        path = given.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 if __name__ == "__main__":

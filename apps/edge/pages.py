@@ -46,6 +46,9 @@ PAGES = {
     "431": Page(431, "Headers too large", "A header of this request is larger than 8 KB. Deleting cookies may help."),
     "500": Page(500, "Something went wrong", "The server failed to answer this request. Please try again."),
     "502": Page(502, "The app does not answer", "It may be starting or have crashed. Its log says more.", 5),
+    "starting": Page(
+        503, "Brainpod is starting", "The dashboard is back in a moment, and this page with it. Apps run meanwhile.", 2
+    ),
     "504": Page(504, "The app took too long", "It was reached, but did not answer in time."),
 }
 ANSWERS = ("not_connected", "not_deployed", "deploying", "failed", "disabled", "maintenance")
@@ -89,8 +92,11 @@ def address(name: str) -> str:
     return f"{PREFIX}{name}.html"
 
 
-def errors() -> Iterator[str]:
-    """The lines that give nginx's own errors their pages."""
+def errors(unreached: str = "502") -> Iterator[str]:
+    """The lines that give nginx's own errors their pages; `unreached`: the one where nobody listens behind it."""
     for code in ERRORS:
-        yield f"error_page {code} {address(code)};"
+        if code == "502" != unreached:
+            yield f"error_page 502 ={PAGES[unreached].status} {address(unreached)};"
+        else:
+            yield f"error_page {code} {address(code)};"
     yield f"error_page 494 =431 {address('431')}; {TO_TLS}"

@@ -178,6 +178,7 @@ def _dashboard(layout: Layout, generation: int) -> Iterator[str]:
         yield '    set $bp_kept ""; set $bp_served "";'  # somewhere they have to be set for nginx to know them
         yield f'    location = {outside.GENERATION} {{ access_log off; return 200 "{generation}\\n"; }}'
     yield "    client_max_body_size 32m;"
+    yield from (f"    {line}" for line in pages.errors("starting"))
     yield from (f"    {line}" for line in tls.challenges(layout))
     yield "    location / { proxy_pass http://brainpod_pages; }"
     # nginx names the address in what it says about an upstream that fails.

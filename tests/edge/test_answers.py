@@ -237,12 +237,22 @@ def test_the_dashboard(stand: Stand) -> None:
     assert stand.ask("panel.test", "/static/missing.css?x").json()["path"] == "/static/missing.css?x"
 
 
+def test_a_dashboard_that_is_started_anew_says_so(stand: Stand) -> None:
+    """And that it is no error: browsers ask again, git hosts deliver again."""
+    for method in ("GET", "POST"):
+        away = stand.ask("panel.test", "/pods", method)
+        assert (away.status_code, "Brainpod is starting" in away.text) == (503, True)
+        assert 'http-equiv="refresh"' in away.text
+    stand.upstream("pages", "run/pages.sock")
+    assert stand.ask("panel.test", "/pods").status_code == 200
+
+
 def test_one_time_links_are_in_no_log(stand: Stand) -> None:
     """Not even when what they lead to does not answer, which nginx complains about with the address."""
     token = "A" * 20 + "-" + "b" * 22
     for path in (f"/welcome/{token}/", f"/sign-in/{token}/", f"/invitations/{token}/?x={token}"):
-        assert stand.ask("panel.test", path, headers={"X-Request-ID": "with-a-token"}).status_code == 502
-    assert stand.ask("panel.test", "/sign-in/", headers={"X-Request-ID": "without-one"}).status_code == 502
+        assert stand.ask("panel.test", path, headers={"X-Request-ID": "with-a-token"}).status_code == 503
+    assert stand.ask("panel.test", "/sign-in/", headers={"X-Request-ID": "without-one"}).status_code == 503
     log = stand.edge.layout.access_log
     # An answer comes before its line, and each of nginx's processes writes in its own time.
     wait_for(lambda: log.read_text().count("with-a-token") == 3 and "without-one" in log.read_text())

@@ -7,13 +7,25 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from apps.core.errors import Unavailable
 from apps.engines.base import Peer, Size, State
-from tests.engines.workloads import connect, echo_server, echoes, name, processes, running, texts, until, worker
+from tests.engines.workloads import (
+    connect,
+    echo_server,
+    echoes,
+    name,
+    processes,
+    running,
+    shell,
+    texts,
+    until,
+    worker,
+)
 from tests.stack.engine import EngineAgent
 
 
@@ -41,7 +53,8 @@ while True:
 COUNTING = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.002; done"
 
 
-def test_a_killed_agent_changes_no_workload_and_loses_only_what_it_had_just_read(agent: EngineAgent) -> None:
+@pytest.mark.parametrize("end", ["kill", "leave"])
+def test_an_agent_that_is_gone_changes_no_workload_and_loses_no_more_than_it_must(agent: EngineAgent, end: str) -> None:
     engine = agent.engine
     server, counter = engine.launch(echo_server()), engine.launch(worker(COUNTING))
     crashing = engine.launch(worker("echo once; exit 5"))
@@ -52,7 +65,7 @@ def test_a_killed_agent_changes_no_workload_and_loses_only_what_it_had_just_read
     with connect(server) as open_before:
         open_before.sendall(b"before")
         assert open_before.recv(6) == b"before"
-        agent.kill()
+        getattr(agent, end)()
         assert engine.status(server).state == State.UNKNOWN
         open_before.sendall(b"during")
         assert open_before.recv(6) == b"during"
@@ -73,7 +86,7 @@ def test_a_killed_agent_changes_no_workload_and_loses_only_what_it_had_just_read
     assert numbers == sorted(set(numbers)), "in order, none twice"
     lost = sorted(set(range(1, numbers[-1] + 1)) - set(numbers))
     # SIGKILL may come between reading a pipe and writing what was read into the ring; nothing else is lost.
-    assert lost == list(range(lost[0], lost[0] + len(lost))) if lost else True
+    assert lost == (list(range(lost[0], lost[0] + len(lost))) if lost and end == "kill" else [])
     assert len(lost) < 50
     assert engine.launch(echo_server(id=server["id"])) == server
     for handle in (server, counter, crashing):
@@ -128,6 +141,33 @@ def test_a_killed_keeper_is_replaced(agent: EngineAgent) -> None:
     engine.stop(handle, 0)
 
 
+def test_an_agent_that_leaves_does_not_pretend_that_a_run_was_cancelled(agent: EngineAgent) -> None:
+    engine = agent.engine
+    server = engine.launch(echo_server())
+    until(lambda: engine.probe(server) is None, "the server")
+    begun: list[str] = []
+    ended: list[str] = []
+
+    def build() -> None:
+        try:
+            spec = shell("echo begun; sleep 600")
+            engine.run_once(spec, on_line=begun.append, timeout=60, cancelled=lambda: False)
+            ended.append("finished")
+        except Unavailable as error:
+            ended.append(error.code)
+
+    client = threading.Thread(target=build)
+    client.start()
+    until(lambda: bool(begun), "the run")
+    agent.leave()
+    client.join(60)
+    assert ended == ["engine_closing"]
+    agent.start()
+    running(engine, server)
+    assert echoes(server)
+    engine.stop(server, 0)
+
+
 def test_a_run_ends_with_the_agent(agent: EngineAgent) -> None:
     mark = f"47{os.getpid()}"
     code = (
@@ -147,13 +187,16 @@ def test_a_run_ends_with_the_agent(agent: EngineAgent) -> None:
         client.wait(60)
 
 
-def test_an_orderly_end_leaves_nothing() -> None:
+@pytest.mark.parametrize("end", ["stop", "leave"])
+def test_an_orderly_end_leaves_nothing_that_nobody_needs(end: str) -> None:
     agent = EngineAgent()
     try:
         agent.start()
         handle = agent.engine.launch(worker("trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"))
         until(lambda: texts(agent.engine, handle) == ["up"], "its start")
-        agent.stop()
+        if end == "leave":
+            agent.engine.stop(handle, 5)
+        getattr(agent, end)()
         assert agent.keepers() == []
         assert not list((agent.state / "run" / "w").iterdir())
         assert not list((agent.state / "engine" / "v").iterdir())

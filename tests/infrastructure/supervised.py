@@ -12,10 +12,10 @@ from pathlib import Path
 from apps.core.errors import UserError
 from apps.infrastructure.embedded.nursery import Nursery
 from apps.infrastructure.embedded.plan import Service, Tier
-from apps.infrastructure.embedded.supervisor import Supervisor
+from apps.infrastructure.embedded.supervisor import AGAIN, Supervisor
 from tests.stack.components import wait_for
 
-# Writes its name at start and end, becomes ready, ignores nothing.
+# Writes its name at start and end and at what else it is told, becomes ready, ignores nothing.
 FAKE = """
 import os, pathlib, signal, sys, time
 state, name = pathlib.Path(sys.argv[1]), sys.argv[2]
@@ -25,6 +25,8 @@ def say(word):
 def stop(*_):
     say("stop"); (state / f"{name}.up").unlink(missing_ok=True); os._exit(0)
 signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGUSR2, lambda *_: (say("leave"), os._exit(0)))
+signal.signal(signal.SIGHUP, lambda *_: say("reload"))
 say("start"); print("hello from", name, flush=True)
 (state / f"{name}.up").write_text(str(os.getpid()))
 time.sleep(600)
@@ -49,7 +51,9 @@ class Started:
             code = 70
             try:
                 os.setsid()
-                code = _run(state, tiers, self.lines)
+                # The platform executes itself here: the same process, so what it started is still its child.
+                while (code := _run(state, tiers, self.lines)) == AGAIN:
+                    (state / "is-up").unlink()
             except SystemExit as ended:  # of a process that the nursery forked
                 code = int(ended.code or 0)
             finally:

@@ -14,10 +14,19 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_they_are_made_from_the_procfile() -> None:
-    kept = {path.name: path.read_text() for path in (ROOT / "deploy" / "systemd").iterdir()}
-    assert kept == units.units(), "python dev/units.py writes them"
+    deploy = ROOT / "deploy"
+    kept = {str(path.relative_to(deploy)): path.read_text() for path in deploy.glob("systemd*/*")}
+    assert kept == units.files(), "python dev/units.py writes them"
     for name, command in units.lines().items():
-        assert f"ExecStart={units.HOME}/{command}\n" in kept[f"brainpod-{name}.service"]
+        assert f"ExecStart={units.HOME}/{command}\n" in kept[f"systemd/brainpod-{name}.service"]
+
+
+def test_a_restart_leaves_the_apps_and_a_stop_does_not() -> None:
+    """What the engine's agent and the supervisor do at these signals: test_adoption.py, test_again.py."""
+    made = units.files()
+    assert "RestartKillSignal=SIGUSR2\nKillMode=process\n" in made["systemd/brainpod-engine.service"]
+    assert "\nKillSignal" not in made["systemd/brainpod-engine.service"]
+    assert "ExecReload=/bin/kill -USR2 $MAINPID\n" in made["systemd-one/brainpod.service"]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
@@ -26,9 +35,9 @@ def test_systemd_takes_them(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / ".venv" / "bin").mkdir(parents=True)
     (home / ".venv" / "bin" / "python").symlink_to("/bin/true")
-    for name, text in units.units(str(home)).items():
+    for path, text in units.files(str(home)).items():
         # It would look for the user, who is made when the platform is installed.
-        (tmp_path / name).write_text(text.replace("User=brainpod\nGroup=brainpod", "User=root\nGroup=root"))
+        (tmp_path / Path(path).name).write_text(text.replace("User=brainpod\nGroup=brainpod", "User=root\nGroup=root"))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *map(str, tmp_path.glob("brainpod*"))],
         capture_output=True, text=True, check=False, timeout=60,

@@ -62,6 +62,12 @@ class EngineAgent:
         self._process.kill()
         self._process.wait(PATIENCE)
 
+    def leave(self) -> None:
+        """End the agent in order, and nothing else."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR2)
+        assert self._process.wait(PATIENCE) == 0
+
     def keepers(self) -> list[int]:
         """The pids of keepers on this state."""
         found = []

@@ -1,7 +1,7 @@
 """The process engine's agent: `python -m apps.engines.process.agent --state DIR --socket DIR/run/engine.sock`.
 
-SIGTERM and SIGINT stop every workload in order, then the agent. SIGKILL leaves them running: the next agent takes
-them over from the keeper.
+SIGTERM and SIGINT stop every workload in order, then the agent. SIGUSR2 ends the agent alone, in order, for its
+successor: the next agent takes the workloads over from the keeper, as it does after a SIGKILL.
 """
 
 from __future__ import annotations
@@ -127,22 +127,31 @@ async def serve(given: argparse.Namespace) -> None:
     published.append(Server(fleet))
     watch_keeper(fleet)
     fleet.adopt()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[bool] = loop.create_future()  # whether the workloads stay
+    for number, stay in ((signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGUSR2, True)):
+        loop.add_signal_handler(number, _settle, ended, stay)
     given.socket.unlink(missing_ok=True)
     listener = await asyncio.start_unix_server(published[0].client, given.socket, limit=protocol.LONGEST_LINE)
     given.socket.chmod(0o600)
     gc.freeze()
     log.info("ready, %s", "sandboxed" if launcher.bubblewrap else "WITHOUT SANDBOX")
-    await stopping.wait()
+    stay = await ended
     listener.close()
     forget_keeper(fleet)
-    await fleet.close()
+    await (fleet.leave() if stay else fleet.close())
     given.socket.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        launcher.close()
+    if not stay:
+        with contextlib.suppress(OSError):
+            launcher.close()
     os.close(held)
+
+
+def _settle(ended: asyncio.Future[bool], stay: bool) -> None:
+    """The first signal counts."""
+    if not ended.done():
+        log.info("leaving, what runs stays" if stay else "stopping what runs, in order")
+        ended.set_result(stay)
 
 
 def watch_keeper(fleet: Fleet) -> None:

@@ -1,4 +1,4 @@
-"""All workloads of an agent: launched once, found again, kept by whatever keeper there is, stopped together."""
+"""All workloads of an agent: launched once, found again, kept by whatever keeper there is, stopped or left together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Fleet:
         self._launching: dict[str, asyncio.Task[Workload]] = {}
         self._runs: set[Once] = set()
         self._terminals: dict[str, set[Terminal]] = {}
-        self._closing = False
+        self.closing = False
 
     def find(self, workload: str) -> Workload | None:
         return self._workloads.get(workload)
@@ -58,8 +58,8 @@ class Fleet:
 
     async def launch(self, spec: LaunchSpec) -> Handle:
         """Once per id: a second call, even while the first is under way, gets the same handle."""
-        if self._closing:
-            raise Unavailable("engine_closing", "The process engine is going down.")
+        if self.closing:
+            raise closing()
         known = self._workloads.get(spec.id)
         if known is not None:
             return known.handle
@@ -147,10 +147,26 @@ class Fleet:
 
     async def close(self) -> None:
         """Stop everything in order; nothing is left running."""
-        self._closing = True
-        for once in self._runs:
-            once.cancel()
-        while self._runs:
-            await asyncio.sleep(0.02)
+        await self._end_visits()
         await asyncio.gather(*(self.stop(name, w.spec.grace) for name, w in list(self._workloads.items())))
         self.context.keeper.quit()
+
+    async def leave(self) -> None:
+        """Go without a workload noticing: the next agent takes them over. Runs and terminals end with their agent."""
+        await self._end_visits()
+        await asyncio.gather(*self._launching.values(), return_exceptions=True)
+        if not self._workloads:
+            self.context.keeper.quit()
+
+    async def _end_visits(self) -> None:
+        self.closing = True
+        for once in self._runs:
+            once.cancel()
+        for terminal in (terminal for terminals in self._terminals.values() for terminal in terminals):
+            terminal.cancel()
+        while self._runs or self._terminals:
+            await asyncio.sleep(0.02)
+
+
+def closing() -> Unavailable:
+    return Unavailable("engine_closing", "The process engine is going down.")

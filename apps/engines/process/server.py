@@ -14,7 +14,7 @@ from apps.core.errors import Invalid, PlatformError, UserError
 from apps.engines.base import LogLine, Size, State, Status
 from apps.engines.process import inside, protocol
 from apps.engines.process.context import proxy_port
-from apps.engines.process.fleet import Fleet
+from apps.engines.process.fleet import Fleet, closing
 from apps.engines.process.once import Once
 from apps.engines.process.terminal import Terminal
 from apps.engines.process.workload import Workload
@@ -175,6 +175,8 @@ class Server:
                 finished = await once.run(request["timeout"])
         finally:
             listening.cancel()
+        if finished.killed == "cancelled" and self._fleet.closing:
+            raise closing()  # nobody asked for it to be cancelled
         writer.write(protocol.encode({"finished": asdict(finished)}))
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

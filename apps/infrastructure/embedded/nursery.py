@@ -14,6 +14,7 @@ import os
 import runpy
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -97,13 +98,15 @@ class Nursery:
             os.waitpid(self.pid, 0)
 
 
-class Forked:
-    """A process that the nursery made, with the manners of asyncio's own."""
+class Child:
+    """A child of this process, however it became one, with the manners of asyncio's own: those are waited for by a
+    thread that outlives its loop, and killed when they are forgotten."""
 
-    def __init__(self, pid: int) -> None:
-        """Raises ProcessLookupError if it is no child of this process."""
+    def __init__(self, pid: int, popen: subprocess.Popen[bytes] | None = None) -> None:
+        """`popen`: what started it, which is not to wait for it. Raises ProcessLookupError if it is no child."""
         self.pid = pid
         self.returncode: int | None = None
+        self._popen = popen
         self._ended = asyncio.Event()
         self._fd = os.pidfd_open(pid)
         asyncio.get_running_loop().add_reader(self._fd, self._reap)
@@ -112,6 +115,8 @@ class Forked:
         asyncio.get_running_loop().remove_reader(self._fd)
         os.close(self._fd)
         self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        if self._popen:
+            self._popen.returncode = self.returncode
         self._ended.set()
 
     async def wait(self) -> int:

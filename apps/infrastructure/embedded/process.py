@@ -129,6 +129,22 @@ def identity(pid: int) -> str:
     return f"{boot()}:{shown.strip().replace(' ', '-')}" if shown.strip() else ""
 
 
+def parent(pid: int) -> int:
+    """The number of the process that started it; 0 when that cannot be told."""
+    try:
+        return int(_fields(Path(f"/proc/{pid}/stat").read_text())[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def program(pid: int) -> str:
+    """The path of what it executes, marked if that is there no more; empty when that cannot be told."""
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return ""
+
+
 def boot() -> str:
     """What stays the same until the machine starts again."""
     try:

@@ -6,12 +6,14 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from apps.infrastructure.embedded import files, process
-from apps.infrastructure.embedded.nursery import Forked, Gone, Nursery
+from apps.infrastructure.embedded.nursery import Child, Gone, Nursery
 from apps.infrastructure.embedded.plan import Service
 
 LOG_BYTES = 5 * 1024 * 1024
@@ -26,7 +28,7 @@ class Running:
         self._nursery = nursery if service.forked else None
         self.log = state / "log" / f"{service.name}.log"
         self._pid_file = state / "run" / f"{service.name}.pid"
-        self._child: asyncio.subprocess.Process | Forked | None = None
+        self._child: asyncio.subprocess.Process | Child | None = None
         self._pulse: tuple[int, object] | None = None
         self._still = 0
 
@@ -38,28 +40,48 @@ class Running:
         """Raises OSError or PlatformError when there is nothing to start."""
         for path in self.service.leftovers:
             path.unlink(missing_ok=True)
-        self._child = await self._fork() or await self._execute()
+        self._child = await self._inherit() or await self._fork() or await self._execute()
         pid = self._child.pid
         files.write(self._pid_file, f"{pid} {self.service.orphan.name} {process.identity(pid)}\n")
 
-    async def _fork(self) -> Forked | None:
-        if self._nursery:
-            with suppress(Gone):
-                return Forked(await asyncio.to_thread(self._nursery.fork, self.service.name, self.log))
+    async def _inherit(self) -> Child | None:
+        """The one that went on while a supervisor took its own place, if it is still the program it should be."""
+        how = self.service.reload
+        if how is None or self._child is not None or not (pid := inherited(self._pid_file)):
+            return None
+        child = Child(pid)
+        command = await asyncio.to_thread(self.service.command)
+        if process.program(pid) in map(os.path.realpath, command):
+            child.send_signal(how)
+            return child
+        child.send_signal(self.service.stop)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(child.wait(), self.service.grace)
+        process.end_group(pid, signal.SIGKILL)
+        await child.wait()
         return None
 
-    async def _execute(self) -> asyncio.subprocess.Process:
+    async def _fork(self) -> Child | None:
+        if self._nursery:
+            with suppress(Gone):
+                return Child(await asyncio.to_thread(self._nursery.fork, self.service.name, self.log))
+        return None
+
+    async def _execute(self) -> asyncio.subprocess.Process | Child:
         command = await asyncio.to_thread(self.service.command)
         with self.log.open("ab") as out:
-            return await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                env=dict(self.service.env),
-                start_new_session=True,
-                preexec_fn=process.dies_with_parent(self.service.orphan),
-            )
+            how: dict[str, Any] = {
+                "stdin": subprocess.DEVNULL,
+                "stdout": out,
+                "stderr": out,
+                "env": dict(self.service.env),
+                "start_new_session": True,
+                "preexec_fn": process.dies_with_parent(self.service.orphan),
+            }
+            if not process.can_adopt():
+                return await asyncio.create_subprocess_exec(*command, **how)
+            popen = subprocess.Popen(command, **how)  # in this thread: it is with its end that a child would die
+            return Child(popen.pid, popen)
 
     async def wait(self) -> int:
         """The exit code, once the process has ended and what it started has been killed."""
@@ -69,13 +91,13 @@ class Running:
         process.end_group(self._child.pid, signal.SIGKILL)
         return code
 
-    async def stop(self) -> None:
-        """End it in order, and with force after its grace."""
+    async def stop(self, *, leaving: bool = False) -> None:
+        """End it in order, and with force after its grace; `leaving`: but not what it runs, if it knows how."""
         if self._child is None:
             return
         group = self._child.pid
         if self._child.returncode is None:
-            self.signal(self.service.stop)
+            self.signal(self.service.leave if leaving and self.service.leave else self.service.stop)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._child.wait(), self.service.grace)
         process.end_group(group, signal.SIGKILL)
@@ -127,9 +149,23 @@ def tail(log: Path, lines: int = 15) -> str:
     return ""
 
 
+def inherited(pid_file: Path) -> int:
+    """The process that the file names, if it is a child of this one: started by the supervisor whose place this took
+    (see `Supervisor`). 0 if there is none."""
+    with suppress(OSError, ValueError):
+        pid_text, _, identity = pid_file.read_text().strip().split(" ", maxsplit=2)
+        pid = int(pid_text)
+        if process.parent(pid) == os.getpid() and process.identity(pid) == identity:
+            return pid
+    return 0
+
+
 def end_leftovers(state: Path, report: Callable[[str], None], seconds: float = 10.0) -> None:
-    """End what a killed supervisor left behind, by the pid files; a number that now means another process is let be."""
+    """End what a killed supervisor left behind, by the pid files; a number that now means another process is let be,
+    and so is what this one was left."""
     for pid_file in sorted((state / "run").glob("*.pid")):
+        if inherited(pid_file):
+            continue
         with suppress(ValueError, KeyError):
             pid_text, how, identity = [*pid_file.read_text().strip().split(" ", maxsplit=2), ""][:3]
             pid = int(pid_text)

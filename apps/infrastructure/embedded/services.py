@@ -192,7 +192,7 @@ def _engines(config: Any, env: Mapping[str, str]) -> list[Service]:
 
 
 def _agent(config: Any, env: Mapping[str, str]) -> Service:
-    """TERM ends what it runs in order, KILL leaves it running for the next agent to adopt."""
+    """TERM ends what it runs in order; USR2 and KILL leave it running for the next agent to adopt."""
 
     def command() -> list[str]:
         files.directory(config.run, 0o711)
@@ -215,7 +215,7 @@ def _agent(config: Any, env: Mapping[str, str]) -> Service:
             )
         return True
 
-    return Service("engine", command, ready, env, orphan=signal.SIGKILL, grace=60)
+    return Service("engine", command, ready, env, orphan=signal.SIGKILL, leave=signal.SIGUSR2, grace=60)
 
 
 def _watcher(config: Any, env: Mapping[str, str], name: str) -> Service:
@@ -362,7 +362,7 @@ def _nginx(env: Mapping[str, str]) -> Service:
         nginx.prepare()
         return nginx.command()
 
-    return Service("nginx", command, _answers(lambda: edge().generation()), env)
+    return Service("nginx", command, _answers(lambda: edge().generation()), env, reload=signal.SIGHUP)
 
 
 def _moved(marker: Path) -> int | None:

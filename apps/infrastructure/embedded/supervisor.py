@@ -1,4 +1,8 @@
-"""Keeps the services of a plan running: tier after tier, restarted when they die, stopped in order by one Ctrl-C."""
+"""Keeps the services of a plan running: tier after tier, restarted when they die, stopped in order by one Ctrl-C.
+
+SIGUSR2 has it take its own place: everything is stopped but what apps need (`Service.leave`, `Service.reload`), and the
+same program begins anew in the same process, from the code and the settings that are there then.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,16 @@ import asyncio
 import fcntl
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from apps.core.errors import PlatformError, UserError
 from apps.infrastructure.embedded import files
-from apps.infrastructure.embedded.nursery import NOTHING, Forked, Gone, Nursery
+from apps.infrastructure.embedded.nursery import NOTHING, Child, Gone, Nursery
 from apps.infrastructure.embedded.plan import Step, Tier
 from apps.infrastructure.embedded.running import Running, end_leftovers, tail
 
@@ -22,6 +28,8 @@ STEADY = 30.0  # seconds after which a start counts as a good one
 LOOK = 20.0  # seconds between looks at what runs
 STILL = 6  # looks at which the pulse of a service is the same, after which it hangs
 TRIES = 3  # ends before it was ready for the first time, after which the start is given up
+UP = Path("run") / "up"  # in the state directory; there while everything is ready
+AGAIN = 75  # what `run` returns when the program is to begin anew
 
 Report = Callable[[str], None]
 
@@ -50,21 +58,25 @@ class Supervisor:
     ) -> None:
         self._state, self._tiers, self._report, self._check, self._up = state, tiers, report, check, up
         self._nursery = nursery
+        self._marker = state / UP
         self._stopping = asyncio.Event()
+        self._again = False
         self._running: list[list[Running]] = []
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._failure: PlatformError | None = None
 
     async def run(self) -> int:
-        """0 after a stop that was asked for, 1 when the start failed. Raises UserError if another one runs
-        already, or what `check` raised."""
+        """0 after a stop that was asked for, 1 when the start failed, AGAIN after SIGUSR2: see `leave`. Raises
+        UserError if another one runs already, or what `check` raised."""
         with _Lock(self._state):
+            self._marker.unlink(missing_ok=True)
             files.directory(self._state / "log")
             await asyncio.to_thread(end_leftovers, self._state, self._report)
             await asyncio.to_thread(self._check)
             loop = asyncio.get_running_loop()
             for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(how, self._on_signal)
+            loop.add_signal_handler(signal.SIGUSR2, self._on_again)
             looking = asyncio.create_task(self._look_after())
             try:
                 await self._until_stopped()
@@ -73,7 +85,8 @@ class Supervisor:
                 await self._stop()
             if self._failure:
                 self._report(f"{self._failure.message}\n{self._failure.hint}".strip())
-            return 1 if self._failure else 0
+                return 1
+            return AGAIN if self._again else 0
 
     async def _until_stopped(self) -> None:
         starting = asyncio.create_task(self._start())
@@ -100,6 +113,7 @@ class Supervisor:
             for steps in prepared:
                 steps.cancel()
         await asyncio.to_thread(self._up)
+        files.write(self._marker, f"{os.getpid()}\n")
 
     async def _start_tier(self, tier: Tier) -> None:
         running = [Running(service, self._state, self._nursery) for service in tier.services]
@@ -121,13 +135,13 @@ class Supervisor:
         if await (self._take(step, forked) if forked else asyncio.to_thread(step.act)):
             self._report(f"{step.name}: done in {time.monotonic() - began:.1f} s")
 
-    async def _fork(self, step: Step) -> Forked | None:
+    async def _fork(self, step: Step) -> Child | None:
         if self._nursery:
             with suppress(Gone):
-                return Forked(await asyncio.to_thread(self._nursery.fork, step.name, self._log(step)))
+                return Child(await asyncio.to_thread(self._nursery.fork, step.name, self._log(step)))
         return None
 
-    async def _take(self, step: Step, forked: Forked) -> bool:
+    async def _take(self, step: Step, forked: Child) -> bool:
         """Whether there was anything to do. A stop ends it at once: the next start does it again."""
         try:
             code = await forked.wait()
@@ -181,20 +195,32 @@ class Supervisor:
 
     async def _stop(self) -> None:
         self._stopping.set()
+        self._marker.unlink(missing_ok=True)
         for tier in reversed(self._running):
             await asyncio.gather(*(self._stop_one(one) for one in tier))
-        self._report("everything is stopped")
+        self._report("everything is stopped but what apps need" if self._again else "everything is stopped")
 
     async def _stop_one(self, one: Running) -> None:
         keeper = self._keepers[one.service.name]
-        await one.stop()
+        if self._again and one.service.reload and one.pid:
+            keeper.cancel()
+            return
+        leaving = self._again or self._failure is not None  # apps that were there are not ended by a start that failed
+        await one.stop(leaving=leaving)
         while not keeper.done():  # a start was under way while the stop was asked for
             await asyncio.wait({keeper}, timeout=0.1)
-            await one.stop()
+            await one.stop(leaving=leaving)
+
+    def _on_again(self) -> None:
+        if not self._stopping.is_set():
+            self._report("starting anew; what apps need goes on")
+            self._again = True
+            self._stopping.set()
 
     def _on_signal(self) -> None:
         if self._stopping.is_set():
             self._report("killing what is left")
+            self._again = False
             for one in (one for tier in self._running for one in tier):
                 one.kill()
         else:
@@ -209,6 +235,14 @@ class Supervisor:
                 if await asyncio.to_thread(one.still) >= STILL and not self._stopping.is_set():
                     self._report(f"{one.service.name}: has not moved for {STILL * LOOK:.0f} s; killing it")
                     one.kill()
+
+
+def leave(code: int) -> NoReturn:
+    """End this program with what `Supervisor.run` returned, or have it begin anew in the same process."""
+    if code == AGAIN:
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    sys.exit(code)
 
 
 def _start_failed(name: str, how: str, log: Path) -> StartFailed:

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.errors import PlatformError, UserError
 from apps.infrastructure.embedded import services
-from apps.infrastructure.embedded.supervisor import Supervisor
+from apps.infrastructure.embedded.supervisor import Supervisor, leave
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             code = asyncio.run(supervisor.run())
         except (PlatformError, UserError) as error:
             raise CommandError(f"{error.message} {error.hint}".strip()) from error
-        sys.exit(code)
+        leave(code)
 
     def _take_over(self, options: dict[str, Any]) -> None:
         """Begin again with what the command line says as settings, which the processes started here read too."""

@@ -21,7 +21,8 @@ from apps.engines import named, offered
 from apps.infrastructure.embedded import process, services
 from apps.infrastructure.embedded.doctor import check_port, closed_state
 from apps.infrastructure.embedded.nursery import Nursery
-from apps.infrastructure.embedded.supervisor import Supervisor, refuse_second
+from apps.infrastructure.embedded.running import inherited
+from apps.infrastructure.embedded.supervisor import Supervisor, leave, refuse_second
 
 
 class Command(BaseCommand):
@@ -54,7 +55,7 @@ class Command(BaseCommand):
                 nursery.close()
             if self._demo and self._demo.poll() is None:
                 self._demo.terminate()
-        sys.exit(code)
+        leave(code)
 
     def _why(self) -> str:
         """Why the state directory is not where one expects it."""
@@ -63,7 +64,8 @@ class Command(BaseCommand):
         return f" (not {usual}: others may not enter {first_closed(usual)})" if moved else ""
 
     def _check(self) -> None:
-        check_port(settings.BRAINPOD)
+        if not inherited(settings.BRAINPOD.run / "nginx.pid"):
+            check_port(settings.BRAINPOD)
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
