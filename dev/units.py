@@ -17,6 +17,7 @@ NoNewPrivileges=yes
 ProtectSystem=strict
 ReadWritePaths={state}
 ProtectHome=yes
+PrivateTmp=yes
 PrivateDevices=yes
 ProtectKernelTunables=yes
 ProtectKernelModules=yes

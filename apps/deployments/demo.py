@@ -15,14 +15,16 @@ NAME = "hello"
 
 
 def make(*, repositories: Path, example: Path) -> Deployment:
-    """The demo pod `hello` of team `home`, being deployed; the one there is, if it was made before.
+    """The demo pod `hello` of team `home`, being deployed: the deployment there is, if one was made before, and another
+    try if it was none to become live.
 
     `repositories`: where hosted repositories are; `example`: the app's directory.
     """
     team, _ = Team.objects.get_or_create(slug="home", defaults={"name": "home"})
     pod = Pod.objects.filter(name=NAME, team=team).first()
     if pod and (last := pod.deployments.first()):
-        return last
+        failed = pod.live is None and not last.is_open
+        return actions.deploy_revision(pod=pod, revision=last.revision, by=None) if failed else last
     hosted = Hosted(repositories)
     if not hosted.exists(team.slug, NAME):
         hosted.create(team.slug, NAME)

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from apps.core.errors import Unavailable
 from apps.core.ports import free_port
 from apps.edge import control
 from apps.edge.base import EdgeState, Site
+from apps.edge.binary import wheel_binary
 from apps.edge.nginx import NginxEdge
 from tests.edge.conftest import Stand, app, wait_for
 from tests.edge.load import Load
 
 SWITCHES = 5 * int(os.environ.get("BRAINPOD_SOAK", "1"))  # of each sort
+LOW = 811  # a port that not everybody may listen on
 
 
 @pytest.fixture
@@ -130,6 +133,25 @@ def test_a_port_conflict_restores_the_old(stand: Stand) -> None:
     assert stand.edge.generation() == first.generation
     assert stand.ask("shop.test").json()["name"] == "app"
     assert stand.apply(app("shop.test", upstream.address), app("b.test")).generation > first.generation
+
+
+@pytest.mark.skipif(
+    int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= LOW, reason="anybody may listen there"
+)
+def test_who_applies_need_not_be_allowed_to_listen_where_nginx_does(stand: Stand) -> None:
+    """Of the services only nginx may listen below 1024; what else is wrong with a configuration is still found."""
+    plain = stand.root / "plain"
+    drop = "setpriv --bounding-set=-net_bind_service" if os.getuid() == 0 else ""
+    plain.write_text(f'#!/bin/sh\nexec {drop} {wheel_binary()} "$@"\n')
+    plain.chmod(0o755)
+    tried = stand.root / "tried.conf"
+    for more, refused in (("", ""), ("surprise on;", "unknown directive"), ("access_log /none/log;", "No such file")):
+        tried.write_text(
+            f"pid {stand.root}/tried.pid; events {{}}\n"
+            f"http {{ access_log off; server {{ listen 127.0.0.1:{LOW}; {more} }} }}\n"
+        )
+        with pytest.raises(Unavailable, match=refused) if refused else nullcontext():
+            control.test(plain, stand.edge.layout, tried)
 
 
 @pytest.mark.parametrize("breakage", ["binary", "directory"])
