@@ -14,18 +14,17 @@ SETTLED = 5.0  # seconds after the last deployment
 
 
 def measure(ground: Ground) -> Row:
+    """Over a minute: what is done by the clock every 30 s or every minute is in it as often as it is done."""
     ground.fleet()
     time.sleep(ground.drained + SETTLED)
-    before = {process.pid: process.cpu for process in processes.of(ground.platform)}
-    began = time.monotonic()
-    time.sleep(4 * ground.seconds)
-    seconds = time.monotonic() - began
-    cpu: dict[str, float] = defaultdict(float)
+    before, began = processes.cpu(processes.of(ground.platform)), time.monotonic()
+    time.sleep(12 * ground.seconds)
+    there = processes.of(ground.platform)
+    after, seconds = processes.cpu(there), time.monotonic() - began
     memory: dict[str, float] = defaultdict(float)
-    for process in processes.of(ground.platform):
-        # Of one that began meanwhile all counts; what one that ended used is lost.
-        cpu[process.service] += (process.cpu - before.get(process.pid, 0.0)) / seconds * 100
+    for process in there:
         memory[process.service] += process.memory
+    cpu = {service: (after[service] - before[service]) / seconds * 100 for service in memory}
     apps_cpu, apps_memory = cpu.pop("apps", 0.0), memory.pop("apps", 0.0)
     used, held = sum(cpu.values()), sum(memory.values())
     parts = {service: f"{cpu[service]:.1f} %, {memory[service]:.0f} MB" for service in sorted(memory)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,17 @@ def of(platform: Platform) -> list[Process]:
             if service:
                 found.append(Process(pid, service, _cpu(pid), _memory(pid), _reaped(pid)))
     return found
+
+
+def cpu(found: Iterable[Process]) -> dict[str, float]:
+    """Seconds of CPU of each service so far, those of children included that have ended and that it waited for.
+
+    What ends between two looks is in its parent's account by the second: their difference is what was used.
+    """
+    used: dict[str, float] = defaultdict(float)
+    for process in found:
+        used[process.service] += process.cpu + process.reaped
+    return used
 
 
 def _parents() -> list[tuple[int, int]]:

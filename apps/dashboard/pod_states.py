@@ -26,9 +26,10 @@ def silence(workload: Workload) -> str:
     if workload.observed_at is None or not is_stale(workload.observed_at):
         return ""
     seconds = (timezone.now() - workload.observed_at).total_seconds()
+    who = f"the node {workload.handle['host']}" if "away" in workload.handle else recovery.ENGINE
     if workload.state != "lost":
-        return recovery.unknown_words(seconds)
-    return recovery.lost_words(max(seconds, recovery.LOST_AFTER), listens=bool(workload.address), others=0)
+        return recovery.unknown_words(seconds, who)
+    return recovery.lost_words(max(seconds, recovery.LOST_AFTER), listens=bool(workload.address), others=0, who=who)
 
 
 @dataclass(frozen=True, slots=True)

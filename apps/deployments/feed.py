@@ -14,7 +14,7 @@ from apps.deployments.events import changed
 from apps.deployments.models import AppEvent, Workload
 from apps.pods.models import Pod
 
-Kind = Literal["health", "restart", "crashing", "start", "engine", "lost", "disk"]
+Kind = Literal["health", "restart", "crashing", "start", "engine", "node", "lost", "disk"]
 Level = Literal["info", "warn", "error"]
 KEPT = datetime.timedelta(days=30)
 MOST = 500  # of an app

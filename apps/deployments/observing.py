@@ -7,6 +7,7 @@ make what has a check healthy again: it is starting until its check passes.
 from __future__ import annotations
 
 import datetime
+import time
 from typing import Any
 
 from django.db import transaction
@@ -33,7 +34,7 @@ def note(workload: Workload, status: Status, *, checked: bool) -> bool:
     `checked`: a health check says when it is healthy.
     """
     if status.state is not State.UNKNOWN:
-        _note_return(workload)
+        _note_return(workload, status)
     state, reason = _seen(workload, status, checked)
     if state is None:
         return False
@@ -88,8 +89,14 @@ def _seen(workload: Workload, status: Status, checked: bool) -> tuple[str | None
     return None, ""
 
 
-def _note_return(workload: Workload) -> None:
-    """Tell that the engine answers again, after it had been told that it does not."""
+def _note_return(workload: Workload, status: Status) -> None:
+    """Tell that the engine, or the node it is on, answers again, after it had been told that it does not."""
+    away = workload.handle.get("away")
+    if away is not None:
+        _keep(workload, away=None)
+        if status.host == workload.handle.get("host"):
+            age = recovery.age(time.time() - away)
+            feed.tell(workload, "node", f"The node {status.host} answers again, after {age}.")
     if workload.observed_at is None or not workload.serving:
         return
     silent = timezone.now() - workload.observed_at
@@ -140,13 +147,47 @@ def silent(workloads: list[Workload]) -> None:
         if since is None:
             feed.tell(workload, "engine", "The engine does not answer: its state is unknown.", level="warn")
             continue
-        passed_by = (now - since + SILENT).total_seconds()
-        rule: dict[str, Any] = {"listens": bool(workload.address), "others": 0}
-        if workload.state == "lost" or recovery.lost(passed_by, **rule) is recovery.Lost.WAIT:
-            continue
-        words = recovery.lost_words(passed_by, **rule)
-        if _moved(workload, "lost", reason=words[:LONGEST]):
-            feed.tell(workload, "lost", f"{words[0].upper()}{words[1:]}.", level="error")
+        _lose(workload, (now - since + SILENT).total_seconds(), recovery.ENGINE)
+
+
+def cut_off(workload: Workload, host: str) -> None:
+    """The engine answers and says that the node of this one, which serves, does not. The same rule for it alone.
+
+    It is told at once: the engine has waited before it said so. Since when stands in its handle, as `away`.
+    """
+    away = workload.handle.get("away")
+    if away is None:
+        _keep(workload, away=time.time(), host=host)
+        feed.tell(workload, "node", f"The node {host} does not answer: its state is unknown.", level="warn")
+    else:
+        _lose(workload, time.time() - away, f"the node {host}")
+
+
+def on_host(workload: Workload, host: str) -> None:
+    """It runs on that machine: tell it, if it was on another one."""
+    before = workload.handle.get("host", "")
+    if before == host:
+        return
+    _keep(workload, host=host)
+    if before and workload.serving:
+        feed.tell(workload, "node", f"It runs on the node {host} now; it was on {before}.", level="warn")
+
+
+def _keep(workload: Workload, **known: Any) -> None:
+    """Keep in its handle what is known of its machine; None: nothing any more."""
+    handle = {**workload.handle, **known}
+    workload.handle = {name: value for name, value in handle.items() if value is not None}
+    Workload.objects.filter(pk=workload.pk).update(handle=workload.handle)
+
+
+def _lose(workload: Workload, silent: float, who: str) -> None:
+    """Call it lost, if that is the rule for its kind after so many seconds in which `who` has not answered."""
+    rule: dict[str, Any] = {"listens": bool(workload.address), "others": 0}
+    if workload.state == "lost" or recovery.lost(silent, **rule) is recovery.Lost.WAIT:
+        return
+    words = recovery.lost_words(silent, **rule, who=who)
+    if _moved(workload, "lost", reason=words[:LONGEST]):
+        feed.tell(workload, "lost", f"{words[0].upper()}{words[1:]}.", level="error")
 
 
 def _moved(workload: Workload, state: str, where: dict[str, Any] | None = None, **fields: Any) -> bool:

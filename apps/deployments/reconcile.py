@@ -159,7 +159,11 @@ def _compare(engine: str, rows: dict[str, Workload]) -> bool:
             moved = _moved(workload, status.address)
             if status.leaving and workload.serving:
                 lifecycle.replace(workload)
+            if status.state is State.UNKNOWN and status.host and workload.serving:
+                observing.cut_off(workload, status.host)
             news = observing.note(workload, status, checked=pk in checked) or moved or news
+            if status.state is State.RUNNING and status.host:
+                observing.on_host(workload, status.host)
         elif workload.serving and not workload.yielded_to_id:
             _start_again(workload)
             news = True
@@ -192,7 +196,8 @@ def _moved(workload: Workload, address: str) -> bool:
     if not address or workload.handle.get("address") in (None, address):
         return False
     log.info("workload_moved", workload=workload.pk, address=address)
-    Workload.objects.filter(pk=workload.pk).update(handle={**workload.handle, "address": address})
+    workload.handle = {**workload.handle, "address": address}
+    Workload.objects.filter(pk=workload.pk).update(handle=workload.handle)
     changed(workload.pod_id)
     return True
 

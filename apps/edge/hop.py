@@ -2,6 +2,9 @@
 
 A pool names sockets, so that where its instances are can change without a configuration. The n-th socket here belongs
 to nobody: who asks says whose n-th instance is meant, and the file system says where that is (apps/edge/links.py).
+
+A socket that nginx listens on stays until nginx is started anew, whether or not a pool still has that many instances:
+nginx removes one that its new configuration leaves out, while workers that are leaving still ask through it.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from collections.abc import Iterator
 
 from apps.edge import links
 from apps.edge.base import EdgeState
-from apps.edge.layout import Layout
+from apps.edge.layout import HOPS, Layout
 
 HEADER = "X-Brainpod-Rule"
 LONGEST = 3600  # seconds; who asks gives up earlier
@@ -20,6 +23,11 @@ def count(state: EdgeState) -> int:
     """How many of the sockets there have to be."""
     pools = [rule for site in state.sites if site.answer == "live" for rule in site.rules if links.hops(rule)]
     return max((len(rule.upstreams) for rule in pools), default=0)
+
+
+def listening(text: str, layout: Layout) -> int:
+    """How many of the sockets there are by the configuration `text`."""
+    return text.count(f'listen "unix:{layout.run / HOPS}')
 
 
 def asking(variable: str) -> Iterator[str]:
@@ -32,9 +40,9 @@ def asking(variable: str) -> Iterator[str]:
     yield "proxy_next_upstream error non_idempotent;"
 
 
-def server(state: EdgeState, layout: Layout) -> Iterator[str]:
-    """What listens there, passing everything on as it came."""
-    number = count(state)
+def server(state: EdgeState, layout: Layout, there: int) -> Iterator[str]:
+    """What listens there, passing everything on as it came. `there`: how many of the sockets there are already."""
+    number = max(count(state), there)
     if not number:
         return
     yield "map $server_addr $bp_hop_instance {"

@@ -13,7 +13,20 @@ from pathlib import Path
 
 from apps.core.errors import Invalid, Unavailable
 from apps.core.failpoints import failpoint
-from apps.edge import applied, certificates, control, guesses, links, pages, passwords, readback, refusal, start, tls
+from apps.edge import (
+    applied,
+    certificates,
+    control,
+    guesses,
+    hop,
+    links,
+    pages,
+    passwords,
+    readback,
+    refusal,
+    start,
+    tls,
+)
 from apps.edge.base import Applied, EdgeState, Served, Shown, same
 from apps.edge.layout import HOPS, Layout, open_files, worker_user
 from apps.edge.outside import Outside
@@ -90,12 +103,13 @@ class NginxEdge:
         with self._locked():
             state = applied.read(self._applied)
             number = self._count()
+            hops = hop.listening(self._read(), self.layout) if self.layout.outside else 0
             try:
                 self._check(state)
-                self._try(state, render(state, self.layout, number))
+                self._try(state, render(state, self.layout, number, hops))
             except (Invalid, Unavailable):
                 state = EdgeState()
-                self._try(state, render(state, self.layout, number))
+                self._try(state, render(state, self.layout, number, hops))
             passwords.switch(self.layout, passwords.wanted(state))
             links.switch(self.layout.links, self._links(state))
             if self.layout.outside:
@@ -139,7 +153,7 @@ class NginxEdge:
     def _apply(self, state: EdgeState) -> Applied:
         current = self._read()
         number = generation_of(current)
-        text = render(state, self.layout, number)
+        text = render(state, self.layout, number, hop.listening(current, self.layout))
         if text != current:
             return self._restructure(state, current, text)
         links.switch(self.layout.links, self._links(state))

@@ -42,7 +42,7 @@ def compare(text: str, state: EdgeState, layout: Layout) -> None:
     try:
         rows: list[list[tuple[str, str]]] = []
         http = _parsed(_reduced(text, rows), layout)
-        _compare(http, rows, state, layout)
+        _compare(http, rows, state, layout, hop.listening(text, layout))
     except (_Differs, crossplane.errors.NgxParserBaseException) as error:
         words = f"The configuration that was made ({layout.beside}) is not the one that was meant: {error}"
         raise Unavailable("edge_refused", words, "Nothing has changed. Please report this.") from None
@@ -90,11 +90,11 @@ def _parsed(text: str, layout: Layout) -> list[Block]:
     return inside
 
 
-def _compare(http: list[Block], rows: list[list[tuple[str, str]]], state: EdgeState, layout: Layout) -> None:
+def _compare(http: list[Block], rows: list[list[tuple[str, str]]], state: EdgeState, layout: Layout, hops: int) -> None:
     kinds = list(tenants.kinds(state).values())
     servers = [block["block"] for block in http if block["directive"] == "server"]
     own = [*([] if layout.outside else ([], [""])), dashboard_names(layout)]
-    last: list[list[str]] = [[]] if hop.count(state) else []
+    last: list[list[str]] = [[]] if hops or hop.count(state) else []
     meant = own + [[site.host for site in sites] for sites in kinds] + last
     if len(servers) != len(meant):
         raise _Differs(f"it has {len(servers)} servers, {len(meant)} were meant")

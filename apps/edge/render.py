@@ -25,9 +25,10 @@ SIZES = (  # room for long names: of hosts, and of headers, each of which is a v
 FIRST_LINE = re.compile(r"# generation ([0-9]+)\n")
 
 
-def render(state: EdgeState, layout: Layout, generation: int) -> str:
+def render(state: EdgeState, layout: Layout, generation: int, hops: int = 0) -> str:
     """A configuration that serves `state` (already checked) and says `generation` when asked.
 
+    `hops`: how many sockets for several instances the nginx that is to take it listens on (apps/edge/hop.py).
     For an nginx outside it is what may stand within `http`: what would hold for everybody's servers stands in ours.
     """
     settings = [*_settings(layout), *_forwarded(layout), *tls.settings(layout, state)]
@@ -40,7 +41,7 @@ def render(state: EdgeState, layout: Layout, generation: int) -> str:
         *guesses.maps(state, layout),
         *tenants.pools(state, layout),
         *tenants.servers(state, layout),
-        *hop.server(state, layout),
+        *hop.server(state, layout, hops),
     ]
     first = f"# generation {generation}"
     if layout.outside:

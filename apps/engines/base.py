@@ -45,6 +45,7 @@ class Status:
 
     `address`: where it is reached now, from an engine that may have moved it since `launch` said where. `leaving`: it
     runs, and is sent away from where it is: it ends after a while in which another one can be started beside it.
+    `host`: the machine it is on, of an engine that has several.
     """
 
     state: State
@@ -54,6 +55,7 @@ class Status:
     since: datetime | None = None
     address: str = ""
     leaving: bool = False
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ STABLE = LONGEST_DELAY  # seconds after which what was started is no longer the 
 
 # A host, or its engine, that does not answer.
 LOST_AFTER = 900.0  # seconds
+ENGINE = "the engine"  # who does not answer, where no machine of it is known
 RETURNED = "keep_replacement"  # what becomes of two after the host is back, in Nomad's word: the original is stopped
 
 
@@ -96,27 +97,27 @@ def lost(silent: float, *, listens: bool, others: int) -> Lost:
     return Lost.REPLACE if others else Lost.STUCK
 
 
-def lost_words(silent: float, *, listens: bool, others: int) -> str:
-    """The same in words for people: how long nothing is known, and what becomes of it."""
+def lost_words(silent: float, *, listens: bool, others: int, who: str = ENGINE) -> str:
+    """The same in words for people: how long nothing is known, and what becomes of it. `who` does not answer."""
     match lost(silent, listens=listens, others=others):
         case Lost.WAIT:
-            return unknown_words(silent)
+            return unknown_words(silent, who)
         case Lost.REPLACE:
             return f"lost: its host has not answered for {age(silent)}; started on another"
         case Lost.KEEP:
             return (
-                f"lost: the engine has not answered for {age(silent)}. A worker is not started elsewhere, since it"
+                f"lost: {who} has not answered for {age(silent)}. A worker is not started elsewhere, since it"
                 " may still be at its work: bring its host back"
             )
         case Lost.STUCK:
             return (
-                f"lost: the engine has not answered for {age(silent)}, and there is no other host to start it on."
+                f"lost: {who} has not answered for {age(silent)}, and there is no other host to start it on."
                 " Check that the machine is up and that the engine runs there"
             )
 
 
-def unknown_words(silent: float) -> str:
-    return f"unknown for {age(silent)}: the engine does not answer"
+def unknown_words(silent: float, who: str = ENGINE) -> str:
+    return f"unknown for {age(silent)}: {who} does not answer"
 
 
 def age(seconds: float) -> str:

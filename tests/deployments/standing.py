@@ -85,25 +85,34 @@ class Shop:
         pods.save_resource(pod=self.pod, kind=kind, name=name, spec=spec, by=self.by, create=create)
         self.pod.refresh_from_db()
 
-    def deploy(self, *, env: dict[str, str] | None = None, **spec: Any) -> Deployment:
-        """The app `web` with `spec`, its build there already; everything else as it was saved."""
+    def deploy(
+        self, *, env: dict[str, str] | None = None, code: str = SERVER, release: str = "", **spec: Any
+    ) -> Deployment:
+        """The app `web` with `spec`, its build there already; everything else as it was saved.
+
+        `release`: the line of that name in its Procfile.
+        """
         pairs = [{"name": name, "value": value} for name, value in (env or {}).items()]
         self.save("App", "web", **(APP | {"env": pairs} | spec))
         if "front" not in self.pod.draft.snapshot():  # type: ignore[union-attr]
             self.save("Route", "front", rules=[{"path": "/", "app": "web"}])
         revision = pods.seal(pod=self.pod, summary="", by=self.by)
         deployment = actions.start(pod=self.pod, revision=revision, trigger=Trigger.MANUAL, by=self.by)
+        manifest = {**self.built(deployment, code), "release": release}
+        made = Artifact.objects.create(team=self.pod.team, kind=manifest["kind"], manifest=manifest)
+        Build.objects.filter(revision=revision).update(artifact=made)
+        return self.run(deployment)
+
+    def built(self, deployment: Deployment, code: str) -> dict[str, Any]:
+        """The manifest of an artifact whose server.py is `code`."""
         place = artifacts.artifacts().scratch(f"shop-{deployment.pk}")
         tree = place / "app"
         tree.mkdir()
-        (tree / "server.py").write_text(SERVER)
-        manifest = {
+        (tree / "server.py").write_text(code)
+        return {
             "kind": "bundle", "app": artifacts.artifacts().adopt(tree).digest, "start": "exec python3 -u server.py",
             "env": {},
         }  # fmt: skip
-        made = Artifact.objects.create(team=self.pod.team, kind="bundle", manifest=manifest)
-        Build.objects.filter(revision=revision).update(artifact=made)
-        return self.run(deployment)
 
     def run(self, deployment: Deployment) -> Deployment:
         pipeline.run(deployment.pk)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import secrets
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps import edge, engines, secretstore
 from apps.accounts.models import Team, User
 from apps.builds.models import Artifact, Build
-from apps.deployments import actions, pipeline, reconcile
-from apps.deployments.models import Deployment, Trigger, Workload
+from apps.dashboard.pod_states import silence
+from apps.deployments import actions, checker, pipeline, reconcile
+from apps.deployments.models import AppEvent, Deployment, Trigger, Workload
 from apps.engines.base import State
 from apps.logs import reader
 from apps.pods import actions as pods
@@ -145,3 +150,47 @@ def test_the_reconciler_brings_back_a_container_that_somebody_removed(
     until(lambda: engine.probe(row.handle) is None, "it to listen again")
     reconcile.reconcile()
     assert front.ask(HostName.objects.get(pod=pod).host).text == "kept\n"
+
+
+def test_a_daemon_that_restarts_leaves_live_what_was_live_and_starts_nothing_twice(
+    docker_daemon: DockerDaemon, engine: ImageEngine, front: Stand, pod: Pod, alice: User
+) -> None:
+    revision = sealed(pod, alice, "one")
+    assert deploy(pod, revision, image(docker_daemon, "stays"), alice).state == "ready"
+    host = HostName.objects.get(pod=pod).host
+    row = Workload.objects.get(pod=pod, serving=True)
+    docker_daemon.stop()
+    try:
+        Workload.objects.update(observed_at=timezone.now() - datetime.timedelta(minutes=3, seconds=5))
+        for _ in range(2):
+            reconcile.reconcile()
+        row.refresh_from_db()
+        assert (row.state, silence(row)) == ("healthy", "unknown for 3 min: the engine does not answer")
+        assert front.ask(host).status_code in (502, 503, 504)
+    finally:
+        docker_daemon.start()
+    with checking():
+        until(lambda: (reconcile.reconcile(), front.ask(host).text)[1] == "stays\n", "the app to answer again")
+        until(lambda: (reconcile.reconcile(), Workload.objects.get(pk=row.pk).state)[1] == "healthy", "its health")
+    row.refresh_from_db()
+    pod.refresh_from_db()
+    assert (silence(row), row.serving, row.revision, pod.live) == ("", True, revision, revision)
+    assert list(Workload.objects.filter(pod=pod)) == [row], "no other one was asked for"
+    containers = docker_daemon.client().api.containers(all=True, filters=engine.names.filters())
+    assert [one["Names"] for one in containers] == [[f"/brainpod-{row.pk}"]]
+    told = list(AppEvent.objects.filter(pod=pod, kind="engine").order_by("id").values_list("words", flat=True))
+    assert told[0] == "The engine does not answer: its state is unknown."
+    assert [words.partition(",")[0] for words in told[1:]] == ["The engine answers again"]
+
+
+@contextmanager
+def checking() -> Iterator[None]:
+    """The health checks of what serves, as the platform makes them all the time."""
+    stop = threading.Event()
+    thread = threading.Thread(target=checker.check, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(60)

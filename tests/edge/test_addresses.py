@@ -55,6 +55,21 @@ def test_switches_under_load_reload_nothing_and_fail_nothing(stand: Stand, numbe
     assert load.answered > 20 * SWITCHES
 
 
+def test_more_and_fewer_instances_under_load_fail_nothing(stand: Stand) -> None:
+    """A worker that is leaving still goes to as many as there were, through sockets that nginx listens on."""
+    all_of_them = [stand.far(f"v{n}") for n in range(3)]
+    stand.apply(app("shop.test", all_of_them[0].address))
+    with Load(stand.port, "shop.test") as load:
+        for number in (3, 2, 1, 2, 1):
+            answered = load.answered
+            assert stand.apply(app("shop.test", *(far.address for far in all_of_them[:number]))).reloaded
+            wait_for(lambda seen=answered: load.answered > seen + 20)
+            stand.edge.settle()
+            assert names(stand) == {far.name for far in all_of_them[:number]}
+    assert load.failures == []
+    assert load.answered > 100
+
+
 def test_from_a_socket_to_an_address_and_back(stand: Stand) -> None:
     near, far = stand.upstream("near"), stand.far("far")
     six = stand.far("six", "::1") if Path("/proc/net/if_inet6").exists() else far

@@ -106,7 +106,8 @@ def status(allocation: Body | None, evaluations: Iterable[Body] = (), now: float
     found = _by_client(allocation, now)
     where = address(allocation)
     leaving = allocation["DesiredStatus"] != "run" and serves(allocation)
-    return Status(found.state, found.restarts, found.exit_code, found.reason[:MOST], found.since, where, leaving)
+    host = allocation.get("NodeName") or ""
+    return Status(found.state, found.restarts, found.exit_code, found.reason[:MOST], found.since, where, leaving, host)
 
 
 def _by_client(allocation: Body, now: float) -> Status:
@@ -117,9 +118,9 @@ def _by_client(allocation: Body, now: float) -> Status:
         return Status(State.EXITED, restarts, _last_code(happened), "stopped")
     match allocation["ClientStatus"]:
         case "unknown":
-            return Status(State.UNKNOWN, restarts, reason=f"The node {node} does not answer Nomad.")
+            return Status(State.UNKNOWN, restarts, reason=f"the node {node} does not answer Nomad")
         case "lost":
-            return Status(State.RESTARTING, restarts, reason=f"The node {node} is lost; it goes to another one.")
+            return Status(State.RESTARTING, restarts, reason=f"the node {node} is lost; it goes to another one")
         case "failed" | "complete":
             why = trouble(happened) or "it ended"
             return Status(State.RESTARTING, restarts, _last_code(happened), f"{why}; Nomad tries again on another node")

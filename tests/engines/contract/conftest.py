@@ -10,7 +10,8 @@ from apps.engines.base import Engine
 from apps.engines.docker.client import DockerEngine
 from apps.engines.process.client import ProcessEngine
 
-NOMAD = [pytest.param(name, marks=pytest.mark.nomad) for name in ("nomad_engine", "nomad_exec_engine")]
+DRIVERS = ("nomad_engine", "nomad_exec_engine", "nomad_docker_engine")
+NOMAD = [pytest.param(name, marks=pytest.mark.nomad) for name in DRIVERS]
 ENGINES = ["engine_agent", "plain_engine", "docker_engine", *NOMAD]
 
 

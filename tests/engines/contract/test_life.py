@@ -11,8 +11,24 @@ import pytest
 
 from apps.engines.base import Engine, Limits, State
 from apps.engines.process.client import ProcessEngine
-from tests.engines.workloads import connect, echo_server, echoes, name, processes, running, texts, until, worker
+from apps.engines.recovery import DELAY
+from tests.engines.workloads import (
+    PATIENCE,
+    SERVER,
+    connect,
+    echo_server,
+    echoes,
+    name,
+    processes,
+    running,
+    texts,
+    until,
+    worker,
+)
 from tests.stack.docker_engine import PYTHON
+
+LAST = b"that was all"  # of the server that ends when it is sent this
+MORTAL = SERVER.replace("connection.sendall(data)", f"connection.sendall(data) if data != {LAST!r} else os._exit(3)")
 
 
 def test_a_second_launch_starts_nothing(engine: Engine) -> None:
@@ -58,6 +74,30 @@ def test_what_exits_is_restarted_after_the_delay_and_says_so(engine: Engine) -> 
     until(lambda: any(line.stream == "engine" for line in engine.logs(handle)), "the engine's own words")
     assert texts(engine, handle) == ["once"]
     engine.stop(handle, 0)
+
+
+def test_what_crashed_is_started_again_and_serves_as_before(engine: Engine) -> None:
+    """After the policy's own delay, which nothing shortens: the second start is real."""
+    handle = engine.launch(echo_server(command=("python3", "-c", MORTAL)))
+    until(lambda: echoes(handle), "its first life")
+    began = engine.status(handle).since
+    with connect(handle) as sock:
+        sock.sendall(LAST)
+    until(lambda: engine.status(handle).state == State.RESTARTING, "its end")
+    ended = time.monotonic()
+    assert not echoes(handle)
+    until(lambda: echoes(handle), "its second life", seconds=1.25 * DELAY + PATIENCE)
+    assert time.monotonic() - ended > DELAY - 5  # the end was seen some time after it
+    status = until(lambda: (now := engine.status(handle)).restarts and now, "the count")
+    assert (status.state, status.restarts, status.address or handle["address"]) == (
+        State.RUNNING, 1, handle["address"],
+    )  # fmt: skip
+    assert began is not None
+    assert status.since is not None
+    assert (status.since - began).total_seconds() > DELAY - 5
+    assert texts(engine, handle) == ["listening", "listening"]
+    engine.stop(handle, 0)
+    assert not echoes(handle)
 
 
 def test_stop_asks_first_and_kills_after_the_grace(engine: Engine, tmp_path: Path) -> None:

@@ -82,6 +82,13 @@ def test_what_was_stopped_is_gone_and_can_be_launched_again(
     assert (body["EnforceIndex"], body["JobModifyIndex"]) == (True, found["job"]["JobModifyIndex"])
 
 
+def test_peers_are_declared_unsupported_and_refused(engine: NomadEngine) -> None:
+    assert not engine.peers, "what skips the contract's tests of them"
+    with pytest.raises(PlatformError) as refusal:
+        engine.peer_host("pod-a", "db")
+    assert refusal.value.code == "peers_unsupported"
+
+
 def test_unknown_to_nomad_is_gone(engine: NomadEngine, api: Api) -> None:
     assert engine.status({"id": "nobody"}).state == State.GONE
 
