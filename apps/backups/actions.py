@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit import trail
-from apps.backups import places, retention, wake
+from apps.backups import pinned, places, retention, wake
 from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State, Trigger
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
 from apps.core.schedules import Schedule
@@ -132,6 +132,15 @@ def delete(*, backup: Backup, by: User | None) -> None:
     trail.note("backup.delete", by=by, about=backup, name=backup.pod.name, part=backup.name, file=backup.file)
     wake.tell(backup.pod_id, backup.name, f"The backup {backup.file or 'that failed'} was deleted", level="warn", by=by)
     retention.discard(backup)
+
+
+@transaction.atomic
+def release(*, pod: Pod, name: str, by: User | None) -> None:
+    """What it holds is there, whatever was restored: plans may forget what was backed up before. Raises NotFound."""
+    if not pinned.release(pod.pk, name):
+        raise NotFound(f"backup of {name} that is pinned")
+    trail.note("backup.release", by=by, about=pod, part=name)
+    wake.tell(pod.pk, name, "Its data is there: plans may forget what was backed up before the restore", by=by)
 
 
 @transaction.atomic

@@ -96,7 +96,7 @@ class Backup(Leased):
     """One backup of one resource, and its file. `size` and `digest` are of the file, `raw_size` is of what is in it.
 
     `manifest`: what stands beside the file too; its `rows` are the rows of each table as (least, most), which differ
-    only where rows came or went while it was made.
+    only where rows came or went while it was made. `pinned`: no plan forgets it (apps/backups/pinned.py).
     """
 
     id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
@@ -118,6 +118,7 @@ class Backup(Leased):
     remote = models.CharField(max_length=8, choices=Remote.choices, default=Remote.NONE, blank=True)
     remote_error = models.CharField(max_length=300, blank=True)
     proven_at = models.DateTimeField(null=True)
+    pinned = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ("-id",)

@@ -8,7 +8,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from apps.backups import keys, places, remote, sealing, wake
+from apps.backups import pinned, keys, places, remote, sealing, wake
 from apps.backups.kinds import KINDS
 from apps.backups.kinds.base import Loaded, differences
 from apps.backups.models import MOVES, Backup, Purpose, Restore, State
@@ -68,6 +68,8 @@ def _work(row: Restore, lease: Lease) -> None:
         if not move(row, State.COMPLETED, table=MOVES, where=lease.where, finished_at=now, step=""):
             raise LeaseLost
         Backup.objects.filter(pk=row.backup_id).update(proven_at=now)
+        if row.purpose == Purpose.RESTORE:
+            pinned.release(row.pod_id, row.target, row.backup.kind)
         if words := DONE.get(row.purpose):
             wake.tell(row.pod_id, row.target, words.format(row.backup.file), by=row.actor)
         wake.changed(row.pod_id)

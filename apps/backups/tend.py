@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shutil
 from pathlib import Path
 
 import structlog
@@ -11,13 +10,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from apps.backups import actions, places, remote, restoring, retention, run, wake
+from apps.backups import actions, gone, pinned, places, restoring, retention, run, wake
 from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Remote, Restore, State, Trigger
-from apps.backups.platform import kept
+from apps.backups.platform import kept, restored
 from apps.core.announce import announce
 from apps.core.errors import PlatformError, UserError
 from apps.deployments.duties import duty
-from apps.pods.models import Pod
 
 log = structlog.get_logger(__name__)
 INTERRUPTED = "Interrupted: what made it was ended."
@@ -33,6 +31,7 @@ def tend() -> None:
     with duty("backups") as lease:
         if lease is None:
             return
+        pinned.take_up()
         now = timezone.now()
         for plan in BackupPlan.objects.filter(pod__deleting_at=None).select_related("pod__live"):
             lease.check()
@@ -44,11 +43,11 @@ def tend() -> None:
         if kept.due(now):
             wake.wake(wake.PLATFORM)
         _wake(now)
-        _forget_pods()
+        gone.forget()
 
 
 def _any() -> bool:
-    if settings.BRAINPOD.backups_platform or (Path(settings.BRAINPOD.state) / "backups").is_dir():
+    if restored.waits() or settings.BRAINPOD.backups_platform or (Path(settings.BRAINPOD.state) / "backups").is_dir():
         return True
     return BackupPlan.objects.exists() or Backup.objects.exists()
 
@@ -137,16 +136,3 @@ def _wake(now: datetime.datetime) -> None:
         waiting = Backup.objects.filter(state=State.COMPLETED, remote__in=(Remote.WAITING, Remote.FAILED))
         for backup in waiting.order_by("-id")[: run.MOST]:
             wake.wake(wake.COPY, backup.pk)
-
-
-def _forget_pods() -> None:
-    """Remove what is left of pods that were deleted: here, and in the store."""
-    root = Path(settings.BRAINPOD.state) / "backups"
-    there = {path.name: path for path in root.iterdir() if path.is_dir()} if root.is_dir() else {}
-    for pod_id in there.keys() - {kept.PLACE} - set(Pod.objects.filter(pk__in=there).values_list("pk", flat=True)):
-        try:
-            remote.forget_pod(pod_id)
-        except PlatformError as error:
-            log.info("backups_wait", pod=pod_id, error=str(error))
-            continue
-        shutil.rmtree(there[pod_id], ignore_errors=True)

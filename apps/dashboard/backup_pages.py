@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Max, Model, QuerySet
 from django.utils import timezone
 
-from apps.backups import places
+from apps.backups import pinned, places
 from apps.backups.kinds import SHARED_KEYS
 from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State
 from apps.backups.sealing import BLOCK, Readable
@@ -57,12 +57,13 @@ def _cards(pod: Pod, kinds: Mapping[str, str]) -> list[Card]:
     last, newest = _newest(rows.filter(state=State.COMPLETED), "name"), _newest(rows.exclude(state__in=OPEN), "name")
     drilled, open_ = _newest(drills, "target"), _newest(rows.filter(state__in=OPEN), "name")
     proven = dict(rows.order_by().values_list("name").annotate(Max("proven_at")))
+    pinned_names = set(rows.filter(pinned=True).order_by().values_list("name", flat=True).distinct())
     return [
         Card(
             name, kind, plans.get(name), last.get(name), open_.get(name), proven.get(name),
             _alarm(
                 pod, plans.get(name), last.get(name), newest.get(name), drilled.get(name),
-                missed=kind not in OFTEN_CACHES,
+                missed=kind not in OFTEN_CACHES, kept_back=name in pinned_names,
             ),
         )
         for name, kind in sorted(kinds.items())
@@ -83,8 +84,11 @@ def _alarm(
     drill: Restore | None,
     *,
     missed: bool,
+    kept_back: bool,
 ) -> str:
     """`missed`: whether having no backup at all is wrong."""
+    if kept_back:
+        return f"{pinned.WORDS}. Restore a backup that was made before, or say that it is there."
     if newest is not None and newest.state == State.FAILED:
         return f"The last backup failed: {newest.error}"
     if plan is not None and plan.overdue_since:
@@ -113,6 +117,7 @@ def list_context(pod: Pod, name: str) -> dict[str, Any]:
         "name": name,
         "backup": card_of(pod, name),
         "backups": list(backups[:SHOWN]),
+        "pinned": backups.filter(pinned=True).exists(),
         "remote": bool(settings.BRAINPOD.backups_url),
     }
 

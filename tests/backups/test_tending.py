@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.backups import actions, remote, restoring, retention, run, sealing, tend
+from apps.backups import actions, gone, remote, restoring, retention, run, sealing, tend
 from apps.backups.models import Backup, BackupPlan, Restore, directory
 from apps.core.errors import Invalid, PlatformError
-from apps.deployments.models import AppEvent
+from apps.deployments.models import AppEvent, Deployment, Workload
 from apps.pods.models import Pod
 from tests.backups.conftest import Running, made, restored
+from tests.people import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PLAN: dict[str, Any] = {"schedule": "0 3 * * *", "zone": "UTC", "last": 2, "days": 0, "weeks": 0, "drills": False}
@@ -201,6 +206,37 @@ def test_the_backups_of_a_pod_that_is_gone_go(server: Running, pod: Pod, alice: 
     store = remote.store()
     assert store is not None
     assert list(store.objects(pk)) == []
+
+
+def test_the_backups_of_a_pod_that_no_row_knows_stay(
+    server: Running, pod: Pod, alice: User, copied: Any, client_of: Callable[..., Client]
+) -> None:
+    """As after the platform was restored to a time before the pod; until an operator says otherwise."""
+    backup = made(pod, alice)
+    remote.copy(backup.pk)
+    path, pk = backup.path, pod.pk
+    with connection.cursor() as cursor:
+        for model in (Restore, Backup, BackupPlan, Workload, AppEvent, Deployment):
+            cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE pod_id = %s", [pk])
+    Pod.objects.filter(pk=pk).update(live=None, head=None)
+    pod.revisions.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM pods_pod WHERE id = %s", [pk])
+    upgrades = directory("upgrades")
+    upgrades.mkdir()
+    tend.tend()
+    assert path.exists()
+    assert upgrades.exists(), "copies of the database are no pod's"
+    store = remote.store()
+    assert store is not None
+    assert len(list(store.objects(pk))) == 2
+    operator = client_of(make_user("operator", is_staff=True, is_superuser=True))
+    assert str(path.parent) in operator.get(reverse("platform-backups")).content.decode()
+    (path.parent / gone.MARK).touch()
+    tend.tend()
+    assert not path.parent.exists()
+    assert list(store.objects(pk)) == []
+    assert upgrades.exists()
 
 
 def test_no_more_than_two_at_once(server: Running, pod: Pod, alice: User) -> None:
