@@ -38,7 +38,7 @@ def set_plan(
     *, pod: Pod, name: str, schedule: str, zone: str, last: int, days: int, weeks: int, drills: bool, by: User | None
 ) -> BackupPlan:
     """Raises Invalid naming the field, NotFound, Conflict("pod_deleting")."""
-    _kind(pod, name)
+    kind = _kind(pod, name)
     due = Schedule(schedule.strip(), zone.strip() or "UTC")
     try:
         due.check()
@@ -51,9 +51,10 @@ def set_plan(
     if not (last or days or weeks):
         raise Invalid([Detail("last", "must be 1 at least: a plan keeps something.")])
     wanted = {
-        "schedule": due.line, "zone": due.zone, "keep_last": last, "keep_days": days, "keep_weeks": weeks,
+        "kind": kind, "schedule": due.line, "zone": due.zone, "keep_last": last, "keep_days": days, "keep_weeks": weeks,
         "drills": drills, "next_at": due.after(timezone.now()), "overdue_since": None,
     }  # fmt: skip
+    BackupPlan.objects.filter(pod=pod, name=name).exclude(kind__in=(kind, "")).delete()  # of what was called so before
     plan, _ = BackupPlan.objects.update_or_create(pod=pod, name=name, defaults=wanted)
     trail.note("backup.plan", by=by, about=pod, part=name, schedule=due.line)
     wake.tell(pod.pk, name, f"Backups are made {due.words}", by=by)

@@ -18,7 +18,7 @@ class BackupAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(BackupPlan)
 class BackupPlanAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("id", "pod", "name", "schedule", "zone", "next_at", "overdue_since")
+    list_display = ("id", "pod", "name", "kind", "schedule", "zone", "next_at", "overdue_since")
     search_fields = ("pod__name", "name")
     list_select_related = ("pod",)
 

@@ -61,7 +61,8 @@ class BackupKey(models.Model):
 
 
 class BackupPlan(models.Model):
-    """When a resource is backed up and what is kept.
+    """When a resource is backed up and what is kept. `kind`: what it is; what is called the same later and is of
+    another kind is another resource. Empty of a plan that an earlier version made, until the next round.
 
     Kept are the newest `keep_last`, everything of the last `keep_days` days, and the newest of each of the last
     `keep_weeks` weeks: what any of the three names.
@@ -69,6 +70,7 @@ class BackupPlan(models.Model):
 
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="backup_plans")
     name = models.CharField(max_length=63)
+    kind = models.CharField(max_length=20, blank=True, default="", db_default="")
     schedule = models.CharField(max_length=200)
     zone = models.CharField(max_length=200, default="UTC")
     keep_last = models.PositiveIntegerField(default=7)

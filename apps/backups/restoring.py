@@ -76,7 +76,10 @@ def _work(row: Restore, lease: Lease) -> None:
 
 
 def _place(row: Restore) -> Any:
-    return places.coming(row.pod, row.target) if row.purpose == Purpose.SEED else places.at(row.pod, row.target)
+    if row.purpose == Purpose.SEED:
+        return places.coming(row.pod, row.target)
+    places.check(row.pod, row.target, row.backup.kind)
+    return places.at(row.pod, row.target)
 
 
 def _load(row: Restore, lease: Lease, at: Any) -> None:

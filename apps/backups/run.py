@@ -71,7 +71,7 @@ def _work(row: Backup, lease: Lease) -> None:
     with transaction.atomic():
         if not move(row, State.COMPLETED, table=MOVES, where=lease.where, finished_at=timezone.now(), **made):
             raise LeaseLost
-        BackupPlan.objects.filter(pod=row.pod_id, name=row.name).update(overdue_since=None)
+        BackupPlan.objects.filter(pod=row.pod_id, name=row.name, kind=row.kind).update(overdue_since=None)
         wake.changed(row.pod_id)
         if row.remote:
             wake.wake(wake.COPY, row.pk)
@@ -82,6 +82,7 @@ def _work(row: Backup, lease: Lease) -> None:
 def _made(row: Backup, lease: Lease) -> dict[str, Any]:
     """The file and its manifest; what the row says of them."""
     room.check()
+    places.check(row.pod, row.name, row.kind)
     at = places.at(row.pod, row.name)
     recipients = keys.recipients()
     made = directory(row.pod_id)

@@ -36,6 +36,7 @@ def tend() -> None:
         for plan in BackupPlan.objects.filter(pod__deleting_at=None).select_related("pod__live"):
             lease.check()
             try:
+                _adopt(plan)
                 _plan(plan, now)
             except (PlatformError, UserError) as error:
                 log.info("backup_plan_waits", plan=plan.pk, error=str(error))
@@ -50,6 +51,17 @@ def _any() -> bool:
     if restored.waits() or settings.BRAINPOD.backups_platform or (Path(settings.BRAINPOD.state) / "backups").is_dir():
         return True
     return BackupPlan.objects.exists() or Backup.objects.exists()
+
+
+def _adopt(plan: BackupPlan) -> None:
+    """A plan of a version that knew names alone went on with whatever was called so."""
+    if not plan.kind and (kind := places.kept(plan.pod).get(plan.name)):
+        plan.kind = kind
+        BackupPlan.objects.filter(pk=plan.pk, kind="").update(kind=kind)
+
+
+def _live(plan: BackupPlan) -> bool:
+    return places.kept(plan.pod).get(plan.name) == plan.kind
 
 
 def _plan(plan: BackupPlan, now: datetime.datetime) -> None:
@@ -67,7 +79,7 @@ def _plan(plan: BackupPlan, now: datetime.datetime) -> None:
 
 def _begin(plan: BackupPlan) -> None:
     """Of what is not live (any more), and while one is being made, nothing."""
-    if plan.name in places.kept(plan.pod) and not _open(plan):
+    if _live(plan) and not _open(plan):
         actions.back_up(pod=plan.pod, name=plan.name, by=None, trigger=Trigger.SCHEDULE)
 
 
@@ -77,14 +89,14 @@ def _open(plan: BackupPlan) -> bool:
 
 def overdue(plan: BackupPlan, now: datetime.datetime) -> bool:
     """Whether a backup was due more than LATE ago, and none was completed since."""
-    done = Backup.objects.filter(pod=plan.pod_id, name=plan.name, state=State.COMPLETED)
+    done = Backup.objects.filter(pod=plan.pod_id, name=plan.name, kind=plan.kind, state=State.COMPLETED)
     newest = done.order_by("-finished_at").values_list("finished_at", flat=True).first()
     due = plan.due.after(max(filter(None, (newest, plan.created_at))))
     return due is not None and due + LATE < now
 
 
 def _alarm(plan: BackupPlan, now: datetime.datetime) -> None:
-    late = plan.name in places.kept(plan.pod) and overdue(plan, now)
+    late = _live(plan) and overdue(plan, now)
     with transaction.atomic():
         if late and BackupPlan.objects.filter(pk=plan.pk, overdue_since=None).update(overdue_since=now):
             wake.tell(plan.pod_id, plan.name, "Its backup is overdue", level="error")
@@ -97,12 +109,13 @@ def _alarm(plan: BackupPlan, now: datetime.datetime) -> None:
 
 
 def _drill(plan: BackupPlan, now: datetime.datetime) -> None:
-    if not plan.drills or plan.name not in places.kept(plan.pod):
+    if not plan.drills or not _live(plan):
         return
-    mine = Restore.objects.filter(pod=plan.pod_id, target=plan.name, purpose=Purpose.DRILL)
+    drills = Restore.objects.filter(pod=plan.pod_id, target=plan.name, purpose=Purpose.DRILL)
+    mine = drills.filter(backup__kind=plan.kind)
     if mine.filter(created_at__gt=now - PROVEN).exists():
         return
-    newest = Backup.objects.filter(pod=plan.pod_id, name=plan.name, state=State.COMPLETED).order_by("-id").first()
+    newest = actions.newest(plan.pod, plan.name, plan.kind)
     busy = Restore.objects.filter(pod=plan.pod_id, target=plan.name, state__in=OPEN).exists()
     if newest is not None and not busy:
         actions.drill(backup=newest, by=None)

@@ -173,8 +173,8 @@ def test_backups(add: Add, pod: Pod) -> None:
 
 def test_a_backup_that_is_overdue(add: Add, pod: Pod, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     add()
-    monkeypatch.setattr(tend.places, "kept", lambda _: {"db"})
-    plan = BackupPlan.objects.create(pod=pod, name="db", schedule="@hourly", next_at=timezone.now())
+    monkeypatch.setattr(tend.places, "kept", lambda _: {"db": "PostgresDB"})
+    plan = BackupPlan.objects.create(pod=pod, name="db", kind="PostgresDB", schedule="@hourly", next_at=timezone.now())
     for _ in range(2):
         clock.pass_by(hours=3)
         tend._alarm(plan, timezone.now())
