@@ -119,6 +119,7 @@ class Backup(Leased):
     manifest = models.JSONField(default=dict)
     remote = models.CharField(max_length=8, choices=Remote.choices, default=Remote.NONE, blank=True)
     remote_error = models.CharField(max_length=300, blank=True)
+    remote_tried_at = models.DateTimeField(null=True)
     proven_at = models.DateTimeField(null=True)
     pinned = models.BooleanField(default=False, db_default=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import json
 from io import BytesIO
@@ -9,12 +10,16 @@ from typing import IO
 
 import structlog
 from django.conf import settings
+from django.db.models import F, Q
 
 from apps.artifacts import objects
 from apps.backups import sealing, wake
 from apps.backups.models import Backup, Remote, State
 from apps.core.errors import PlatformError
 from apps.core.leases import LeaseLost, acquire, kept
+
+MOST = 2  # copies at once: each takes a worker
+AGAIN = datetime.timedelta(minutes=15)
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +32,24 @@ def store() -> objects.Objects | None:
 @functools.cache
 def _opened(url: str) -> objects.Objects:
     return objects.opened(url)
+
+
+def tend(now: datetime.datetime) -> None:
+    """Have those copied that are not elsewhere yet, whether or not there was an elsewhere when they were made.
+
+    Those never tried first, then those tried longest ago: one that cannot be copied holds up none.
+    """
+    if store() is None:
+        return
+    done = Backup.objects.filter(state=State.COMPLETED)
+    due = Q(remote_tried_at=None) | Q(remote_tried_at__lt=now - AGAIN) | Q(remote_tried_at__gt=now)  # or a clock set back
+    rows = done.exclude(remote=Remote.STORED).filter(due).order_by(F("remote_tried_at").asc(nulls_first=True), "-id")
+    for row in rows[: max(0, MOST - done.filter(leased_until__gt=now).count())]:
+        there = row.remote != Remote.NONE or row.path.is_file()  # not of a host that was lost with what it alone had
+        fields = {"remote": Remote.WAITING} if there and row.remote == Remote.NONE else {}
+        Backup.objects.filter(pk=row.pk, remote=row.remote).update(remote_tried_at=now, **fields)
+        if there:
+            wake.wake(wake.COPY, row.pk)
 
 
 def copy(backup_id: str) -> None:

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from apps.backups import actions, gone, pinned, places, restoring, retention, run, wake
-from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Remote, Restore, State, Trigger
+from apps.backups import actions, gone, pinned, places, remote, restoring, retention, run, wake
+from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State, Trigger
 from apps.backups.platform import kept, restored
 from apps.core.announce import announce
 from apps.core.errors import PlatformError, UserError
@@ -44,6 +44,7 @@ def tend() -> None:
         if kept.due(now):
             wake.wake(wake.PLATFORM)
         _wake(now)
+        remote.tend(now)
         gone.forget()
 
 
@@ -145,7 +146,3 @@ def _wake(now: datetime.datetime) -> None:
             wake.wake(wake.RESTORE, restore.pk)
         for backup in Backup.objects.filter(state=State.PENDING).order_by("id")[: run.MOST]:
             wake.wake(wake.BACK_UP, backup.pk)
-    if settings.BRAINPOD.backups_url and now.minute % 15 == 0:
-        waiting = Backup.objects.filter(state=State.COMPLETED, remote__in=(Remote.WAITING, Remote.FAILED))
-        for backup in waiting.order_by("-id")[: run.MOST]:
-            wake.wake(wake.COPY, backup.pk)

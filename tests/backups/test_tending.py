@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Callable
 from pathlib import Path
@@ -192,6 +193,46 @@ def test_a_copy_that_fails_harms_nothing(
     assert "away" in backup.remote_error
     assert backup.path.is_file()
     assert AppEvent.objects.filter(pod=pod, level="warn", words__contains="could not be copied").count() == 1
+
+
+def test_what_was_made_before_there_was_a_store_is_copied(
+    server: Running, pod: Pod, alice: User, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = made(pod, alice)
+    lost = Backup.objects.create(pod=pod, name="db", kind="PostgresDB", state="completed", file="lost.age")
+    assert (backup.remote, woken(monkeypatch)) == ("", set()), "no store"
+    monkeypatch.setattr(settings, "BRAINPOD", dataclasses.replace(settings.BRAINPOD, backups_url=bucket.url))
+    assert woken(monkeypatch) == {backup.pk}, "and not what is nowhere"
+    for row in (backup, lost):
+        remote.copy(row.pk)
+        row.refresh_from_db()
+    assert (backup.remote, lost.remote) == ("stored", "")
+    to = remote.store()
+    assert to is not None
+    assert {found.name for found in to.objects(pod.pk)} == {f"{pod.pk}/{backup.file}", f"{pod.pk}/{backup.file}.json"}
+
+
+def test_copies_that_fail_hold_up_no_others(pod: Pod, copied: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two newest always fail, as they do where the store takes no files of their size."""
+    rows = [
+        Backup.objects.create(pod=pod, name="db", kind="PostgresDB", state="completed", file=f"{n}.age", remote=state)
+        for n, state in enumerate(("waiting", "waiting", "waiting", "failed", "failed"))
+    ]
+    Backup.objects.filter(remote="failed").update(remote_tried_at=timezone.now() - datetime.timedelta(hours=1))
+    order = [woken(monkeypatch) for _ in range(4)]
+    pks = [row.pk for row in rows]
+    assert order == [{pks[2], pks[1]}, {pks[0], pks[4]}, {pks[3]}, set()], "each once in a quarter of an hour"
+    Backup.objects.update(leased_until=timezone.now() + datetime.timedelta(minutes=1), remote_tried_at=None)
+    assert woken(monkeypatch) == set(), "no more than two at once"
+
+
+def woken(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The backups that a round has copied."""
+    found: set[str] = set()
+    with monkeypatch.context() as patched:
+        patched.setattr(remote.wake, "wake", lambda name, *words: found.update(words))
+        remote.tend(timezone.now())
+    return found
 
 
 def test_the_backups_of_a_pod_that_is_gone_go(server: Running, pod: Pod, alice: User, copied: Any) -> None:
