@@ -152,6 +152,22 @@ class Backup(Leased):
         return f"{self.name}_{moment.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}-{self.pk[-4:].lower()}"
 
 
+class Lack(models.Model):
+    """A resource that is live without any backup or plan, `since` it was seen so; `told`: the team knows."""
+
+    pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=63)
+    kind = models.CharField(max_length=20)
+    since = models.DateTimeField()
+    told = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("pod", "name", "kind"), name="one_lack_per_resource"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} of {self.pod_id}"
+
+
 class Purpose(models.TextChoices):
     RESTORE = "restore"  # into `target`, in the place of what is there
     DRILL = "drill"  # into nothing that stays: whether it could be

@@ -10,10 +10,11 @@ from typing import IO
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Q
 
 from apps.artifacts import objects
-from apps.backups import sealing, wake
+from apps.backups import announcing, sealing, wake
 from apps.backups.models import Backup, Remote, State
 from apps.core.errors import PlatformError
 from apps.core.leases import LeaseLost, acquire, kept
@@ -42,7 +43,9 @@ def tend(now: datetime.datetime) -> None:
     if store() is None:
         return
     done = Backup.objects.filter(state=State.COMPLETED)
-    due = Q(remote_tried_at=None) | Q(remote_tried_at__lt=now - AGAIN) | Q(remote_tried_at__gt=now)  # or a clock set back
+    due = (
+        Q(remote_tried_at=None) | Q(remote_tried_at__lt=now - AGAIN) | Q(remote_tried_at__gt=now)
+    )  # or a clock set back
     rows = done.exclude(remote=Remote.STORED).filter(due).order_by(F("remote_tried_at").asc(nulls_first=True), "-id")
     for row in rows[: max(0, MOST - done.filter(leased_until__gt=now).count())]:
         there = row.remote != Remote.NONE or row.path.is_file()  # not of a host that was lost with what it alone had
@@ -76,12 +79,20 @@ def copy(backup_id: str) -> None:
             lease.check()
         except LeaseLost:
             return
-        first = row.remote != Remote.FAILED
-        Backup.objects.filter(pk=row.pk, **lease.where).update(**fields)
-    if fields["remote"] == Remote.FAILED and first:
-        words = f"The backup {row.file} is here, and could not be copied: {fields['remote_error']}"
-        wake.tell(row.pod_id, row.name, words, level="warn")
+        with transaction.atomic():
+            if fields["remote"] == Remote.FAILED and row.remote != Remote.FAILED:
+                _tell_failed(row, fields["remote_error"])
+            Backup.objects.filter(pk=row.pk, **lease.where).update(**fields)
     wake.changed(row.pod_id)
+
+
+def _tell_failed(row: Backup, error: str) -> None:
+    """Each is told of on its page; a team, of the first that cannot be copied until all of the resource's are."""
+    wake.tell(row.pod_id, row.name, f"The backup {row.file} is here, and could not be copied: {error}", level="warn")
+    same = Backup.objects.filter(pod=row.pod_id, name=row.name, kind=row.kind, state=State.COMPLETED)
+    if not same.filter(remote=Remote.FAILED).exists():
+        words = f"A backup of {row.name} of {row.pod} is on the platform's host alone, and could not be copied: {error}"
+        announcing.backup("backup.copy_failed", row, words, error=error)
 
 
 def opened(backup: Backup) -> IO[bytes]:

@@ -8,10 +8,10 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from apps.backups import pinned, keys, places, remote, sealing, wake
+from apps.backups import announcing, keys, pinned, places, remote, sealing, wake
 from apps.backups.kinds import KINDS
 from apps.backups.kinds.base import Loaded, differences
-from apps.backups.models import MOVES, Backup, Purpose, Restore, State
+from apps.backups.models import MOVES, OPEN, Backup, Purpose, Restore, State
 from apps.backups.run import free
 from apps.core.errors import PlatformError, UserError
 from apps.core.failpoints import failpoint
@@ -134,4 +134,16 @@ def fail(row: Restore, words: str, *, where: dict[str, Any], **fields: Any) -> b
         if not move(row, State.FAILED, table=MOVES, where=where, **error):
             return False
         wake.tell(row.pod_id, row.target, f"{FAILED[row.purpose]}: {words}", level="error")
+        if row.purpose == Purpose.DRILL:
+            _tell_unproven(row, words)
     return True
+
+
+def _tell_unproven(row: Restore, words: str) -> None:
+    """Once, until a drill of the resource goes well again: failed ones are tried every day."""
+    drills = Restore.objects.filter(pod=row.pod_id, target=row.target, purpose=Purpose.DRILL)
+    ended = drills.filter(backup__kind=row.backup.kind).exclude(state__in=OPEN).exclude(pk=row.pk)
+    before = ended.order_by("-id").first()
+    if before is None or before.state == State.COMPLETED:
+        told = f"A backup of {row.target} of {row.pod} could not be restored for trial: {words}"
+        announcing.backup("backup.drill_failed", row.backup, told, error=words)

@@ -10,10 +10,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from apps.backups import actions, gone, pinned, places, remote, restoring, retention, run, wake
+from apps.backups import actions, announcing, gone, lacking, pinned, places, remote, restoring, retention, run, wake
 from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State, Trigger
 from apps.backups.platform import kept, restored
-from apps.core.announce import announce
 from apps.core.errors import PlatformError, UserError
 from apps.deployments.duties import duty
 
@@ -21,6 +20,7 @@ log = structlog.get_logger(__name__)
 INTERRUPTED = "Interrupted: what made it was ended."
 LATE = datetime.timedelta(hours=1)  # after which a backup that was due and is not there is overdue
 PROVEN = datetime.timedelta(days=7)  # between two drills
+AGAIN = datetime.timedelta(hours=20)  # after one that failed
 WAITS = datetime.timedelta(hours=1)  # for a backup that nobody comes to
 
 
@@ -45,11 +45,17 @@ def tend() -> None:
             wake.wake(wake.PLATFORM)
         _wake(now)
         remote.tend(now)
+        lacking.tend(now)
         gone.forget()
 
 
 def _any() -> bool:
-    if restored.waits() or settings.BRAINPOD.backups_platform or (Path(settings.BRAINPOD.state) / "backups").is_dir():
+    if (
+        lacking.due()
+        or restored.waits()
+        or settings.BRAINPOD.backups_platform
+        or (Path(settings.BRAINPOD.state) / "backups").is_dir()
+    ):
         return True
     return BackupPlan.objects.exists() or Backup.objects.exists()
 
@@ -101,9 +107,9 @@ def _alarm(plan: BackupPlan, now: datetime.datetime) -> None:
     with transaction.atomic():
         if late and BackupPlan.objects.filter(pk=plan.pk, overdue_since=None).update(overdue_since=now):
             wake.tell(plan.pod_id, plan.name, "Its backup is overdue", level="error")
-            announce(
-                "backup.overdue", pod_id=plan.pod_id, words=f"The backup of {plan.name} of {plan.pod} is overdue.",
-                page=("backups", plan.pod.name, plan.name), backup={"resource": plan.name, "schedule": plan.schedule},
+            announcing.resource(
+                "backup.overdue", pod_id=plan.pod_id, pod_name=plan.pod.name, name=plan.name,
+                words=f"The backup of {plan.name} of {plan.pod} is overdue.", schedule=plan.schedule,
             )  # fmt: skip
     if not late and plan.overdue_since:
         BackupPlan.objects.filter(pk=plan.pk).update(overdue_since=None)
@@ -114,7 +120,8 @@ def _drill(plan: BackupPlan, now: datetime.datetime) -> None:
         return
     drills = Restore.objects.filter(pod=plan.pod_id, target=plan.name, purpose=Purpose.DRILL)
     mine = drills.filter(backup__kind=plan.kind)
-    if mine.filter(created_at__gt=now - PROVEN).exists():
+    last = mine.order_by("-id").first()
+    if last is not None and last.created_at > now - (AGAIN if last.state == State.FAILED else PROVEN):
         return
     newest = actions.newest(plan.pod, plan.name, plan.kind)
     busy = Restore.objects.filter(pod=plan.pod_id, target=plan.name, state__in=OPEN).exists()

@@ -12,14 +12,12 @@ from django.db.models import Max, Model, QuerySet
 from django.utils import timezone
 
 from apps.backups import pinned, places
-from apps.backups.kinds import SHARED_KEYS
+from apps.backups.lacking import OFTEN_CACHES, YOUNG
 from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State
 from apps.backups.sealing import BLOCK, Readable
 from apps.pods.models import Pod
 
 SHOWN = 50  # backups of one resource; plans keep fewer
-OFTEN_CACHES = frozenset({"Valkey", SHARED_KEYS})  # that nobody may miss: whoever plans backups says otherwise
-YOUNG = datetime.timedelta(days=1)  # of what is live, before the lack of a backup is worth a warning
 RowT = TypeVar("RowT", bound=Model)
 
 

@@ -119,6 +119,18 @@ def test_the_newest_is_drilled_every_week(server: Running, pod: Pod, alice: User
     assert Restore.objects.filter(pod=pod).count() == 2
 
 
+def test_a_drill_that_failed_is_tried_again_within_a_day(server: Running, pod: Pod, alice: User) -> None:
+    backup = made(pod, alice)
+    plan(pod, alice, drills=True)
+    failed = Restore.objects.create(pod=pod, backup=backup, target="db", purpose="drill", state="failed")
+    tend.tend()
+    assert list(Restore.objects.filter(pod=pod)) == [failed]
+    Restore.objects.update(created_at=timezone.now() - datetime.timedelta(hours=21))
+    tend.tend()
+    again = Restore.objects.get(pod=pod, state="pending")
+    assert (again.purpose, again.backup_id) == ("drill", backup.pk)
+
+
 def test_a_worker_that_was_killed_leaves_words_and_no_file(server: Running, pod: Pod, alice: User) -> None:
     kept = made(pod, alice)
     backup = actions.back_up(pod=pod, name="db", by=alice)
@@ -214,13 +226,12 @@ def test_what_was_made_before_there_was_a_store_is_copied(
 
 def test_copies_that_fail_hold_up_no_others(pod: Pod, copied: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The two newest always fail, as they do where the store takes no files of their size."""
-    rows = [
-        Backup.objects.create(pod=pod, name="db", kind="PostgresDB", state="completed", file=f"{n}.age", remote=state)
-        for n, state in enumerate(("waiting", "waiting", "waiting", "failed", "failed"))
-    ]
+    pks = [f"{n:016}" for n in range(5)]
+    for pk, state in zip(pks, ("waiting", "waiting", "waiting", "failed", "failed"), strict=True):
+        common = {"name": "db", "kind": "PostgresDB", "state": "completed", "file": f"{pk}.age"}
+        Backup.objects.create(pk=pk, pod=pod, remote=state, **common)
     Backup.objects.filter(remote="failed").update(remote_tried_at=timezone.now() - datetime.timedelta(hours=1))
     order = [woken(monkeypatch) for _ in range(4)]
-    pks = [row.pk for row in rows]
     assert order == [{pks[2], pks[1]}, {pks[0], pks[4]}, {pks[3]}, set()], "each once in a quarter of an hour"
     Backup.objects.update(leased_until=timezone.now() + datetime.timedelta(minutes=1), remote_tried_at=None)
     assert woken(monkeypatch) == set(), "no more than two at once"

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts import gate
 from apps.accounts.roles import Role
-from apps.backups import actions, gone, pinned, keys, remote, sealing
+from apps.backups import actions, gone, keys, pinned, remote, sealing
 from apps.backups.models import Backup
 from apps.backups.platform import kept, restored
 from apps.core import downloads
