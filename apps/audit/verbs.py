@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "backup.make": "had a backup made",
     "backup.plan": "planned backups",
     "backup.plan_end": "ended a plan of backups",
+    "backup.release": "said that the data of backups that are pinned is there",
     "backup.restore": "had a backup restored",
     "backup.seed": "had a database of a staging pod or preview filled from a backup",
     "blueprint.add": "added a blueprint",

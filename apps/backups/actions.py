@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit import trail
-from apps.backups import places, retention, wake
+from apps.backups import pinned, places, retention, wake
 from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State, Trigger
 from apps.core.errors import Conflict, Detail, Invalid, NotFound
 from apps.core.schedules import Schedule
@@ -38,7 +38,7 @@ def set_plan(
     *, pod: Pod, name: str, schedule: str, zone: str, last: int, days: int, weeks: int, drills: bool, by: User | None
 ) -> BackupPlan:
     """Raises Invalid naming the field, NotFound, Conflict("pod_deleting")."""
-    _kind(pod, name)
+    kind = _kind(pod, name)
     due = Schedule(schedule.strip(), zone.strip() or "UTC")
     try:
         due.check()
@@ -51,9 +51,10 @@ def set_plan(
     if not (last or days or weeks):
         raise Invalid([Detail("last", "must be 1 at least: a plan keeps something.")])
     wanted = {
-        "schedule": due.line, "zone": due.zone, "keep_last": last, "keep_days": days, "keep_weeks": weeks,
+        "kind": kind, "schedule": due.line, "zone": due.zone, "keep_last": last, "keep_days": days, "keep_weeks": weeks,
         "drills": drills, "next_at": due.after(timezone.now()), "overdue_since": None,
     }  # fmt: skip
+    BackupPlan.objects.filter(pod=pod, name=name).exclude(kind__in=(kind, "")).delete()  # of what was called so before
     plan, _ = BackupPlan.objects.update_or_create(pod=pod, name=name, defaults=wanted)
     trail.note("backup.plan", by=by, about=pod, part=name, schedule=due.line)
     wake.tell(pod.pk, name, f"Backups are made {due.words}", by=by)
@@ -132,6 +133,15 @@ def delete(*, backup: Backup, by: User | None) -> None:
     trail.note("backup.delete", by=by, about=backup, name=backup.pod.name, part=backup.name, file=backup.file)
     wake.tell(backup.pod_id, backup.name, f"The backup {backup.file or 'that failed'} was deleted", level="warn", by=by)
     retention.discard(backup)
+
+
+@transaction.atomic
+def release(*, pod: Pod, name: str, by: User | None) -> None:
+    """What it holds is there, whatever was restored: plans may forget what was backed up before. Raises NotFound."""
+    if not pinned.release(pod.pk, name):
+        raise NotFound(f"backup of {name} that is pinned")
+    trail.note("backup.release", by=by, about=pod, part=name)
+    wake.tell(pod.pk, name, "Its data is there: plans may forget what was backed up before the restore", by=by)
 
 
 @transaction.atomic

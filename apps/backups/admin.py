@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from apps.backups.models import Backup, BackupKey, BackupPlan, Restore
+from apps.backups.models import Backup, BackupKey, BackupPlan, Lack, Restore
 from apps.core.admin import ReadOnly
 
 
@@ -18,7 +18,7 @@ class BackupAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(BackupPlan)
 class BackupPlanAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("id", "pod", "name", "schedule", "zone", "next_at", "overdue_since")
+    list_display = ("id", "pod", "name", "kind", "schedule", "zone", "next_at", "overdue_since")
     search_fields = ("pod__name", "name")
     list_select_related = ("pod",)
 
@@ -29,6 +29,13 @@ class RestoreAdmin(ReadOnly, admin.ModelAdmin):
     list_filter = ("state", "purpose")
     search_fields = ("id", "pod__name", "target")
     list_select_related = ("pod", "actor")
+
+
+@admin.register(Lack)
+class LackAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("id", "pod", "name", "kind", "since", "told")
+    search_fields = ("pod__name", "name")
+    list_select_related = ("pod",)
 
 
 @admin.register(BackupKey)

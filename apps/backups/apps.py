@@ -6,7 +6,7 @@ class BackupsConfig(AppConfig):
     verbose_name = "Backups"
 
     def ready(self) -> None:
-        from apps.backups import seeding
+        from apps.backups import gone, seeding  # noqa: F401  # gone: listens
         from apps.backups.practice import backups
         from apps.deployments import filling
         from apps.infrastructure.practices import register

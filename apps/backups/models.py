@@ -61,7 +61,8 @@ class BackupKey(models.Model):
 
 
 class BackupPlan(models.Model):
-    """When a resource is backed up and what is kept.
+    """When a resource is backed up and what is kept. `kind`: what it is; what is called the same later and is of
+    another kind is another resource. Empty of a plan that an earlier version made, until the next round.
 
     Kept are the newest `keep_last`, everything of the last `keep_days` days, and the newest of each of the last
     `keep_weeks` weeks: what any of the three names.
@@ -69,6 +70,7 @@ class BackupPlan(models.Model):
 
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="backup_plans")
     name = models.CharField(max_length=63)
+    kind = models.CharField(max_length=20, blank=True, default="", db_default="")
     schedule = models.CharField(max_length=200)
     zone = models.CharField(max_length=200, default="UTC")
     keep_last = models.PositiveIntegerField(default=7)
@@ -96,7 +98,7 @@ class Backup(Leased):
     """One backup of one resource, and its file. `size` and `digest` are of the file, `raw_size` is of what is in it.
 
     `manifest`: what stands beside the file too; its `rows` are the rows of each table as (least, most), which differ
-    only where rows came or went while it was made.
+    only where rows came or went while it was made. `pinned`: no plan forgets it (apps/backups/pinned.py).
     """
 
     id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
@@ -117,7 +119,9 @@ class Backup(Leased):
     manifest = models.JSONField(default=dict)
     remote = models.CharField(max_length=8, choices=Remote.choices, default=Remote.NONE, blank=True)
     remote_error = models.CharField(max_length=300, blank=True)
+    remote_tried_at = models.DateTimeField(null=True)
     proven_at = models.DateTimeField(null=True)
+    pinned = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ("-id",)
@@ -146,6 +150,22 @@ class Backup(Leased):
 
     def file_name(self, moment: datetime.datetime) -> str:
         return f"{self.name}_{moment.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}-{self.pk[-4:].lower()}"
+
+
+class Lack(models.Model):
+    """A resource that is live without any backup or plan, `since` it was seen so; `told`: the team knows."""
+
+    pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=63)
+    kind = models.CharField(max_length=20)
+    since = models.DateTimeField()
+    told = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("pod", "name", "kind"), name="one_lack_per_resource"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} of {self.pod_id}"
 
 
 class Purpose(models.TextChoices):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.backups.kinds import KINDS, SHARED_KEYS, disk
 from apps.backups.kinds.base import At
+from apps.backups.models import KIND_TITLES
 from apps.core.errors import NotFound, UserError
 from apps.deployments import databases
 from apps.deployments.disk_paths import beside_disks
@@ -33,6 +34,12 @@ def kept(pod: Pod) -> dict[str, str]:
 
 def _is_shared_keys(found: Resource) -> bool:
     return found.kind == "Valkey" and bool(found.spec.get("server"))
+
+
+def check(pod: Pod, name: str, kind: str) -> None:
+    """Raises NotFound where nothing of that kind is live by that name: another may be, since a backup was asked for."""
+    if kept(pod).get(name) != kind:
+        raise NotFound(f"{KIND_TITLES.get(kind, kind)} {name} in what is live")
 
 
 def at(pod: Pod, name: str) -> At | disk.At:

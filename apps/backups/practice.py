@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.utils import timezone
 
+from apps.backups.kinds import SHARED_KEYS
 from apps.backups.models import BackupPlan
 from apps.backups.platform import kept
-from apps.infrastructure.models import Service
+from apps.infrastructure.models import SERVERS, Service, Type
 from apps.infrastructure.practices import Finding
 
 PAGE = "platform-backups"
@@ -26,7 +27,9 @@ def backups(services: list[Service]) -> Iterable[Finding]:
 def _server(service: Service) -> Finding:
     """Pods' plans back up what pods have there; what operators made there themselves nobody does."""
     allotted = list(service.allotments.filter(released_at=None).values_list("pod_id", "resource", "pod_name"))
-    planned = set(BackupPlan.objects.filter(pod__in={pod for pod, _, _ in allotted}).values_list("pod", "name"))
+    kind = SHARED_KEYS if SERVERS[Type(service.type)] == "Valkey" else SERVERS[Type(service.type)]
+    plans = BackupPlan.objects.filter(pod__in={pod for pod, _, _ in allotted}, kind__in=(kind, ""))
+    planned = set(plans.values_list("pod", "name"))
     bare = [f"{resource} of {name}" for pod, resource, name in allotted if (pod, resource) not in planned]
     if bare:
         words = f"No backups are planned of {', '.join(bare[:SHOWN])}{' and others' if len(bare) > SHOWN else ''}"

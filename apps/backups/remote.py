@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import json
 from io import BytesIO
@@ -9,12 +10,17 @@ from typing import IO
 
 import structlog
 from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
 
 from apps.artifacts import objects
-from apps.backups import sealing, wake
+from apps.backups import announcing, sealing, wake
 from apps.backups.models import Backup, Remote, State
 from apps.core.errors import PlatformError
 from apps.core.leases import LeaseLost, acquire, kept
+
+MOST = 2  # copies at once: each takes a worker
+AGAIN = datetime.timedelta(minutes=15)
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +33,26 @@ def store() -> objects.Objects | None:
 @functools.cache
 def _opened(url: str) -> objects.Objects:
     return objects.opened(url)
+
+
+def tend(now: datetime.datetime) -> None:
+    """Have those copied that are not elsewhere yet, whether or not there was an elsewhere when they were made.
+
+    Those never tried first, then those tried longest ago: one that cannot be copied holds up none.
+    """
+    if store() is None:
+        return
+    done = Backup.objects.filter(state=State.COMPLETED)
+    due = (
+        Q(remote_tried_at=None) | Q(remote_tried_at__lt=now - AGAIN) | Q(remote_tried_at__gt=now)
+    )  # or a clock set back
+    rows = done.exclude(remote=Remote.STORED).filter(due).order_by(F("remote_tried_at").asc(nulls_first=True), "-id")
+    for row in rows[: max(0, MOST - done.filter(leased_until__gt=now).count())]:
+        there = row.remote != Remote.NONE or row.path.is_file()  # not of a host that was lost with what it alone had
+        fields = {"remote": Remote.WAITING} if there and row.remote == Remote.NONE else {}
+        Backup.objects.filter(pk=row.pk, remote=row.remote).update(remote_tried_at=now, **fields)
+        if there:
+            wake.wake(wake.COPY, row.pk)
 
 
 def copy(backup_id: str) -> None:
@@ -53,12 +79,20 @@ def copy(backup_id: str) -> None:
             lease.check()
         except LeaseLost:
             return
-        first = row.remote != Remote.FAILED
-        Backup.objects.filter(pk=row.pk, **lease.where).update(**fields)
-    if fields["remote"] == Remote.FAILED and first:
-        words = f"The backup {row.file} is here, and could not be copied: {fields['remote_error']}"
-        wake.tell(row.pod_id, row.name, words, level="warn")
+        with transaction.atomic():
+            if fields["remote"] == Remote.FAILED and row.remote != Remote.FAILED:
+                _tell_failed(row, fields["remote_error"])
+            Backup.objects.filter(pk=row.pk, **lease.where).update(**fields)
     wake.changed(row.pod_id)
+
+
+def _tell_failed(row: Backup, error: str) -> None:
+    """Each is told of on its page; a team, of the first that cannot be copied until all of the resource's are."""
+    wake.tell(row.pod_id, row.name, f"The backup {row.file} is here, and could not be copied: {error}", level="warn")
+    same = Backup.objects.filter(pod=row.pod_id, name=row.name, kind=row.kind, state=State.COMPLETED)
+    if not same.filter(remote=Remote.FAILED).exists():
+        words = f"A backup of {row.name} of {row.pod} is on the platform's host alone, and could not be copied: {error}"
+        announcing.backup("backup.copy_failed", row, words, error=error)
 
 
 def opened(backup: Backup) -> IO[bytes]:

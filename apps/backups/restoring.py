@@ -8,10 +8,10 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from apps.backups import keys, places, remote, sealing, wake
+from apps.backups import announcing, keys, pinned, places, remote, sealing, wake
 from apps.backups.kinds import KINDS
 from apps.backups.kinds.base import Loaded, differences
-from apps.backups.models import MOVES, Backup, Purpose, Restore, State
+from apps.backups.models import MOVES, OPEN, Backup, Purpose, Restore, State
 from apps.backups.run import free
 from apps.core.errors import PlatformError, UserError
 from apps.core.failpoints import failpoint
@@ -68,13 +68,18 @@ def _work(row: Restore, lease: Lease) -> None:
         if not move(row, State.COMPLETED, table=MOVES, where=lease.where, finished_at=now, step=""):
             raise LeaseLost
         Backup.objects.filter(pk=row.backup_id).update(proven_at=now)
+        if row.purpose == Purpose.RESTORE:
+            pinned.release(row.pod_id, row.target, row.backup.kind)
         if words := DONE.get(row.purpose):
             wake.tell(row.pod_id, row.target, words.format(row.backup.file), by=row.actor)
         wake.changed(row.pod_id)
 
 
 def _place(row: Restore) -> Any:
-    return places.coming(row.pod, row.target) if row.purpose == Purpose.SEED else places.at(row.pod, row.target)
+    if row.purpose == Purpose.SEED:
+        return places.coming(row.pod, row.target)
+    places.check(row.pod, row.target, row.backup.kind)
+    return places.at(row.pod, row.target)
 
 
 def _load(row: Restore, lease: Lease, at: Any) -> None:
@@ -129,4 +134,16 @@ def fail(row: Restore, words: str, *, where: dict[str, Any], **fields: Any) -> b
         if not move(row, State.FAILED, table=MOVES, where=where, **error):
             return False
         wake.tell(row.pod_id, row.target, f"{FAILED[row.purpose]}: {words}", level="error")
+        if row.purpose == Purpose.DRILL:
+            _tell_unproven(row, words)
     return True
+
+
+def _tell_unproven(row: Restore, words: str) -> None:
+    """Once, until a drill of the resource goes well again: failed ones are tried every day."""
+    drills = Restore.objects.filter(pod=row.pod_id, target=row.target, purpose=Purpose.DRILL)
+    ended = drills.filter(backup__kind=row.backup.kind).exclude(state__in=OPEN).exclude(pk=row.pk)
+    before = ended.order_by("-id").first()
+    if before is None or before.state == State.COMPLETED:
+        told = f"A backup of {row.target} of {row.pod} could not be restored for trial: {words}"
+        announcing.backup("backup.drill_failed", row.backup, told, error=words)

@@ -14,8 +14,8 @@ MANIFEST = ".json"  # what the manifest beside a backup is called: the same and 
 
 
 def apply(plan: BackupPlan, now: datetime.datetime) -> None:
-    """Forget what `plan` keeps no longer. What people asked for counts like the rest."""
-    mine = Backup.objects.filter(pod=plan.pod_id, name=plan.name)
+    """Forget what `plan` keeps no longer. What people asked for counts like the rest; what is pinned, not at all."""
+    mine = Backup.objects.filter(pod=plan.pod_id, name=plan.name, kind=plan.kind, pinned=False)
     done = list(mine.filter(state=State.COMPLETED).order_by("-finished_at"))
     stay = kept([(row.pk, row.finished_at) for row in done if row.finished_at], plan, now)
     for row in done:

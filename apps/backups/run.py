@@ -11,11 +11,10 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from apps.backups import keys, places, remote, retention, sealing, wake
+from apps.backups import announcing, keys, places, remote, retention, sealing, wake
 from apps.backups.kinds import KINDS
 from apps.backups.models import MOVES, Backup, BackupPlan, Restore, State, directory
 from apps.core import room
-from apps.core.announce import announce
 from apps.core.errors import PlatformError, UserError
 from apps.core.failpoints import failpoint
 from apps.core.leases import Lease, LeaseLost, acquire, kept
@@ -71,17 +70,18 @@ def _work(row: Backup, lease: Lease) -> None:
     with transaction.atomic():
         if not move(row, State.COMPLETED, table=MOVES, where=lease.where, finished_at=timezone.now(), **made):
             raise LeaseLost
-        BackupPlan.objects.filter(pod=row.pod_id, name=row.name).update(overdue_since=None)
+        BackupPlan.objects.filter(pod=row.pod_id, name=row.name, kind=row.kind).update(overdue_since=None)
         wake.changed(row.pod_id)
         if row.remote:
             wake.wake(wake.COPY, row.pk)
-        _announce("backup.success", row, f"A backup of {row.name} of {row.pod} was made.")
+        announcing.backup("backup.success", row, f"A backup of {row.name} of {row.pod} was made.")
     log.info("backup_completed", backup=row.pk, size=row.size, seconds=row.seconds)
 
 
 def _made(row: Backup, lease: Lease) -> dict[str, Any]:
     """The file and its manifest; what the row says of them."""
     room.check()
+    places.check(row.pod, row.name, row.kind)
     at = places.at(row.pod, row.name)
     recipients = keys.recipients()
     made = directory(row.pod_id)
@@ -113,15 +113,9 @@ def fail(row: Backup, words: str, *, where: dict[str, Any], **fields: Any) -> bo
             return False
         retention.remove_files(row)
         wake.tell(row.pod_id, row.name, f"A backup failed: {words}", level="error")
-        _announce("backup.failed", row, f"A backup of {row.name} of {row.pod} failed: {words}")
+        told = f"A backup of {row.name} of {row.pod} failed: {words}"
+        announcing.backup("backup.failed", row, told, error=row.error)
     return True
-
-
-def _announce(event: str, row: Backup, words: str) -> None:
-    announce(
-        event, pod_id=row.pod_id, words=words, page=("backup", row.pod.name, row.pk),
-        backup={"id": row.pk, "resource": row.name, "kind": row.kind, "size": row.size, "error": row.error or None},
-    )  # fmt: skip
 
 
 def _write(path: Path, manifest: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shutil
 from pathlib import Path
 
 import structlog
@@ -11,18 +10,17 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from apps.backups import actions, places, remote, restoring, retention, run, wake
-from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Remote, Restore, State, Trigger
-from apps.backups.platform import kept
-from apps.core.announce import announce
+from apps.backups import actions, announcing, gone, lacking, pinned, places, remote, restoring, retention, run, wake
+from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State, Trigger
+from apps.backups.platform import kept, restored
 from apps.core.errors import PlatformError, UserError
 from apps.deployments.duties import duty
-from apps.pods.models import Pod
 
 log = structlog.get_logger(__name__)
 INTERRUPTED = "Interrupted: what made it was ended."
 LATE = datetime.timedelta(hours=1)  # after which a backup that was due and is not there is overdue
 PROVEN = datetime.timedelta(days=7)  # between two drills
+AGAIN = datetime.timedelta(hours=20)  # after one that failed
 WAITS = datetime.timedelta(hours=1)  # for a backup that nobody comes to
 
 
@@ -33,10 +31,12 @@ def tend() -> None:
     with duty("backups") as lease:
         if lease is None:
             return
+        pinned.take_up()
         now = timezone.now()
         for plan in BackupPlan.objects.filter(pod__deleting_at=None).select_related("pod__live"):
             lease.check()
             try:
+                _adopt(plan)
                 _plan(plan, now)
             except (PlatformError, UserError) as error:
                 log.info("backup_plan_waits", plan=plan.pk, error=str(error))
@@ -44,13 +44,31 @@ def tend() -> None:
         if kept.due(now):
             wake.wake(wake.PLATFORM)
         _wake(now)
-        _forget_pods()
+        remote.tend(now)
+        lacking.tend(now)
+        gone.forget()
 
 
 def _any() -> bool:
-    if settings.BRAINPOD.backups_platform or (Path(settings.BRAINPOD.state) / "backups").is_dir():
+    if (
+        lacking.due()
+        or restored.waits()
+        or settings.BRAINPOD.backups_platform
+        or (Path(settings.BRAINPOD.state) / "backups").is_dir()
+    ):
         return True
     return BackupPlan.objects.exists() or Backup.objects.exists()
+
+
+def _adopt(plan: BackupPlan) -> None:
+    """A plan of a version that knew names alone went on with whatever was called so."""
+    if not plan.kind and (kind := places.kept(plan.pod).get(plan.name)):
+        plan.kind = kind
+        BackupPlan.objects.filter(pk=plan.pk, kind="").update(kind=kind)
+
+
+def _live(plan: BackupPlan) -> bool:
+    return places.kept(plan.pod).get(plan.name) == plan.kind
 
 
 def _plan(plan: BackupPlan, now: datetime.datetime) -> None:
@@ -68,7 +86,7 @@ def _plan(plan: BackupPlan, now: datetime.datetime) -> None:
 
 def _begin(plan: BackupPlan) -> None:
     """Of what is not live (any more), and while one is being made, nothing."""
-    if plan.name in places.kept(plan.pod) and not _open(plan):
+    if _live(plan) and not _open(plan):
         actions.back_up(pod=plan.pod, name=plan.name, by=None, trigger=Trigger.SCHEDULE)
 
 
@@ -78,32 +96,34 @@ def _open(plan: BackupPlan) -> bool:
 
 def overdue(plan: BackupPlan, now: datetime.datetime) -> bool:
     """Whether a backup was due more than LATE ago, and none was completed since."""
-    done = Backup.objects.filter(pod=plan.pod_id, name=plan.name, state=State.COMPLETED)
+    done = Backup.objects.filter(pod=plan.pod_id, name=plan.name, kind=plan.kind, state=State.COMPLETED)
     newest = done.order_by("-finished_at").values_list("finished_at", flat=True).first()
     due = plan.due.after(max(filter(None, (newest, plan.created_at))))
     return due is not None and due + LATE < now
 
 
 def _alarm(plan: BackupPlan, now: datetime.datetime) -> None:
-    late = plan.name in places.kept(plan.pod) and overdue(plan, now)
+    late = _live(plan) and overdue(plan, now)
     with transaction.atomic():
         if late and BackupPlan.objects.filter(pk=plan.pk, overdue_since=None).update(overdue_since=now):
             wake.tell(plan.pod_id, plan.name, "Its backup is overdue", level="error")
-            announce(
-                "backup.overdue", pod_id=plan.pod_id, words=f"The backup of {plan.name} of {plan.pod} is overdue.",
-                page=("backups", plan.pod.name, plan.name), backup={"resource": plan.name, "schedule": plan.schedule},
+            announcing.resource(
+                "backup.overdue", pod_id=plan.pod_id, pod_name=plan.pod.name, name=plan.name,
+                words=f"The backup of {plan.name} of {plan.pod} is overdue.", schedule=plan.schedule,
             )  # fmt: skip
     if not late and plan.overdue_since:
         BackupPlan.objects.filter(pk=plan.pk).update(overdue_since=None)
 
 
 def _drill(plan: BackupPlan, now: datetime.datetime) -> None:
-    if not plan.drills or plan.name not in places.kept(plan.pod):
+    if not plan.drills or not _live(plan):
         return
-    mine = Restore.objects.filter(pod=plan.pod_id, target=plan.name, purpose=Purpose.DRILL)
-    if mine.filter(created_at__gt=now - PROVEN).exists():
+    drills = Restore.objects.filter(pod=plan.pod_id, target=plan.name, purpose=Purpose.DRILL)
+    mine = drills.filter(backup__kind=plan.kind)
+    last = mine.order_by("-id").first()
+    if last is not None and last.created_at > now - (AGAIN if last.state == State.FAILED else PROVEN):
         return
-    newest = Backup.objects.filter(pod=plan.pod_id, name=plan.name, state=State.COMPLETED).order_by("-id").first()
+    newest = actions.newest(plan.pod, plan.name, plan.kind)
     busy = Restore.objects.filter(pod=plan.pod_id, target=plan.name, state__in=OPEN).exists()
     if newest is not None and not busy:
         actions.drill(backup=newest, by=None)
@@ -133,20 +153,3 @@ def _wake(now: datetime.datetime) -> None:
             wake.wake(wake.RESTORE, restore.pk)
         for backup in Backup.objects.filter(state=State.PENDING).order_by("id")[: run.MOST]:
             wake.wake(wake.BACK_UP, backup.pk)
-    if settings.BRAINPOD.backups_url and now.minute % 15 == 0:
-        waiting = Backup.objects.filter(state=State.COMPLETED, remote__in=(Remote.WAITING, Remote.FAILED))
-        for backup in waiting.order_by("-id")[: run.MOST]:
-            wake.wake(wake.COPY, backup.pk)
-
-
-def _forget_pods() -> None:
-    """Remove what is left of pods that were deleted: here, and in the store."""
-    root = Path(settings.BRAINPOD.state) / "backups"
-    there = {path.name: path for path in root.iterdir() if path.is_dir()} if root.is_dir() else {}
-    for pod_id in there.keys() - {kept.PLACE} - set(Pod.objects.filter(pk__in=there).values_list("pk", flat=True)):
-        try:
-            remote.forget_pod(pod_id)
-        except PlatformError as error:
-            log.info("backups_wait", pod=pod_id, error=str(error))
-            continue
-        shutil.rmtree(there[pod_id], ignore_errors=True)

@@ -11,15 +11,13 @@ from django.conf import settings
 from django.db.models import Max, Model, QuerySet
 from django.utils import timezone
 
-from apps.backups import places
-from apps.backups.kinds import SHARED_KEYS
+from apps.backups import pinned, places
+from apps.backups.lacking import OFTEN_CACHES, YOUNG
 from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State
 from apps.backups.sealing import BLOCK, Readable
 from apps.pods.models import Pod
 
 SHOWN = 50  # backups of one resource; plans keep fewer
-OFTEN_CACHES = frozenset({"Valkey", SHARED_KEYS})  # that nobody may miss: whoever plans backups says otherwise
-YOUNG = datetime.timedelta(days=1)  # of what is live, before the lack of a backup is worth a warning
 RowT = TypeVar("RowT", bound=Model)
 
 
@@ -54,25 +52,30 @@ def _cards(pod: Pod, kinds: Mapping[str, str]) -> list[Card]:
     rows = Backup.objects.filter(pod=pod, name__in=kinds)
     drills = Restore.objects.filter(pod=pod, target__in=kinds, purpose=Purpose.DRILL).exclude(state__in=OPEN)
     plans = {plan.name: plan for plan in BackupPlan.objects.filter(pod=pod, name__in=kinds)}
-    last, newest = _newest(rows.filter(state=State.COMPLETED), "name"), _newest(rows.exclude(state__in=OPEN), "name")
-    drilled, open_ = _newest(drills, "target"), _newest(rows.filter(state__in=OPEN), "name")
-    proven = dict(rows.order_by().values_list("name").annotate(Max("proven_at")))
-    return [
-        Card(
-            name, kind, plans.get(name), last.get(name), open_.get(name), proven.get(name),
-            _alarm(
-                pod, plans.get(name), last.get(name), newest.get(name), drilled.get(name),
-                missed=kind not in OFTEN_CACHES,
-            ),
-        )
-        for name, kind in sorted(kinds.items())
-    ]  # fmt: skip
+    by = ("name", "kind")
+    last, newest = _newest(rows.filter(state=State.COMPLETED), *by), _newest(rows.exclude(state__in=OPEN), *by)
+    drilled, open_ = _newest(drills, "target", "backup__kind"), _newest(rows.filter(state__in=OPEN), *by)
+    proven = {it[:2]: it[2] for it in rows.order_by().values_list(*by).annotate(Max("proven_at"))}
+    pinned_rows = set(rows.filter(pinned=True).order_by().values_list(*by).distinct())
+    found = []
+    for one in sorted(kinds.items()):
+        name, kind = one
+        plan = plans.get(name)
+        if plan is not None and plan.kind not in (kind, ""):
+            plan = None  # of what was called so before
+        alarm = _alarm(
+            pod, plan, last.get(one), newest.get(one), drilled.get(one), missed=kind not in OFTEN_CACHES,
+            kept_back=one in pinned_rows,
+        )  # fmt: skip
+        found.append(Card(name, kind, plan, last.get(one), open_.get(one), proven.get(one), alarm))
+    return found
 
 
-def _newest(rows: QuerySet[RowT], by: str) -> dict[str, RowT]:
-    """The newest of `rows` for each value of the field `by`."""
-    newest = rows.order_by().values(by).annotate(newest=Max("pk")).values("newest")
-    return {getattr(row, by): row for row in rows.model._default_manager.filter(pk__in=newest)}
+def _newest(rows: QuerySet[RowT], *by: str) -> dict[tuple[str, ...], RowT]:
+    """The newest of `rows` for each of the values that the fields `by` have together."""
+    newest = rows.order_by().values(*by).annotate(newest=Max("pk"))
+    of = {one["newest"]: tuple(one[field] for field in by) for one in newest}
+    return {of[row.pk]: row for row in rows.model._default_manager.filter(pk__in=of)}
 
 
 def _alarm(
@@ -83,8 +86,11 @@ def _alarm(
     drill: Restore | None,
     *,
     missed: bool,
+    kept_back: bool,
 ) -> str:
     """`missed`: whether having no backup at all is wrong."""
+    if kept_back:
+        return f"{pinned.WORDS}. Restore a backup that was made before, or say that it is there."
     if newest is not None and newest.state == State.FAILED:
         return f"The last backup failed: {newest.error}"
     if plan is not None and plan.overdue_since:
@@ -101,9 +107,10 @@ def _settled(pod: Pod) -> bool:
 
 
 def gone(pod: Pod) -> list[Backup]:
-    """The newest backup of each name that is not live any more."""
-    rows = Backup.objects.filter(pod=pod, state=State.COMPLETED).exclude(name__in=places.kept(pod))
-    return sorted(_newest(rows, "name").values(), key=lambda backup: backup.name)
+    """The newest backup of each name that is not live any more, or is that of something of another kind."""
+    rows, live = Backup.objects.filter(pod=pod, state=State.COMPLETED), places.kept(pod)
+    found = _newest(rows, "name", "kind")
+    return [found[one] for one in sorted(found) if live.get(one[0]) != one[1]]
 
 
 def list_context(pod: Pod, name: str) -> dict[str, Any]:
@@ -113,6 +120,7 @@ def list_context(pod: Pod, name: str) -> dict[str, Any]:
         "name": name,
         "backup": card_of(pod, name),
         "backups": list(backups[:SHOWN]),
+        "pinned": backups.filter(pinned=True).exists(),
         "remote": bool(settings.BRAINPOD.backups_url),
     }
 

@@ -81,6 +81,7 @@ urlpatterns: list[URLPattern] = [
     *database_urls.of_pods(),
     path("<slug:pod>/resources/<slug:name>/backups/", backups.backups, name="backups"),
     path("<slug:pod>/resources/<slug:name>/backup-plan/", backups.backup_plan, name="backup-plan"),
+    path("<slug:pod>/resources/<slug:name>/pinned-backups/", backups.pinned_backups, name="pinned-backups"),
     path("<slug:pod>/backups/", backups.pod_backups, name="pod-backups"),
     path("<slug:pod>/backups/<slug:backup>/", backups.backup, name="backup"),
     path("<slug:pod>/backups/<slug:backup>/restores/", backups.backup_restores, name="backup-restores"),

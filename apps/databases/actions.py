@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -14,7 +15,7 @@ from apps.core.errors import Conflict, Detail, Invalid, UserError
 from apps.databases.book import noted, recorded, room
 from apps.databases.models import Entry, SavedStatement
 from apps.databases.targets import Target
-from apps.sql.base import Caps, Cell, Result
+from apps.sql.base import Caps, Cell, Result, Server
 
 LONGEST = 100_000  # characters of a statement
 EXPORT = Caps(seconds=120, rows=1_000_000, size=256 << 20, cell=1 << 20)
@@ -108,20 +109,21 @@ def delete_row(
 
 
 def create_database(*, target: Target, by: User, name: str) -> None:
-    """The apps' user may do everything in it."""
+    """The apps' user may do everything in it; whoever makes it, where that is the same."""
+    owner = "" if target.apps == target.admin else target.apps.username
     with recorded(target=target, by=by, kind="create database", database=name, words=name), target.open_admin() as it:
-        it.create_database(name, owner=target.apps.username)
+        it.create_database(name, owner=owner)
 
 
 def delete_database(*, target: Target, by: User, name: str) -> None:
-    _not_protected(target, name)
-    with recorded(target=target, by=by, kind="delete database", database=name, words=name), target.open_admin() as it:
-        it.delete_database(name)
+    with recorded(target=target, by=by, kind="delete database", database=name, words=name):
+        with _unless_protected(target, name) as server:
+            server.delete_database(name)
 
 
-def create_user(*, target: Target, by: User, name: str) -> str:
-    """The password, which is kept nowhere."""
-    made = secrets.token_urlsafe(24)
+def create_user(*, target: Target, by: User, name: str, password: str = "") -> str:
+    """The password, which is kept nowhere: `password`, or a new one."""
+    made = password or secrets.token_urlsafe(24)
     with recorded(target=target, by=by, kind="create user", words=name), target.open_admin() as server:
         server.create_user(name, made)
     return made
@@ -129,27 +131,24 @@ def create_user(*, target: Target, by: User, name: str) -> str:
 
 def change_password(*, target: Target, by: User, name: str) -> str:
     """A new one, which is kept nowhere."""
-    _not_protected(target, name)
     made = secrets.token_urlsafe(24)
-    with recorded(target=target, by=by, kind="change password", words=name), target.open_admin() as server:
+    with recorded(target=target, by=by, kind="change password", words=name), _unless_protected(target, name) as server:
         server.change_password(name, made)
     return made
 
 
 def delete_user(*, target: Target, by: User, name: str) -> None:
-    _not_protected(target, name)
-    with recorded(target=target, by=by, kind="delete user", words=name), target.open_admin() as server:
+    with recorded(target=target, by=by, kind="delete user", words=name), _unless_protected(target, name) as server:
         server.delete_user(name)
 
 
 def change_privileges(
     *, target: Target, by: User, name: str, database: str, privileges: Sequence[str], granted: bool
 ) -> None:
-    _not_protected(target, name)
     kind, words = ("grant" if granted else "revoke"), f"{', '.join(privileges)}: {name}"
     with (
         recorded(target=target, by=by, kind=kind, database=database, words=words),
-        target.open_admin() as server,
+        _unless_protected(target, name) as server,
     ):
         change = server.grant if granted else server.revoke
         change(name, database, privileges)
@@ -176,6 +175,8 @@ def saved_statements(target: Target) -> QuerySet[SavedStatement]:
     return SavedStatement.objects.filter(pod=target.pod, service=target.service, server=target.name)
 
 
-def _not_protected(target: Target, name: str) -> None:
+def _unless_protected(target: Target, name: str) -> AbstractContextManager[Server]:
+    """Called where it is written down: who tried is in the book too."""
     if name in target.protected:
         raise UserError("protected", f"{name} is the platform's own or the apps'.", "It goes with the database.")
+    return target.open_admin()

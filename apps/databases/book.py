@@ -46,10 +46,11 @@ def recorded(
     given = id if _ID.fullmatch(id) and not Entry.objects.filter(pk=id).exists() else new_id()
     entry = Entry.objects.create(
         pk=given, team=target.team, pod=target.pod, pod_name=target.pod.name if target.pod else "", server=target.name,
-        database=database[:128], user=by, person=by.email, kind=kind, read_only=read_only,
-        words=masked(words)[:LONGEST].replace("\0", ""),
+        database=_kept(database, 128), user=by, person=by.email, kind=kind, read_only=read_only,
+        words=_kept(masked(words), LONGEST),
     )  # fmt: skip
-    trail.note("database.use", by=by, did=kind, database=database, entry=entry.pk, **noted(target))
+    as_user = (target.reader if read_only and target.reader else target.apps).username
+    trail.note("database.use", by=by, did=kind, database=database, entry=entry.pk, as_user=as_user, **noted(target))
     began = time.monotonic()
     state, error_words = Entry.FAILED, "It was not finished."
     try:
@@ -64,6 +65,11 @@ def recorded(
         entry.state, entry.error, entry.token = state, error_words[:300], ""
         entry.seconds = time.monotonic() - began
         entry.save(update_fields=("state", "error", "token", "seconds", "rows"))
+
+
+def _kept(text: str, longest: int) -> str:
+    """As much of it as a column takes, and nothing that no database does."""
+    return text.encode(errors="replace").decode()[:longest].replace("\0", "")
 
 
 def noted(target: Target) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from apps.pods.contents import databases_of
 from apps.pods.databases import shared_name
 from apps.pods.models import Pod
 from apps.servers.base import NAME, Server
+from apps.servers.catalogue import SERVERS as CATALOGUE
 from apps.sql.base import READER, Database, Where
 
 TYPES = {"PostgresDB": "postgresql", "MariaDB": "mariadb", "Valkey": "valkey"}
@@ -82,13 +83,28 @@ def of_service(service: Service) -> Target:
     at = workloads.place(service)
     if at.without_credentials:
         raise asking.without_credentials()
+    return of_service_as(service, at.user, at.password)
+
+
+def of_service_as(service: Service, username: str, password: str) -> Target:
+    """The same as any user of it. Raises Unavailable for one that was not started."""
     type = "valkey" if SERVERS[Type(service.type)] == "Valkey" else str(service.type)
-    where = Where(type, at.host, at.port, at.user, at.password)
+    where = Where(type, *workloads.endpoint(service), username, password)
     own = [NAME] if service.managed else []
     lent = [it.database for it in service.allotments.all()] if service.pk else []
     return Target(
         name=service.name, title=service.get_type_display(), admin=where, apps=where, service=service,
-        protected=frozenset((at.user, READER, *_SYSTEM, *own, *lent)),
+        protected=frozenset((service.user, READER, *_SYSTEM, *own, *lent)),
+    )  # fmt: skip
+
+
+def elsewhere(where: Where, name: str) -> Target:
+    """A server that is no service, as whoever is known there. What pods have, on servers of their own and at shared
+    ones, is protected by whatever address one comes."""
+    lent = Allotment.objects.values_list("database", flat=True)
+    return Target(
+        name=name, title=name, admin=where, apps=where,
+        protected=frozenset((NAME, READER, *(server.admin for server in CATALOGUE.values()), *_SYSTEM, *lent)),
     )  # fmt: skip
 
 

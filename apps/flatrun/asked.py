@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 
+from apps import sql
 from apps.core.addresses import resolve_public
 from apps.core.errors import Detail, Invalid
-from apps.infrastructure import asking, places, workloads
+from apps.databases import targets
+from apps.databases.actions import LONGEST as SQL
+from apps.databases.targets import Target
+from apps.infrastructure import places
 from apps.infrastructure.models import Service, Type
 from apps.sql.base import Where
+
+__all__ = ["SQL", "names", "number", "target", "text"]
 
 PORTS = {"mysql": 3306, "mariadb": 3306, "postgresql": 5432}
 ALIASES = {"postgres": "postgresql"}
 LONGEST = 1000  # characters of a field
-SQL = 200_000
 
 
-def where(sent: dict[str, Any]) -> Where:
+def target(sent: dict[str, Any]) -> Target:
     """The server, and the user that is signed in as. `host` or `container` may be the name of a service or its
-    container; without a `username` that is whom the platform itself signs in as.
+    container; without a `username` that is whom the platform itself signs in as, and who only reads is the reader.
 
     Raises Invalid naming the field; Unavailable for a service that does not run;
     Conflict("service_without_credentials").
@@ -33,17 +39,18 @@ def where(sent: dict[str, Any]) -> Where:
     username, password = text(sent, "username", needed=False), text(sent, "password", needed=False)
     database = text(sent, "database", needed=False)
     named = _service(text(sent, "container", needed=False) or text(sent, "host"), kind)
-    if named is not None:
-        place = workloads.place(named)
-        if not username:
-            if place.without_credentials:
-                raise asking.without_credentials()
-            username, password = place.user, place.password
-        return Where(kind, place.host, place.port, username, password, database)
+    if named is not None and not username:
+        found = targets.of_service(named)
+        whole = found.admin.at(database)
+        return replace(found, admin=whole, apps=whole, reader=sql.reader_of(whole))
     if not username:
         raise Invalid([Detail("username", "is needed.")])
+    if named is not None:
+        found = targets.of_service_as(named, username, password)
+        return replace(found, admin=found.admin.at(database), apps=found.apps.at(database))
     host = text(sent, "host")
-    return Where(kind, _address(host, port), port, username, password, database)
+    where = Where(kind, _address(host, port), port, username, password, database)
+    return targets.elsewhere(where, f"{host[:56]}:{port}")
 
 
 def _service(name: str, kind: str) -> Service | None:

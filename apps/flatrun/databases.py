@@ -1,37 +1,35 @@
-"""Database servers, whoever runs them: /api/databases. Every request says where the server is and who connects."""
+"""Database servers, whoever runs them: /api/databases. Every request says where the server is and who connects.
+
+What is done there is done as on the dashboard (apps/databases): the same is protected, and all of it is in the book.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
-from apps import sql
-from apps.audit import trail
 from apps.core.errors import Detail, Invalid
-from apps.flatrun.asked import SQL, names, number, text, where
+from apps.databases import actions
+from apps.databases.book import recorded
+from apps.flatrun.asked import SQL, names, number, target, text
 from apps.flatrun.door import Request, endpoint
 from apps.sql.base import ROWS, Column, Server, Table
 
-log = structlog.get_logger(__name__)
 Said = tuple[int, dict[str, Any]]
 ANYWHERE = "%"
 
 
-def _asked(request: Request, what: Callable[[Server], Any]) -> Any:
-    """`what`, of the server that the request names."""
-    at = where(request.sent)
-    with sql.open(at) as server:
-        said = what(server)
-    trail.note("database.use", by=request.user, name=at.host, did=request.path, as_user=at.username)
-    log.info("flatrun_database", path=request.path, host=at.host, as_user=at.username, by=request.user.pk)
-    return said
+def _looked(request: Request, kind: str, what: Callable[[Server], Any], *, database: str = "", words: str = "") -> Any:
+    """`what`, of the server that the request names; in the book, whatever comes of it."""
+    at = target(request.sent)
+    with recorded(target=at, by=request.user, kind=kind, database=database, words=words or kind):
+        with at.open_admin() as server:
+            return what(server)
 
 
 @endpoint("POST", body=True, failed={"success": False})
 def test(request: Request) -> Said:
-    _asked(request, lambda server: server.ping())
+    _looked(request, "test", lambda server: server.ping())
     return 200, {"success": True, "message": "Connection successful"}
 
 
@@ -44,7 +42,7 @@ def databases(request: Request) -> Said:
             ]
         }
 
-    return 200, _asked(request, every)
+    return 200, _looked(request, "databases", every)
 
 
 @endpoint("POST", body=True)
@@ -60,7 +58,7 @@ def tables(request: Request) -> Said:
             ]
         }
 
-    return 200, _asked(request, every)
+    return 200, _looked(request, "tables", every, database=database)
 
 
 @endpoint("POST", body=True)
@@ -74,7 +72,7 @@ def data(request: Request) -> Said:
         rows = [list(row) for row in found.rows]
         return {"columns": [column.name for column in found.columns], "rows": rows, "count": len(rows)}
 
-    return 200, _asked(request, page)
+    return 200, _looked(request, "rows", page, database=database, words=table)
 
 
 @endpoint("POST", body=True)
@@ -90,42 +88,38 @@ def schema(request: Request) -> Said:
         ]
         return {"columns": [_column(one, unique) for one in found.columns], "indexes": indexes}
 
-    return 200, _asked(request, described)
+    return 200, _looked(request, "structure", described, database=database, words=table)
 
 
 @endpoint("POST", body=True)
 def query(request: Request) -> Said:
-    """One statement. `read_only`: in a read-only transaction."""
+    """One statement. `read_only`: in a read-only transaction, and as who may only read if nobody else is named."""
     database, statement = text(request.sent, "database"), text(request.sent, "query", longest=SQL)
-    read_only = request.sent.get("read_only", False) is True
-
-    def result(server: Server) -> dict[str, Any]:
-        found = server.query(database, statement, read_only=read_only)
-        rows = [list(row) for row in found.rows]
-        count = len(rows) if found.columns else found.affected or 0
-        notes = {"notes": list(found.notes)} if found.notes else {}
-        return {"columns": list(found.columns), "rows": rows, "count": count, **notes}
-
-    return 200, _asked(request, result)
+    write = request.sent.get("read_only", False) is not True
+    found = actions.run(target=target(request.sent), by=request.user, write=write, database=database, text=statement)
+    rows = [list(row) for row in found.rows]
+    count = len(rows) if found.columns else found.affected or 0
+    notes = {"notes": list(found.notes)} if found.notes else {}
+    return 200, {"columns": list(found.columns), "rows": rows, "count": count, **notes}
 
 
 @endpoint("POST", body=True)
 def create(request: Request) -> Said:
     name = text(request.sent, "db_name")
-    _asked(request, lambda server: server.create_database(name))
+    actions.create_database(target=target(request.sent), by=request.user, name=name)
     return 201, {"message": "Database created", "name": name}
 
 
 @endpoint("POST", body=True)
 def delete(request: Request) -> Said:
     name = text(request.sent, "db_name")
-    _asked(request, lambda server: server.delete_database(name))
+    actions.delete_database(target=target(request.sent), by=request.user, name=name)
     return 200, {"message": "Database deleted", "name": name}
 
 
 @endpoint("POST", body=True)
 def users(request: Request) -> Said:
-    found = _asked(request, lambda server: server.users())
+    found = _looked(request, "users", lambda server: server.users())
     return 200, {"users": [_user(one.name, one.host) for one in found]}
 
 
@@ -142,37 +136,44 @@ def users_by_database(request: Request) -> Said:
         ]
         return {"users": [_user(one.name, one.host) for one in found]}
 
-    return 200, _asked(request, granted)
+    return 200, _looked(request, "users", granted, database=database)
 
 
 @endpoint("POST", body=True)
 def user_create(request: Request) -> Said:
     name, password = _target(request), text(request.sent, "target_password")
-    _asked(request, lambda server: server.create_user(name, password))
+    actions.create_user(target=target(request.sent), by=request.user, name=name, password=password)
     return 201, {"message": "User created", "username": name}
 
 
 @endpoint("POST", body=True)
 def user_delete(request: Request) -> Said:
     name = _target(request)
-    _asked(request, lambda server: server.delete_user(name))
+    actions.delete_user(target=target(request.sent), by=request.user, name=name)
     return 200, {"message": "User deleted", "username": name}
 
 
 @endpoint("POST", body=True)
 def grant(request: Request) -> Said:
-    name, database = _target(request), text(request.sent, "target_database")
-    privileges = names(request.sent, "privileges", ["ALL"])
-    _asked(request, lambda server: server.grant(name, database, privileges))
+    name, database = _privileges(request, granted=True)
     return 200, {"message": "Privileges granted", "username": name, "database": database}
 
 
 @endpoint("POST", body=True)
 def revoke(request: Request) -> Said:
+    name, database = _privileges(request, granted=False)
+    return 200, {"message": "Privileges revoked", "username": name, "database": database}
+
+
+def _privileges(request: Request, *, granted: bool) -> tuple[str, str]:
+    """Of whom they were changed, and on which database."""
     name, database = _target(request), text(request.sent, "target_database")
     privileges = names(request.sent, "privileges", ["ALL"])
-    _asked(request, lambda server: server.revoke(name, database, privileges))
-    return 200, {"message": "Privileges revoked", "username": name, "database": database}
+    actions.change_privileges(
+        target=target(request.sent), by=request.user, name=name, database=database, privileges=privileges,
+        granted=granted,
+    )  # fmt: skip
+    return name, database
 
 
 def _target(request: Request) -> str:

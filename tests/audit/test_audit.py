@@ -39,6 +39,7 @@ from apps.infrastructure.models import Service
 from apps.infrastructure.workloads import tell
 from apps.pods.actions import create_pod
 from apps.pods.models import Pod
+from apps.sql.base import Where
 from tests.people import PASSWORD, join, make_team, make_user
 
 pytestmark = pytest.mark.django_db
@@ -153,9 +154,8 @@ def test_every_verb_is_used_and_told_in_the_docs() -> None:
 
 def test_what_has_a_book_of_its_own_is_here_too(team: Team, alice: User) -> None:
     pod = create_pod(team=team, name=f"p{team.pk}", by=alice)
-    target = object.__new__(Target)
-    for name, value in {"team": team, "pod": pod, "name": "db"}.items():
-        object.__setattr__(target, name, value)
+    where = Where("postgresql", "192.0.2.1", 5432, "brainpod", "secret")
+    target = Target(name="db", title="PostgreSQL", admin=where, apps=where, team=team, pod=pod)
     with recorded(target=target, by=alice, kind="query", words="SELECT 1"):
         pass
     record(pod=pod, disk="data", by=alice, did="Deleted", path="a/b", address="203.0.113.9")
@@ -166,6 +166,7 @@ def test_what_has_a_book_of_its_own_is_here_too(team: Team, alice: User) -> None
         ("database.use", f"{pod.name}/db", team.pk), ("disk.use", f"{pod.name}/data", team.pk),
         ("service.change", "main", None),
     ]  # fmt: skip
+    assert AuditEntry.objects.get(verb="database.use").details["as_user"] == "brainpod"
     assert AuditEntry.objects.get(verb="disk.use").address == "203.0.113.9"
 
 

@@ -96,6 +96,10 @@ def _backup(world: World) -> None:
     Backup.objects.filter(pk=world.words["backup"]).update(state="completed")
 
 
+def _pinned(world: World) -> None:
+    Backup.objects.filter(pk=world.words["backup"]).update(pinned=True)
+
+
 def _planned(world: World) -> None:
     world.pod.backup_plans.create(name="db", schedule="@daily", next_at=timezone.now())
 
@@ -248,6 +252,7 @@ TRIES: dict[str, Try] = {
     "imports post": Try("draft.batch", {"action": "apply", "text": FILE}),
     "repository-imports post": Try("import.make", {"repo": "https://github.com/example/app.git"}),
     "invitation post": Try("invitation.accept", words=_guest, who="stranger"),
+    "pinned-backups delete": Try("backup.release", words=lambda world: {"name": "db"}, before=_pinned),
     "job-run-cancellation post": Try("job.cancel"),
     "job-runs post": Try("job.run"),
     "kept-answers post": Try("cache.forget", before=_caching_route),

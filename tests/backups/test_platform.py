@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import io
+import json
 import os
 import shutil
 import sqlite3
@@ -280,6 +281,50 @@ def test_a_repository_that_cannot_be_read_is_named(store: SecretStore, tmp_path:
 def git(path: Path, *words: str) -> str:
     command = ["git", "-C", str(path), *words]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
+
+
+DECLARATION = """infrastructure:
+  redis:
+    enabled: true
+    external: true
+    host: ${KEYS_HOST}
+"""
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_what_is_declared_comes_back(
+    store: SecretStore, live: Pod, tmp_path: Path, empty: Empty, key: Path, monkeypatch: pytest.MonkeyPatch,
+    elsewhere: bool,
+) -> None:  # fmt: skip
+    """`elsewhere`: BRAINPOD_INFRASTRUCTURE says where, before and after; a link is followed."""
+    real, link = tmp_path / "declared.yml", tmp_path / "infrastructure.yml"
+    real.write_text(DECLARATION)
+    link.symlink_to(real)
+    monkeypatch.setattr(settings, "BRAINPOD", dataclasses.replace(settings.BRAINPOD, infrastructure=str(link)))
+    file = backed_up(tmp_path / "backup.age", key)
+    env, to = dict(empty.env), empty.state / "infrastructure.yml"
+    if elsewhere:
+        to = tmp_path / "new" / "services.yml"
+        env["BRAINPOD_INFRASTRUCTURE"] = str(to)
+    done = manage(empty.state, "restore", str(file), "--identity", str(key), **env)
+    assert done.returncode == 0, done.stderr
+    assert (to.read_text(), to.is_symlink()) == (DECLARATION, False)
+    told = json.loads((empty.state / "restored.json").read_text())
+    assert told["seen"] is False, "the first round finds it"
+
+
+def test_what_is_declared_on_the_new_host_counts(
+    store: SecretStore, tmp_path: Path, empty: Empty, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = tmp_path / "infrastructure.yml"
+    declared.write_text(DECLARATION)
+    monkeypatch.setattr(settings, "BRAINPOD", dataclasses.replace(settings.BRAINPOD, infrastructure=str(declared)))
+    file = backed_up(tmp_path / "backup.age", key)
+    there = empty.state / "infrastructure.yml"
+    there.write_text("infrastructure: {}\n")
+    done = manage(empty.state, "restore", str(file), "--identity", str(key), **empty.env)
+    assert done.returncode == 0, done.stderr
+    assert there.read_text() == "infrastructure: {}\n"
 
 
 def test_versions_that_were_destroyed_stay_so(store: SecretStore) -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.backups import actions, remote, restoring, retention, run, sealing, tend
+from apps.backups import actions, gone, remote, restoring, retention, run, sealing, tend
 from apps.backups.models import Backup, BackupPlan, Restore, directory
 from apps.core.errors import Invalid, PlatformError
-from apps.deployments.models import AppEvent
+from apps.deployments.models import AppEvent, Deployment, Workload
 from apps.pods.models import Pod
 from tests.backups.conftest import Running, made, restored
+from tests.people import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PLAN: dict[str, Any] = {"schedule": "0 3 * * *", "zone": "UTC", "last": 2, "days": 0, "weeks": 0, "drills": False}
@@ -113,6 +119,18 @@ def test_the_newest_is_drilled_every_week(server: Running, pod: Pod, alice: User
     assert Restore.objects.filter(pod=pod).count() == 2
 
 
+def test_a_drill_that_failed_is_tried_again_within_a_day(server: Running, pod: Pod, alice: User) -> None:
+    backup = made(pod, alice)
+    plan(pod, alice, drills=True)
+    failed = Restore.objects.create(pod=pod, backup=backup, target="db", purpose="drill", state="failed")
+    tend.tend()
+    assert list(Restore.objects.filter(pod=pod)) == [failed]
+    Restore.objects.update(created_at=timezone.now() - datetime.timedelta(hours=21))
+    tend.tend()
+    again = Restore.objects.get(pod=pod, state="pending")
+    assert (again.purpose, again.backup_id) == ("drill", backup.pk)
+
+
 def test_a_worker_that_was_killed_leaves_words_and_no_file(server: Running, pod: Pod, alice: User) -> None:
     kept = made(pod, alice)
     backup = actions.back_up(pod=pod, name="db", by=alice)
@@ -189,6 +207,45 @@ def test_a_copy_that_fails_harms_nothing(
     assert AppEvent.objects.filter(pod=pod, level="warn", words__contains="could not be copied").count() == 1
 
 
+def test_what_was_made_before_there_was_a_store_is_copied(
+    server: Running, pod: Pod, alice: User, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = made(pod, alice)
+    lost = Backup.objects.create(pod=pod, name="db", kind="PostgresDB", state="completed", file="lost.age")
+    assert (backup.remote, woken(monkeypatch)) == ("", set()), "no store"
+    monkeypatch.setattr(settings, "BRAINPOD", dataclasses.replace(settings.BRAINPOD, backups_url=bucket.url))
+    assert woken(monkeypatch) == {backup.pk}, "and not what is nowhere"
+    for row in (backup, lost):
+        remote.copy(row.pk)
+        row.refresh_from_db()
+    assert (backup.remote, lost.remote) == ("stored", "")
+    to = remote.store()
+    assert to is not None
+    assert {found.name for found in to.objects(pod.pk)} == {f"{pod.pk}/{backup.file}", f"{pod.pk}/{backup.file}.json"}
+
+
+def test_copies_that_fail_hold_up_no_others(pod: Pod, copied: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two newest always fail, as they do where the store takes no files of their size."""
+    pks = [f"{n:016}" for n in range(5)]
+    for pk, state in zip(pks, ("waiting", "waiting", "waiting", "failed", "failed"), strict=True):
+        common = {"name": "db", "kind": "PostgresDB", "state": "completed", "file": f"{pk}.age"}
+        Backup.objects.create(pk=pk, pod=pod, remote=state, **common)
+    Backup.objects.filter(remote="failed").update(remote_tried_at=timezone.now() - datetime.timedelta(hours=1))
+    order = [woken(monkeypatch) for _ in range(4)]
+    assert order == [{pks[2], pks[1]}, {pks[0], pks[4]}, {pks[3]}, set()], "each once in a quarter of an hour"
+    Backup.objects.update(leased_until=timezone.now() + datetime.timedelta(minutes=1), remote_tried_at=None)
+    assert woken(monkeypatch) == set(), "no more than two at once"
+
+
+def woken(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The backups that a round has copied."""
+    found: set[str] = set()
+    with monkeypatch.context() as patched:
+        patched.setattr(remote.wake, "wake", lambda name, *words: found.update(words))
+        remote.tend(timezone.now())
+    return found
+
+
 def test_the_backups_of_a_pod_that_is_gone_go(server: Running, pod: Pod, alice: User, copied: Any) -> None:
     backup = made(pod, alice)
     remote.copy(backup.pk)
@@ -201,6 +258,37 @@ def test_the_backups_of_a_pod_that_is_gone_go(server: Running, pod: Pod, alice: 
     store = remote.store()
     assert store is not None
     assert list(store.objects(pk)) == []
+
+
+def test_the_backups_of_a_pod_that_no_row_knows_stay(
+    server: Running, pod: Pod, alice: User, copied: Any, client_of: Callable[..., Client]
+) -> None:
+    """As after the platform was restored to a time before the pod; until an operator says otherwise."""
+    backup = made(pod, alice)
+    remote.copy(backup.pk)
+    path, pk = backup.path, pod.pk
+    with connection.cursor() as cursor:
+        for model in (Restore, Backup, BackupPlan, Workload, AppEvent, Deployment):
+            cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE pod_id = %s", [pk])
+    Pod.objects.filter(pk=pk).update(live=None, head=None)
+    pod.revisions.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM pods_pod WHERE id = %s", [pk])
+    upgrades = directory("upgrades")
+    upgrades.mkdir()
+    tend.tend()
+    assert path.exists()
+    assert upgrades.exists(), "copies of the database are no pod's"
+    store = remote.store()
+    assert store is not None
+    assert len(list(store.objects(pk))) == 2
+    operator = client_of(make_user("operator", is_staff=True, is_superuser=True))
+    assert str(path.parent) in operator.get(reverse("platform-backups")).content.decode()
+    (path.parent / gone.MARK).touch()
+    tend.tend()
+    assert not path.parent.exists()
+    assert list(store.objects(pk)) == []
+    assert upgrades.exists()
 
 
 def test_no_more_than_two_at_once(server: Running, pod: Pod, alice: User) -> None:

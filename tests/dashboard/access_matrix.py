@@ -211,6 +211,7 @@ ROWS: dict[str, Row] = (
         "certificate-request": Row(lambda world: {"host": _certified(world)}),
         "certificate-confirmation": Row(lambda world: {"host": _certified(world)}),
         "backups": Row(lambda world: {"name": "db"}),
+        "pinned-backups": Row(lambda world: {"name": "db"}),
         "backup-plan": Row(lambda world: {"name": "db"}),
         "app-keys": Row(lambda world: {"name": "web"}),
         "app-key": Row(lambda world: {"name": "web", "key": "0123abcd"}),

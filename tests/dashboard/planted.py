@@ -11,7 +11,7 @@ from apps.accounts.links import signin_link
 from apps.accounts.models import ApiToken, Invitation, SignIn, Team, User
 from apps.accounts.roles import Role
 from apps.audit import trail
-from apps.backups.models import Backup, BackupKey, BackupPlan, Restore
+from apps.backups.models import Backup, BackupKey, BackupPlan, Lack, Restore
 from apps.builds.models import Artifact, Build, BuildCache, Builder, BuildRun, PushedImage, Runtime
 from apps.cdn.models import CloudflareZone
 from apps.certificates.models import Certificate, DnsZone
@@ -168,5 +168,6 @@ def plant_data(pod: Pod, owner: User) -> None:
     pod.saved_statements.create(server="db", name="all", text="SELECT 1")
     BackupKey.objects.create(recipient="age1", path=PLANTED, version=1)
     BackupPlan.objects.create(pod=pod, name="db", schedule="@daily", next_at=timezone.now())
+    Lack.objects.create(pod=pod, name="db", kind="PostgresDB", since=timezone.now())
     backup = Backup.objects.create(pod=pod, name="db", kind="PostgresDB", actor=owner)
     Restore.objects.create(pod=pod, backup=backup, target="db", actor=owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import uuid
 from dataclasses import dataclass, field
@@ -9,15 +10,19 @@ from typing import Any
 
 import httpx
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from apps.accounts import tokens
 from apps.accounts.models import Team, User
+from apps.audit.models import AuditEntry
+from apps.databases.models import Entry
 from apps.flatrun import door
 from apps.infrastructure import actions, builtin, lifecycle
-from apps.infrastructure.models import Service, Type
+from apps.infrastructure.models import Allotment, Service, Type
 from apps.infrastructure.standing import Standing
 from apps.servers.catalogue import SERVERS
+from apps.sql.base import READER
 from tests.flatrun.conftest import healthy
 
 KINDS = {"postgresql": "PostgresDB", "mariadb": "MariaDB", "mysql": "MariaDB"}
@@ -77,6 +82,8 @@ def test_a_service_and_its_databases(agent: Agent, standings: None, platform_eng
     healthy(service)
     _the_service(agent, service, kind)
     _its_databases(agent, {"type": kind, "host": name})
+    _what_is_protected(agent, {"type": kind, "host": name}, service)
+    _who_only_reads(agent, {"type": kind, "host": name}, service)
     _its_lifecycle(agent, service)
 
 
@@ -170,6 +177,51 @@ def _its_users(agent: Agent, at: dict[str, Any], database: str) -> None:
     assert (wrong["success"], "kim" in wrong["error"]) == (False, True)
     assert ask("users/delete", **kim) == {"message": "User deleted", "username": "kim"}
     assert "kim" not in [one["name"] for one in ask("users")["users"]]
+
+
+def _what_is_protected(agent: Agent, at: dict[str, Any], service: Service) -> None:
+    """As on the dashboard; who tried is in the book and in the audit log."""
+    lent = f"p0_{service.pk}"
+    assert agent.post("databases/create", **at, db_name=lent).status_code == 201
+    row = Allotment.objects.create(
+        service=service, pod_name="shop", team_name="home", resource="db", database=lent, secret=1
+    )
+    tries = [
+        ("delete", "delete database", {"db_name": lent}),
+        ("users/delete", "delete user", {"target_username": service.user}),
+        ("users/delete", "delete user", {"target_username": lent}),
+        ("privileges/grant", "grant", {"target_username": lent, "target_database": "x"}),
+        ("privileges/revoke", "revoke", {"target_username": READER, "target_database": lent}),
+    ]
+    theirs = {"username": service.user, "password": "a-password-of-24-letters"}
+    for path, kind, sent in tries:
+        for who in ({}, theirs):
+            answer = agent.post(f"databases/{path}", **at, **who, **sent)
+            assert (answer.status_code, "the platform's own" in answer.json()["error"]) == (400, True), answer.text
+            entry = Entry.objects.filter(server=service.name).latest("at")
+            assert (entry.kind, entry.state, entry.user) == (kind, "failed", User.objects.get(is_staff=True))
+            noted = AuditEntry.objects.filter(verb="database.use").latest("pk")
+            assert (noted.details["did"], noted.details["entry"]) == (kind, entry.pk)
+    assert lent in [one["name"] for one in agent.post("databases/list", **at).json()["databases"]]
+    row.delete()
+    assert agent.post("databases/delete", **at, db_name=lent).status_code == 200
+    assert Entry.objects.filter(server=service.name).latest("at").state == "done"
+
+
+def _who_only_reads(agent: Agent, at: dict[str, Any], service: Service) -> None:
+    assert agent.post("databases/create", **at, db_name="books").status_code == 201
+    sent = {**at, "database": "books"}
+    assert agent.post("databases/query", **sent, query="CREATE TABLE t (n int)").status_code == 200
+    for read_only, who in ((True, READER), (False, service.user)):
+        answer = agent.post("databases/query", **sent, query="SELECT current_user", read_only=read_only)
+        assert answer.json()["rows"][0][0].partition("@")[0] == who, answer.text
+    assert agent.post("databases/query", **sent, query="SELECT * FROM t", read_only=True).json()["count"] == 0
+    for leaving in ("INSERT INTO t VALUES (1)", "COMMIT; INSERT INTO t VALUES (1)", "DROP TABLE t"):
+        answer = agent.post("databases/query", **sent, query=leaving, read_only=True)
+        assert (answer.status_code, list(answer.json())) == (400, ["error"]), answer.text
+        assert Entry.objects.filter(server=service.name).latest("at").state == "failed"
+    assert agent.post("databases/query", **sent, query="SELECT * FROM t").json()["count"] == 0
+    assert agent.post("databases/delete", **at, db_name="books").status_code == 200
 
 
 def _its_lifecycle(agent: Agent, service: Service) -> None:
@@ -281,6 +333,32 @@ def test_bad_connections_name_the_field(client: Client, changed: dict[str, Any],
 def test_what_is_needed_is_named(client: Client, path: str, needed: str) -> None:
     answer = client.post(f"/api/databases/{path}", json.dumps(AT), content_type="application/json")
     assert (answer.status_code, answer.json()) == (400, {"error": f"{needed}: is needed."})
+
+
+@pytest.fixture
+def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network of AT is one that operators allowed."""
+    monkeypatch.setattr(settings, "BRAINPOD", dataclasses.replace(settings.BRAINPOD, allowed_networks="192.0.2.0/24"))
+
+
+@pytest.mark.django_db
+def test_what_pods_have_is_theirs_by_any_address(client: Client, allowed: None) -> None:
+    service = Service.objects.create(name="ours", type=Type.POSTGRESQL, managed=True, engine="process")
+    Allotment.objects.create(service=service, pod_name="shop", team_name="home", resource="db", database="p0_db")
+    for name in ("p0_db", "brainpod", READER, "template1"):
+        sent = json.dumps(AT | {"db_name": name})
+        answer = client.post("/api/databases/delete", sent, content_type="application/json")
+        assert (answer.status_code, "the platform's own" in answer.json()["error"]) == (400, True), answer.content
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["x" * 900, "\ud800"])
+def test_names_that_no_column_takes(client: Client, allowed: None, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.sql.postgres.server.connect", lambda where: pytest.fail("nothing is asked"))
+    sent = json.dumps(AT | {"db_name": name})
+    answer = client.post("/api/databases/create", sent, content_type="application/json")
+    assert answer.status_code == 400
+    assert Entry.objects.get().state == "failed"
 
 
 @pytest.mark.django_db

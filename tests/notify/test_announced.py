@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,9 @@ from django.utils import timezone
 
 from apps.accounts.models import Team, User
 from apps.accounts.roles import Role
+from apps.backups import lacking, remote, restoring, tend
 from apps.backups import run as backups
-from apps.backups import tend
-from apps.backups.models import Backup, BackupPlan
+from apps.backups.models import Backup, BackupPlan, Restore
 from apps.certificates.models import Certificate
 from apps.core import announce as announcing_core
 from apps.core.announce import announce
@@ -173,13 +174,78 @@ def test_backups(add: Add, pod: Pod) -> None:
 
 def test_a_backup_that_is_overdue(add: Add, pod: Pod, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     add()
-    monkeypatch.setattr(tend.places, "kept", lambda _: {"db"})
-    plan = BackupPlan.objects.create(pod=pod, name="db", schedule="@hourly", next_at=timezone.now())
+    monkeypatch.setattr(tend.places, "kept", lambda _: {"db": "PostgresDB"})
+    plan = BackupPlan.objects.create(pod=pod, name="db", kind="PostgresDB", schedule="@hourly", next_at=timezone.now())
     for _ in range(2):
         clock.pass_by(hours=3)
         tend._alarm(plan, timezone.now())
         plan.refresh_from_db()
     assert [event for event, _ in told()] == ["backup.overdue"]
+
+
+def test_a_drill_that_fails_until_one_goes_well(add: Add, pod: Pod) -> None:
+    add()
+
+    def drilled(name: str, words: str) -> None:
+        backup, _ = Backup.objects.get_or_create(pod=pod, name=name, kind="PostgresDB", state="completed", file="x.age")
+        state = "in_progress" if words else "completed"
+        row = Restore.objects.create(pod=pod, backup=backup, target=name, purpose="drill", state=state)
+        if words:
+            restoring.fail(row, words, where={})
+
+    for words in ("t: 1 instead of 2.", "Again.", "", "And again."):
+        drilled("db", words)
+    drilled("other", "No room.")
+    assert [event for event, _ in told()] == ["backup.drill_failed"] * 3
+    assert [(data["backup"]["resource"], data["backup"]["error"]) for _, data in told()] == [
+        ("db", "t: 1 instead of 2."), ("db", "And again."), ("other", "No room."),
+    ]  # fmt: skip
+
+
+def test_copies_that_fail_until_all_are_there(add: Add, pod: Pod, tmp_path: Path, settings: Any) -> None:
+    """Their files are gone."""
+    add()
+    settings.BRAINPOD = dataclasses.replace(settings.BRAINPOD, backups_url=f"file://{tmp_path}")
+
+    def copied(number: int) -> None:
+        row = Backup.objects.create(
+            pod=pod, name="db", kind="PostgresDB", state="completed", file=f"{number}.age", remote="waiting"
+        )
+        for _ in range(2):
+            remote.copy(row.pk)
+        row.refresh_from_db()
+        assert row.remote == "failed"
+
+    copied(1)
+    copied(2)
+    assert [event for event, _ in told()] == ["backup.copy_failed"]
+    Backup.objects.update(remote="stored")
+    copied(3)
+    assert [event for event, _ in told()] == ["backup.copy_failed"] * 2
+
+
+def test_what_has_no_backup_at_all(add: Add, pod: Pod, team: Team) -> None:
+    add()
+    revision = pod.revisions.create(version=2, sealed_at=timezone.now(), summary="with data")
+    revision.resources.create(kind="Disk", name="files", spec={"size": 1})
+    revision.resources.create(kind="Valkey", name="cache", spec={"version": "8", "disk": "x"})
+    preview = Pod.objects.create(team=team, name=f"p{new_id()}", parent=pod, lineage="preview")
+    Pod.objects.filter(pk__in=(pod.pk, preview.pk)).update(live=revision)
+    day, now = lacking.YOUNG, timezone.now()
+    lacking.look(now)
+    lacking.look(now + day / 2)
+    assert told() == []
+    for days in (1, 2):
+        lacking.look(now + days * day)
+    ((event, data),) = told()
+    assert (event, data["backup"]) == ("backup.missing", {"resource": "files", "kind": "Disk"})
+    assert data["url"].endswith(f"/pods/{pod.name}/resources/files/backups/")
+    plan = BackupPlan.objects.create(pod=pod, name="files", kind="Disk", schedule="@daily", next_at=now)
+    lacking.look(now + 3 * day)
+    plan.delete()
+    for days in (4, 5):
+        lacking.look(now + days * day)
+    assert [event for event, _ in told()] == ["backup.missing"] * 2
 
 
 def scaled(pod: Pod) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pyrage import x25519
 
 from apps.backups import remote, sealing
-from apps.backups.platform import making
+from apps.backups.platform import making, restored
 from apps.core.errors import PlatformError, UserError
 from apps.core.schedules import Schedule
 from apps.deployments.duties import duty
@@ -39,6 +39,12 @@ def files() -> list[File]:
     """The newest first."""
     found = sorted(directory().glob(f"platform_*{making.EXTENSION}"), reverse=True)
     return [File(path.name, path.stat().st_size, _moment(path)) for path in found]
+
+
+def _made_here() -> list[File]:
+    """Without those of the platform that this one was restored from: there may be no other of what it had."""
+    since = restored.last()
+    return [file for file in files() if since is None or file.at > since.at]
 
 
 def error() -> tuple[str, datetime.datetime] | None:
@@ -83,7 +89,7 @@ def make() -> None:
             return
         (place / ERROR).unlink(missing_ok=True)
         log.info("platform_backup_completed", file=path.name, size=made.size)
-        for old in files()[settings.BRAINPOD.backups_platform_kept :]:
+        for old in _made_here()[settings.BRAINPOD.backups_platform_kept :]:
             _forget(old.name)
 
 

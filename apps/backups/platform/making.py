@@ -24,12 +24,14 @@ from apps.backups.platform import database, repositories
 from apps.builds.models import Artifact
 from apps.core import claims, room
 from apps.core.errors import PlatformError, Unavailable
+from apps.infrastructure import declaration
 from apps.infrastructure.embedded import openbao
 from apps.pods.models import Pod
 from apps.secretstore.base import SecretStore
 
 FORMAT = 1
 SECRETS, MANIFEST = "secrets.json", "manifest.json"
+DECLARED = "infrastructure.yml"  # wherever it is
 KEPT = ("secret-key", "certbot")  # of the state directory: what signs sessions, the accounts at authorities
 EXTENSION = ".tar.zst.age"
 
@@ -53,6 +55,8 @@ def make(path: Path, recipients: Sequence[x25519.Recipient]) -> sealing.Sealed:
             "repositories": repositories.names(),
         }  # fmt: skip
         members = [(state / name, name) for name in KEPT if (state / name).exists()]
+        if (declared := declaration.path()) is not None and declared.exists():
+            members.append((declared.resolve(), DECLARED))
         members += [(work / dumped.name, dumped.name), *((state / tree, str(tree)) for tree in trees)]
         everything = itertools.chain(members, repositories.copies(work))
         with _tar({MANIFEST: about, SECRETS: secrets}, everything) as stream:

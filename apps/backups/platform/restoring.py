@@ -13,10 +13,11 @@ from django.conf import settings
 from pyrage import x25519
 
 from apps.backups import sealing
-from apps.backups.platform import database
-from apps.backups.platform.making import FORMAT, MANIFEST, SECRETS, store
+from apps.backups.platform import database, restored
+from apps.backups.platform.making import DECLARED, FORMAT, MANIFEST, SECRETS, store
 from apps.core import claims
 from apps.core.errors import UserError
+from apps.infrastructure import declaration
 
 LATER = "Use the version of Brainpod that made it, or a later one."
 
@@ -37,8 +38,11 @@ def restore(path: Path, identities: Sequence[x25519.Identity]) -> dict[str, Any]
                 open_store.put_back(name, {int(number): values for number, values in versions.items()})
         file = work / about["database"]
         for found in sorted(work.iterdir()):
-            if found != file:
+            if found.name == DECLARED:
+                _declare(found)
+            elif found != file:
                 _into_place(found, state / found.name)
+        restored.mark(about["at"])
         database.load(file)  # last: a directory without it is empty, and may be tried again
         if "rows" in about:
             database.compare({name: (least, most) for name, (least, most) in about["rows"].items()})
@@ -68,6 +72,14 @@ def _text(tar: tarfile.TarFile, name: str) -> dict[str, Any]:
         raise tarfile.ReadError(name)
     found: dict[str, Any] = json.load(content)
     return found
+
+
+def _declare(found: Path) -> None:
+    """Where it is read from here; one that is there already is the operators' word about this host."""
+    to = declaration.path() or Path(settings.BRAINPOD.state) / DECLARED
+    if not to.exists():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(found, to)
 
 
 def _into_place(found: Path, to: Path) -> None:

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts import gate
 from apps.accounts.roles import Role
-from apps.backups import actions, keys, remote, sealing
+from apps.backups import actions, gone, keys, pinned, remote, sealing
 from apps.backups.models import Backup
-from apps.backups.platform import kept
+from apps.backups.platform import kept, restored
 from apps.core import downloads
 from apps.core.errors import Invalid, NotFound
 from apps.core.schedules import Schedule
@@ -71,6 +71,15 @@ def backup_plan(request: Request, pod: Pod, name: str) -> HttpResponse:
             messages.success(request, f"{name} is backed up by this plan from now on.")
             return redirect("backups", pod=pod.name, name=name)
     return _page(request, pod, name, form, status=422)
+
+
+@pod_page(needs=Role.DEVELOPER)
+@require_http_methods(["DELETE"])
+def pinned_backups(request: Request, pod: Pod, name: str) -> HttpResponse:
+    """DELETE has plans forget them again; they stay."""
+    actions.release(pod=pod, name=name, by=request.user)
+    messages.success(request, f"Plans may forget what was backed up of {name} before the restore.")
+    return redirect("backups", pod=pod.name, name=name)
 
 
 @pod_page()
@@ -138,6 +147,10 @@ def platform_backups(request: Request) -> HttpResponse:
     context = {
         "files": kept.files(),
         "alarm": kept.alarm(timezone.now()),
+        "restored": restored.last(),
+        "pinned": list(pinned.everything()),
+        "unknown": gone.unknown(),
+        "mark": gone.MARK,
         "schedule": Schedule(config.backups_platform).words if config.backups_platform else "",
         "kept": config.backups_platform_kept,
         "remote": bool(config.backups_url),

@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from apps.backups import pinned
 from apps.backups.platform import kept
 from apps.dashboard.access import Request, signed_in
 from apps.dashboard.certificate_card import all_alarms
@@ -30,6 +31,6 @@ def home(request: Request) -> HttpResponse:
         "q": text,
         "filtered": bool(team or text),
         "alarms": all_alarms() if request.user.is_staff else [],
-        "backup_alarm": kept.alarm(timezone.now()) if request.user.is_staff else "",
+        "backup_alarm": kept.alarm(timezone.now()) or pinned.alarm() if request.user.is_staff else "",
     }
     return render(request, "home.html", context, fragment="_pods.html")
