@@ -154,3 +154,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="git-access-secret",
     ),
 ]
+    path(
+        "teams/<slug:team>/git-access/<slug:connection>/deliveries/",
+        github_apps.git_access_deliveries,
+        name="git-access-deliveries",
+    ),
+    path(
+        "teams/<slug:team>/git-access/<slug:connection>/webhook/", github_apps.git_access_hook, name="git-access-hook"
+    ),

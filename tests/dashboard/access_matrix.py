@@ -116,6 +116,14 @@ def _invitation(world: World) -> tuple[Invitation, str]:
     )
 
 
+def _github_app(world: World) -> str:
+    made = world.team.connections.create(
+        kind="github_app", provider="github", host="github.com", name=new_id(), app_page="https://github.com/apps/x",
+        path="teams/0/y", version=1,
+    )  # fmt: skip
+    return made.pk
+
+
 def _owner(world: World) -> User:
     owner = world.people["owner"]
     assert owner is not None
@@ -206,6 +214,8 @@ ROWS: dict[str, Row] = (
         "invitation": Row(lambda world: {"token": _invitation(world)[1]}),
         "notification-new": Row(lambda world: {"kind": "webhook"}),
         "notification-redelivery": Row(lambda world: {"pk": 10**9}),
+        "git-access-deliveries": Row(lambda world: {"connection": _github_app(world)}),
+        "git-access-hook": Row(lambda world: {"connection": _github_app(world)}),
         "git-access-new": Row(lambda world: {"kind": "token"}),
         "certificate": Row(lambda world: {"host": _certified(world)}),
         "certificate-request": Row(lambda world: {"host": _certified(world)}),
