@@ -20,6 +20,7 @@ from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.people import InviteForm, NewPasswordForm, PodRoleForm, RoleForm, TeamForm
 from apps.dashboard.render import render
 from apps.dashboard.views.entering import enter
+from apps.pods.models import Lineage
 from apps.pods.roles import OFFERED, give_role
 
 
@@ -137,11 +138,12 @@ def member_pods(request: Request, team: Team, pk: int) -> HttpResponse:
         give_role(membership=membership, pod=pod, role=form.cleaned_data["role"], by=request.user)
         messages.success(request, f"The role of {membership.user.name} in {pod.name} was changed.")
         return redirect("member-pods", team=team.slug, pk=pk)
+    pods = team.pods.filter(deleting_at=None).exclude(lineage=Lineage.PREVIEW)  # they have their parents' roles
     given = dict(membership.pod_roles.values_list("pod_id", "role"))
     context = {
         "team": team,
         "member": membership,
-        "rows": [(pod, given.get(pod.pk, "")) for pod in team.pods.filter(deleting_at=None)],
+        "rows": [(pod, given.get(pod.pk, "")) for pod in pods],
         "everywhere": Role(membership.role) >= Role.ADMIN,
         "offered": [role for role in OFFERED if role < Role.ADMIN or request.access.may(Role.OWNER)],
         "refused": form is not None,
