@@ -279,6 +279,30 @@ api-databases-users-delete api-databases-privileges-grant api-databases-privileg
 """
 
 API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
+
+@dataclass(frozen=True)
+class Socket:
+    """Who is let in to a websocket, and what it takes to ask for it."""
+
+    rule: Rule
+    words: Callable[[World], dict[str, Any]] = lambda world: {}
+    query: str = ""
+
+
+SOCKETS: dict[str, Socket] = {
+    "pods-socket": Socket(Rule("signed_in")),
+    "pod-socket": Socket(Rule("pod", Role.VIEWER), lambda world: {"pod": world.pod.name}),
+    "log-socket": Socket(
+        Rule("pod", Role.VIEWER), lambda world: {"stream": f"deployment:{world.words['deployment']}"}, "after=0"
+    ),
+    "terminal-socket": Socket(
+        Rule("pod", Role.DEVELOPER),
+        lambda world: {"pod": world.pod.name, "workload": world.words["workload"]},
+        "columns=80&rows=24",
+    ),
+}
+"""Each websocket of brainpod/asgi.py. tests/dashboard/test_socket_access.py tries them as everybody."""
+
     "getCurrentUser": (Role.VIEWER, ()),
     "listPods": (Role.VIEWER, ("pods:read",)),
     "createPod": (Role.DEVELOPER, ("pods:create",)),
