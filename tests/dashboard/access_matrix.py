@@ -178,7 +178,7 @@ account account-name account-password account-theme account-tokens service-pract
 second-step second-step-options sign-in-passkey sign-in-passkey-options team-second-factor
 account-proof account-proof-options account-second-factor account-app account-app-removal account-recovery-codes
 account-passkeys account-passkey-options account-sessions
-teams team team-name team-usage team-invitations
+teams team team-name team-tokens team-usage team-invitations
 pods pod-new pod pod-bar staging pod-settings pod-region pod-engine pod-deletion
 cloudflare cloudflare-purges
 resource-kinds resource-new resource resource-deletion
@@ -265,6 +265,7 @@ ROWS: dict[str, Row] = (
         "preview-closing": Row(lambda world: {"preview": 10**9}),
         "preview-deployments": Row(lambda world: {"preview": 10**9}),
         "preview-waking": Row(lambda world: {"preview": 10**9}),
+        "team-token": Row(lambda world: {"pk": 10**9}),
         "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
         "member-pods": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
         "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
@@ -278,7 +279,6 @@ api-databases-delete api-databases-users api-databases-users-by-database api-dat
 api-databases-users-delete api-databases-privileges-grant api-databases-privileges-revoke api-nothing
 """
 
-API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Socket:
@@ -303,6 +303,7 @@ SOCKETS: dict[str, Socket] = {
 }
 """Each websocket of brainpod/asgi.py. tests/dashboard/test_socket_access.py tries them as everybody."""
 
+API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
     "getCurrentUser": (Role.VIEWER, ()),
     "listPods": (Role.VIEWER, ("pods:read",)),
     "createPod": (Role.DEVELOPER, ("pods:create",)),
