@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -253,7 +254,7 @@ def about(event: Event) -> tuple[str, str]:
     return "", ""
 
 
-def forget(receipts: QuerySet[Receipt], most: int) -> None:
+def forget(receipts: QuerySet[Any], most: int) -> None:
     """All but the newest `most`."""
     last = receipts.order_by("-id").values_list("pk", flat=True)[most - 1 : most].first()
     if last:
