@@ -217,7 +217,7 @@ class Invitation(OneTime):
     mail_failed = models.CharField(max_length=200, default="", db_default="", blank=True, editable=False)
     mailed_at = models.DateTimeField(null=True, editable=False)
 
-    objects = InvitationQuerySet.as_manager()
+    objects: ClassVar[InvitationQuerySet] = InvitationQuerySet.as_manager()  # type: ignore[assignment]
 
     def __str__(self) -> str:
         return f"{self.email} to {self.team} as {self.role}"
