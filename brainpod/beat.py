@@ -26,7 +26,7 @@ ROUNDS: dict[float, Sequence[str]] = {
         "reporting.send",
     ),
     30.0: ("terminals.sweep", "deployments.check_domains"),
-    60.0: ("disks.tend", "hooks.tend"),
+    60.0: ("disks.tend", "hooks.tend", "notify.invitations"),
 }
 SELDOM: dict[str, float] = {
     "deployments.measure_disks": 300.0,

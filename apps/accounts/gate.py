@@ -83,7 +83,7 @@ def role_in(user: Any, pod: Any) -> Role | None:
     if not (user.is_authenticated and user.is_active):
         return None
     rows = pod.team.memberships.filter(user_id=user.pk, user__is_active=True)
-    here = FilteredRelation("pod_roles", condition=Q(pod_roles__pod=pod.pk))
+    here = FilteredRelation("pod_roles", condition=Q(pod_roles__pod=pod.roles_from))
     found = rows.annotate(here=here).values_list("role", "here__role").first()
     if found is None:
         return None

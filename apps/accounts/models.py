@@ -194,13 +194,30 @@ class SignInLink(OneTime):
         return f"sign-in link for {self.user or 'the first user'}"
 
 
+class InvitationQuerySet(OneTimeQuerySet):
+    def holding(self, token: str) -> Any | None:
+        """The open one that `token` belongs to: of the link that was shown, or of the one that was sent."""
+        return self.open().filter(Q(digest=digest(token)) | Q(mail_digest=digest(token))).first()
+
+
 class Invitation(OneTime):
-    """`email` says whom it was meant for; whoever has the link and an account with that address may accept it."""
+    """`email` says whom it was meant for; whoever has the link and an account with that address may accept it.
+
+    `mail_next_at`: when it is sent by mail next; None: not any more, or never. `mail_digest`: of the token that was
+    sent; `mail_failed`: why the last try did not get through (apps/notify/invitations.py).
+    """
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="invitations")
     email = models.EmailField()
     role = models.CharField(max_length=9, choices=Role.choices)
     invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    mail_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    mail_next_at = models.DateTimeField(null=True, editable=False)
+    mail_tries = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    mail_failed = models.CharField(max_length=200, default="", db_default="", blank=True, editable=False)
+    mailed_at = models.DateTimeField(null=True, editable=False)
+
+    objects: ClassVar[InvitationQuerySet] = InvitationQuerySet.as_manager()  # type: ignore[assignment]
 
     def __str__(self) -> str:
         return f"{self.email} to {self.team} as {self.role}"

@@ -82,6 +82,13 @@ def revoke(*, token: ApiToken, by: User | None = None) -> None:
     log.info("token_revoked", user=token.user_id, start=token.start)
 
 
+def revoke_of_member(*, token: ApiToken, by: User) -> None:
+    """Revoke somebody's token of a team that `by` owns. Raises what apps.accounts.gate raises."""
+    assert token.team is not None
+    gate.access(by, token.team, Role.OWNER)
+    revoke(token=token, by=by)
+
+
 def revoke_left_behind(*, by: User, **of: Any) -> None:
     """Revoke what people keep of teams they are not in: it would count again once they are. `of`: whose, if not all."""
     for token in ApiToken.objects.left_behind().filter(**of).select_related("user"):

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from apps.api.schemas import Linked, Pod, Strict
+from apps.previews.actions import MOST_BASES
+from apps.previews.models import LONGEST, MOST, MOST_SLEEP
 
 Databases = Literal["none", "empty", "seeded"]
 Moment = datetime.datetime
@@ -94,6 +96,30 @@ class Preview(Linked):
     error: str
     ended: str
     activeAt: Moment
+
+
+class PreviewSettingsInput(Strict):
+    """What holds for the previews of a pod. `days`: how long one lives after its last activity; `sleep`: minutes
+    without a request until its web apps sleep, 0: never; `bases`: patterns of branches that a pull request has to be
+    for, empty: any; `variables`: over those of the apps, no place for secrets."""
+
+    enabled: bool
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 10
+    days: Annotated[int, Field(ge=1, le=LONGEST)] = 7
+    sleep: Annotated[int, Field(ge=0, le=MOST_SLEEP)] = 0
+    databases: Databases = "empty"
+    bases: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=MOST_BASES)] = []
+    variables: dict[str, str] = {}
+
+
+class PreviewSettings(Linked):
+    enabled: bool
+    limit: int
+    days: int
+    sleep: int
+    databases: Databases
+    bases: list[str]
+    variables: dict[str, str]
 
 
 class ApprovalInput(Strict):

@@ -49,6 +49,8 @@ VERBS: dict[str, str] = {
     "connection.rename": "renamed access to a git host",
     "connection.rotate": "replaced the secret of access to a git host",
     "connection.sign_in": "signed in at a git host",
+    "connection.webhook_end_old": "ended the old webhook secret of a GitHub App",
+    "connection.webhook_rotate": "replaced the webhook secret of a GitHub App",
     "database.password": "looked at a database's password",
     "database.rotate": "replaced a database's passwords",
     "database.save": "kept a statement",

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from apps.accounts.models import Team
 from apps.core.ids import new_id
@@ -62,6 +63,9 @@ class Connection(models.Model):
     `app_page`: of a GitHub App that was made from here, its page at GitHub; until it is installed there it has no
     `installation_id` and serves nothing. `last_error`: what the host said when it was last refused, empty since it was
     last let in.
+
+    `hook_untold`: that the secret of the app's webhook was replaced and GitHub has not taken the new one; when it has,
+    the old one counts until `hook_old_until` (apps/connections/hook_secret.py).
     """
 
     id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
@@ -86,6 +90,9 @@ class Connection(models.Model):
     last_error = models.CharField(max_length=400, blank=True)
     checked_at = models.DateTimeField(null=True)
     check_result = models.CharField(max_length=400, blank=True)
+    hook_rotated_at = models.DateTimeField(null=True)
+    hook_old_until = models.DateTimeField(null=True)
+    hook_untold = models.BooleanField(default=False, db_default=False)
 
     objects: ClassVar[ConnectionQuerySet] = ConnectionQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -104,6 +111,10 @@ class Connection(models.Model):
     def waits(self) -> bool:
         """A GitHub App that nobody has installed yet."""
         return self.kind == Kind.GITHUB_APP and not self.installation_id
+
+    @property
+    def old_hook_counts(self) -> bool:
+        return self.hook_untold or (self.hook_old_until is not None and self.hook_old_until > timezone.now())
 
     @property
     def host_fingerprint(self) -> str:

@@ -88,6 +88,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("teams/<slug:team>/usage/", usage.usage, name="team-usage"),
     path("teams/<slug:team>/audit/", audit.team_audit, name="team-audit"),
     path("teams/<slug:team>/audit/<slug:kind>/", audit.team_audit_file, name="team-audit-file"),
+    path("teams/<slug:team>/tokens/", tokens.team_tokens, name="team-tokens"),
+    path("teams/<slug:team>/tokens/<int:pk>/", tokens.team_token, name="team-token"),
     path("teams/<slug:team>/terminals/", terminals.terminals, name="terminals"),
     path("teams/<slug:team>/terminals/<slug:session>/ending/", terminals.terminal_ending, name="terminal-ending"),
     path("teams/<slug:team>/notifications/", notifications.notifications, name="notifications"),
@@ -152,5 +154,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "teams/<slug:team>/git-access/<slug:connection>/secret/",
         connections.git_access_secret,
         name="git-access-secret",
+    ),
+    path(
+        "teams/<slug:team>/git-access/<slug:connection>/deliveries/",
+        github_apps.git_access_deliveries,
+        name="git-access-deliveries",
+    ),
+    path(
+        "teams/<slug:team>/git-access/<slug:connection>/webhook/", github_apps.git_access_hook, name="git-access-hook"
     ),
 ]

@@ -5,7 +5,15 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import ReadOnly
-from apps.hooks.models import AppSecret, Receipt, Registration, Tip, Webhook
+from apps.hooks.models import AppReceipt, AppSecret, Receipt, Registration, Tip, Webhook
+
+
+@admin.register(AppReceipt)
+class AppReceiptAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("received_at", "connection", "provider", "about", "outcome", "verdict")
+    list_filter = ("outcome",)
+    search_fields = ("connection__name", "connection__team__name", "delivery")
+    list_select_related = ("connection",)
 
 
 @admin.register(AppSecret)

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from apps.accounts.models import Team
+from apps.connections.models import Connection
 from apps.core.leases import Leased
 from apps.deployments.models import Deployment
 from apps.pods.models import Pod
@@ -100,6 +101,28 @@ class Receipt(models.Model):
     event = models.JSONField(null=True)
     again_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     deployment = models.ForeignKey(Deployment, null=True, on_delete=models.SET_NULL, related_name="+")
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.verdict
+
+
+class AppReceipt(models.Model):
+    """A delivery of a team's GitHub App and what became of it, in words; `pods`: the names of those it concerned.
+
+    Each of them has a Receipt of its own, to be judged again.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="receipts")
+    provider = models.CharField(max_length=20, blank=True)
+    delivery = models.CharField(max_length=64, blank=True)
+    about = models.CharField(max_length=250, blank=True)
+    pods = models.CharField(max_length=250, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    verdict = models.CharField(max_length=500)
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

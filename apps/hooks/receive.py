@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -87,7 +88,7 @@ def keep_unsigned(*, pod_id: str, provider: str, delivery: str, words: str) -> N
         outcome=Outcome.UNSIGNED,
         verdict=words,
     )
-    _forget(Receipt.objects.filter(pod=pod_id, outcome=Outcome.UNSIGNED), UNSIGNED_KEPT)
+    forget(Receipt.objects.filter(pod=pod_id, outcome=Outcome.UNSIGNED), UNSIGNED_KEPT)
 
 
 def _judged(pod: Pod, event: Event, only: str, *, again: bool = False, by: User | None = None) -> Verdict:
@@ -224,13 +225,13 @@ def _names(names: list[str]) -> str:
 def keep(
     pod: Pod, provider: str, delivery: str, event: Event, verdict: Verdict, by: User | None = None, app: str = ""
 ) -> None:
-    about, head = _about(event)
+    named, head = about(event)
     kept = events.kept(event)
     Receipt.objects.create(
         pod=pod,
         provider=provider,
         delivery=plain(delivery, 64),
-        about=plain(about, 250),
+        about=plain(named, 250),
         head=head,
         outcome=verdict.outcome,
         verdict=plain(verdict.words, 500),
@@ -240,10 +241,10 @@ def keep(
     )
     if by:
         trail.note("webhook.redeliver", by=by, about=pod, provider=provider, verdict=verdict.words)
-    _forget(Receipt.objects.filter(pod=pod).exclude(outcome=Outcome.UNSIGNED), KEPT)
+    forget(Receipt.objects.filter(pod=pod).exclude(outcome=Outcome.UNSIGNED), KEPT)
 
 
-def _about(event: Event) -> tuple[str, str]:
+def about(event: Event) -> tuple[str, str]:
     """What it is about, for people, and the commit."""
     match event:
         case Push():
@@ -253,7 +254,7 @@ def _about(event: Event) -> tuple[str, str]:
     return "", ""
 
 
-def _forget(receipts: QuerySet[Receipt], most: int) -> None:
+def forget(receipts: QuerySet[Any], most: int) -> None:
     """All but the newest `most`."""
     last = receipts.order_by("-id").values_list("pk", flat=True)[most - 1 : most].first()
     if last:

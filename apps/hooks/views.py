@@ -28,16 +28,30 @@ def hook(request: HttpRequest, pod: str, app: str = "") -> JsonResponse:
     """A delivery for the pod with that id, or for one app of it alone. Who cannot sign learns nothing: not even
     whether there is such a pod.
     """
-    return _answered(request, pod, lambda: _handle(request, pod, app))
+
+    def note() -> None:
+        provider = providers.find(request.headers)
+        name, delivery = (provider.name, provider.delivery(request.headers)) if provider else ("", "")
+        keep_unsigned(pod_id=pod, provider=name, delivery=delivery, words=REFUSED)
+
+    return _answered(request, pod, lambda: _handle(request, pod, app), note)
 
 
 @csrf_exempt
 def app_hook(request: HttpRequest, connection: str) -> JsonResponse:
     """A delivery of a GitHub App that was made here, for every pod of the team that is built from the repository."""
-    return _answered(request, connection, lambda: installations.handle(connection, request.headers, request.body))
+    return _answered(
+        request,
+        connection,
+        lambda: installations.handle(connection, request.headers, request.body),
+        lambda: installations.keep_unsigned(connection, request.headers),
+    )
 
 
-def _answered(request: HttpRequest, pod: str, handle: Callable[[], Verdict]) -> JsonResponse:
+def _answered(
+    request: HttpRequest, place: str, handle: Callable[[], Verdict], note: Callable[[], None]
+) -> JsonResponse:
+    """`note` writes down at `place` that nobody signed the delivery."""
     if request.method != "POST":
         return _answer("This address takes what git hosts POST to it.", 405, Allow="POST")
     if _length(request) > LARGEST:
@@ -45,11 +59,11 @@ def _answered(request: HttpRequest, pod: str, handle: Callable[[], Verdict]) -> 
     try:
         verdict = handle()
     except UserError as error:
-        if error.code == "webhook_signature" and (seconds := limit.too_many(request, pod)):
+        if error.code == "webhook_signature" and (seconds := limit.too_many(request, place)):
             words = "Too many deliveries with a bad signature: try again later, with the pod's own secret."
             return _answer(words, 429, **{"Retry-After": str(seconds)})
         if error.code == "webhook_signature":
-            return _Unsigned(request, pod)
+            return _Unsigned(note)
         return _answer(str(error), error.status)
     except UnreadablePostError:
         return _answer("The delivery ended early.", 400)
@@ -72,16 +86,14 @@ def _handle(request: HttpRequest, pod: str, app: str) -> Verdict:
 class _Unsigned(JsonResponse):
     """Noted after it was sent, so that the time it takes does not tell whether there is such a pod."""
 
-    def __init__(self, request: HttpRequest, pod: str) -> None:
+    def __init__(self, note: Callable[[], None]) -> None:
         super().__init__({"verdict": REFUSED}, status=401)
-        self._hook, self._headers = pod, request.headers
+        self._note = note
 
     def close(self) -> None:
         super().close()
-        provider = providers.find(self._headers)
-        name, delivery = (provider.name, provider.delivery(self._headers)) if provider else ("", "")
         with contextlib.suppress(DatabaseError):
-            keep_unsigned(pod_id=self._hook, provider=name, delivery=delivery, words=REFUSED)
+            self._note()
 
 
 def _length(request: HttpRequest) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.db import close_old_connections
 
-from apps.notify import letters, outbox, sending, tidying
+from apps.notify import invitations, letters, outbox, sending, tidying
 from apps.notify.mail import NotSent
 
 
@@ -13,6 +13,12 @@ from apps.notify.mail import NotSent
 def send() -> None:
     close_old_connections()
     sending.send_due()
+
+
+@shared_task(name=invitations.SEND, expires=60)
+def invite() -> None:
+    close_old_connections()
+    invitations.send_due()
 
 
 @shared_task(name=outbox.TIDY, expires=600)

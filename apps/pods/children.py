@@ -63,7 +63,7 @@ def branch_off(
 ) -> Pod:
     """A new pod of the parent's team, with the parent's live revision as its draft; nothing is deployed.
 
-    Members have the roles in it that they have in the parent.
+    Members have the roles in it that they have in the parent: in a preview for good, else to begin with.
 
     `variables` have these values in the child, whatever they are in the parent. What is left out says `outline`, given
     the same. Raises Invalid naming `name` or `variables.<name>`, else `<resource>.<field>`;
@@ -78,8 +78,8 @@ def branch_off(
             team=parent.team, name=name, by=by, parent=parent, lineage=lineage,
             seeded=databases == DatabasePolicy.SEEDED,
         )  # fmt: skip
-        # Who has less in the parent is not let in to its secrets by way of the child.
-        held = PodRole.objects.filter(pod=parent)
+        # Who has less in the parent is not let in to its secrets by way of the child. A preview has no roles itself.
+        held = PodRole.objects.filter(pod=parent) if child.roles_from == child.pk else PodRole.objects.none()
         PodRole.objects.bulk_create(PodRole(membership_id=r.membership_id, pod=child, role=r.role) for r in held)
     try:
         put(pod=child, batch=Batch(given, engine=found.revision.engine), by=by)

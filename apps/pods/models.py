@@ -71,13 +71,20 @@ class Pod(models.Model):
         return self.name
 
     @property
+    def roles_from(self) -> str | None:
+        """The id of the pod whose roles hold in this one: a preview has none but its parent's."""
+        return self.parent_id if self.lineage == Lineage.PREVIEW else self.pk
+
+    @property
     def draft(self) -> Revision | None:
         """The draft the team shares, if anybody changed something since the last deploy."""
         return self.revisions.filter(sealed_at=None).first()
 
 
 class PodRole(models.Model):
-    """What a member may in one pod, instead of what they may in the team. Read by apps/accounts/gate.py alone."""
+    """What a member may in one pod and its previews, instead of what they may in the team. Read by
+    apps/accounts/gate.py alone.
+    """
 
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="pod_roles")
     pod = models.ForeignKey(Pod, on_delete=models.CASCADE, related_name="roles")

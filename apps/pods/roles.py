@@ -23,12 +23,16 @@ OFFERED = (Role.VIEWER, Role.DEVELOPER, Role.ADMIN)  # owning is of the team
 def give_role(*, membership: Membership, pod: Pod, role: Role | None, by: User) -> None:
     """Have the member be `role` in `pod`, whatever they are in the team; None: what they are in the team.
 
-    Raises Invalid naming `role`, Conflict("role_everywhere") for admins and owners of the team, NotFound for another
-    team's pod, UserError `forbidden`: making admins takes an owner, as in the team.
+    Raises Invalid naming `role`, Conflict("role_everywhere") for admins and owners of the team,
+    Conflict("role_of_parent") for a preview, NotFound for another team's pod, UserError `forbidden`: making admins
+    takes an owner, as in the team.
     """
     access = gate.access(by, membership.team, Role.ADMIN)
     if pod.team_id != membership.team_id:
         raise NotFound("such pod in this team")
+    if pod.parent and pod.roles_from != pod.pk:
+        words = f"{pod.name} is a preview: who may do what there is said in {pod.parent.name}."
+        raise Conflict("role_of_parent", words, f"Change the role in {pod.parent.name}.")
     if role is not None and role not in OFFERED:
         raise Invalid([Detail("role", f"must be one of {', '.join(OFFERED)}, or that of the team.")])
     membership = Membership.objects.select_for_update().select_related("user").get(pk=membership.pk)

@@ -20,7 +20,7 @@ from apps.deployments.duties import duty
 from apps.deployments.models import Trigger
 from apps.pods import actions as pods
 from apps.pods.children import DatabasePolicy, branch_off
-from apps.pods.models import Lineage, Pod, PodRole, Resource
+from apps.pods.models import Lineage, Pod, Resource
 from apps.previews import places
 from apps.previews.models import Preview, PreviewState
 
@@ -83,9 +83,6 @@ def _make(row: Preview) -> None:
         still = Preview.objects.filter(pk=row.pk, state=PreviewState.OPEN, pod=None, name=row.name)
         if parent is None or not still.update(pod=copy):
             deployments.delete_pod(pod=copy, confirmation=copy.name, by=None)
-            return
-        roles = [PodRole(membership_id=r.membership_id, pod=copy, role=r.role) for r in parent.roles.all()]
-        PodRole.objects.bulk_create(roles, ignore_conflicts=True)
 
 
 def _copied(row: Preview) -> Pod | None:

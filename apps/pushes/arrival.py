@@ -7,8 +7,8 @@ paths, `[skip ci]`, and a receipt in the pod's inbox. What is here is what comes
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 
@@ -16,6 +16,7 @@ from apps.core.errors import UserError
 from apps.deployments import actions as deployments
 from apps.deployments.models import Deployment, Trigger
 from apps.hooks import receive
+from apps.hooks.concerned import concerned
 from apps.hooks.following import is_skipped
 from apps.hooks.models import Outcome
 from apps.hooks.providers.base import Push
@@ -112,7 +113,21 @@ def _judged(found: Repository, place: Place, moves: list[Move]) -> Verdict:
         if (begun := _begun(found, told)) is not None:
             return begun
     assert found.pod is not None
-    return receive.receive(pod_id=found.pod.pk, provider=PROVIDER, delivery="", told=told, by=found.user)
+    own = receive.receive(pod_id=found.pod.pk, provider=PROVIDER, delivery="", told=told, by=found.user)
+    return receive.together([own, *_of_staging(found, found.pod, told)])
+
+
+def _of_staging(found: Repository, parent: Pod, told: list[Push]) -> Iterator[Verdict]:
+    """What the push is to the staging pods of `parent` that are built from the repository, as to those of any host."""
+    for pod in concerned(found.team, told):
+        if pod.parent_id != parent.pk:
+            continue
+        try:
+            door.check_may_deploy(found, pod)
+            verdict = receive.receive(pod_id=pod.pk, provider=PROVIDER, delivery="", told=told, by=found.user)
+        except UserError as error:
+            verdict = Verdict(str(error), Outcome.REFUSED)
+        yield replace(verdict, words=f"{pod.name}: {verdict.words}")
 
 
 def _event(found: Repository, place: Place, move: Move, default: str) -> Push:

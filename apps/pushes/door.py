@@ -25,14 +25,20 @@ SCHEME = "brainpod:"
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """`pod` is None for one that a push would make. `name`: as in the address `brainpod:<team>/<name>`."""
+    """`pod` is None for one that a push would make. `name`: as in the address `brainpod:<team>/<name>`. `token`: that
+    it is pushed with.
+    """
 
-    user: User
+    token: ApiToken
     team: Team
     pod: Pod | None
     pod_name: str
     app: str
     name: str
+
+    @property
+    def user(self) -> User:
+        return self.token.user
 
     @property
     def url(self) -> str:
@@ -99,7 +105,13 @@ def find(token: ApiToken, pod_name: str, app: str, *, push: bool) -> Repository:
     chosen, name = _chosen(pod, team, pod_name, app, push=push)
     if pod is None or chosen not in snapshot(pod):
         policies.require(token.policy, "resources:write", pod_urn(pod_name))
-    return Repository(token.user, team, pod, pod_name, chosen, name)
+    return Repository(token, team, pod, pod_name, chosen, name)
+
+
+def check_may_deploy(found: Repository, pod: Pod) -> None:
+    """Raises UserError `forbidden` (403) for who may push to `found` and not deploy `pod`, NotFound."""
+    gate.pod_access(found.user, pod, Role.DEVELOPER)
+    policies.require(found.token.policy, "revisions:deploy", pod_urn(pod.name))
 
 
 def _chosen(pod: Pod | None, team: Team, pod_name: str, app: str, *, push: bool) -> tuple[str, str]:

@@ -108,6 +108,27 @@ def owner_of(app: App, *, allowed: Iterable[Network] = ()) -> str:
     return owner
 
 
+def set_hook_secret(app: App, secret: str, *, allowed: Iterable[Network] = ()) -> None:
+    """Have what the app's webhook sends signed with `secret`.
+
+    Raises UserError("authentication_failed" | "host_refused" | "source_unreachable").
+
+    https://docs.github.com/en/rest/apps/webhooks#update-a-webhook-configuration-for-an-app
+    """
+    allowed = tuple(allowed)
+    at = check_url(f"{app.api}/app/hook/config", field="host", allowed=allowed)
+    headers = {**_headers(app), "Content-Type": "application/json"}
+    status, said = outbound.ask("PATCH", at, headers, json.dumps({"secret": secret}).encode(), allowed=allowed)
+    if status == 404:
+        hint = "Switch the webhook on in the app's settings at GitHub."
+        raise UserError("host_refused", "The GitHub App has no webhook.", hint)
+    if status in (401, 403):
+        raise _refused(status, said, "")
+    if status != 200:
+        words = f"{app.host} does not take the new secret now (status {status})."
+        raise UserError("source_unreachable", words, "Try again in a minute.")
+
+
 def _headers(app: App) -> dict[str, str]:
     return {
         "Accept": "application/vnd.github+json",

@@ -34,6 +34,7 @@ BODIES: dict[str, Any] = {
     "importFiles": {"files": {"brainpod.yaml": "version: 1\n"}},
     "rotateWebhookSecret": {"app": "web"},
     "approvePreview": {"commit": "c" * 40},
+    "replacePreviewSettings": {"enabled": True},
 }
 
 

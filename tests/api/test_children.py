@@ -11,7 +11,9 @@ from django.utils import timezone
 from apps.accounts.models import Team, User
 from apps.accounts.policies import ACTIONS
 from apps.accounts.roles import Role
+from apps.audit.models import AuditEntry
 from apps.builds.models import Artifact, Build
+from apps.deployments.models import AppControl
 from apps.pods import actions
 from apps.pods.models import Lineage, Pod, PodRole
 from apps.previews.models import Preview, PreviewSettings
@@ -127,3 +129,52 @@ def test_previews(ask: Program, shop: Pod) -> None:
     assert ask.post(f"/pods/shop/previews/{row.pk + 1}/close").status == 404
     assert ask.post("/pods/shop/previews/0/close").paths == ["preview"]
     assert Lineage.PREVIEW not in [one["lineage"] for one in ask.get("/pods/shop/children").said]
+
+
+def test_what_is_done_with_a_preview(ask: Program, shop: Pod) -> None:
+    PreviewSettings.objects.create(pod=shop, enabled=True)
+    row = Preview.objects.create(
+        parent=shop, name="shop-pr-1", repository="github.com/octo/shop", number=1, ref="refs/pull/1/head",
+        head_sha=COMMIT, state="closed", active_at=timezone.now(),
+    )  # fmt: skip
+    at = f"/pods/shop/previews/{row.pk}"
+    assert ask.post(f"{at}/wake").error == "PRECONDITION_FAILED"
+    done = ask.post(f"{at}/redeploy")
+    assert (done.status, done.said["state"]) == (202, "open"), "what was closed is opened again"
+    assert AuditEntry.objects.get(verb="preview.redeploy").actor == "token"
+    Preview.objects.update(state="closed", is_pull_open=False)
+    assert ask.post(f"{at}/redeploy").error == "PRECONDITION_FAILED"
+
+    made = Pod.objects.create(team=shop.team, name="shop-pr-1", parent=shop, lineage=Lineage.PREVIEW, live=shop.live)
+    AppControl.objects.create(pod=made, app="web", stopped_at=timezone.now())
+    Preview.objects.update(state="open", pod=made)
+    woken = ask.post(f"{at}/wake")
+    assert (woken.status, woken.said["_links"]["pod"]["href"][-10:]) == (202, "/shop-pr-1")
+    assert AppControl.objects.get(pod=made).stopped_at is None
+    assert ask.post(f"/pods/shop/previews/{row.pk + 1}/wake").status == 404
+
+
+def test_what_holds_for_previews(ask: Program, shop: Pod, staging: Pod) -> None:
+    at = "/pods/shop/preview-settings"
+    before = ask.get(at)
+    assert (before.status, before.said["enabled"], before.said["limit"]) == (200, False, 10)
+    assert not PreviewSettings.objects.exists(), "looking makes none"
+    given = {"enabled": True, "limit": 3, "bases": ["main", "release/*"], "variables": {"COLOUR": "blue"}}
+    kept = ask("PUT", at, given)
+    assert kept.status == 200
+    assert {name: kept.said[name] for name in given} == given
+    assert (kept.said["days"], kept.said["databases"]) == (7, "empty")
+    assert ask.get(at).said == kept.said
+    assert ask("PUT", at, {"enabled": True, "limit": 0}).paths == ["limit"]
+    assert ask("PUT", at, {"enabled": True, "bases": [" "]}).paths == ["bases"]
+    assert ask("PUT", at, {"enabled": True, "variables": {"LD_PRELOAD": "x y\0"}}).paths == ["variables"]
+    assert ask("PUT", at, {"limit": 3}).paths == ["enabled"]
+    assert ask.get(at).said == kept.said
+    assert ask("PUT", "/pods/shop-next/preview-settings", {"enabled": True}).error == "PRECONDITION_FAILED"
+    row = Preview.objects.create(
+        parent=shop, name="shop-pr-1", repository="github.com/octo/shop", number=1, ref="refs/pull/1/head",
+        head_sha=COMMIT, state="open", active_at=timezone.now(),
+    )  # fmt: skip
+    assert ask("PUT", at, {"enabled": False}).said["enabled"] is False
+    row.refresh_from_db()
+    assert row.state == "closed"

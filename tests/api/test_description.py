@@ -53,7 +53,8 @@ def test_it_has_every_operation_as_it_is_published() -> None:
         "getDeploymentLog", "getAppLog", "getAppMetrics", "getRouteMetrics", "listDomains",
         "addDomain", "removeDomain", "checkDomain", "listBackups", "createBackup", "getBackup", "restoreBackup",
         "listChildren", "createStagingPod", "getPromotion", "promotePod", "listPreviews", "approvePreview",
-        "closePreview", "importFiles", "rotateWebhookSecret", "endOldWebhookSecret",
+        "closePreview", "redeployPreview", "wakePreview", "getPreviewSettings", "replacePreviewSettings",
+        "importFiles", "rotateWebhookSecret", "endOldWebhookSecret",
     }  # fmt: skip
     for name, (method, path) in found.items():
         key = method, re.sub(r"\{[^}]+\}", "{}", path.removeprefix("/api"))

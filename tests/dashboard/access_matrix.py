@@ -116,6 +116,14 @@ def _invitation(world: World) -> tuple[Invitation, str]:
     )
 
 
+def _github_app(world: World) -> str:
+    made = world.team.connections.create(
+        kind="github_app", provider="github", host="github.com", name=new_id(), app_page="https://github.com/apps/x",
+        path="teams/0/y", version=1,
+    )  # fmt: skip
+    return made.pk
+
+
 def _owner(world: World) -> User:
     owner = world.people["owner"]
     assert owner is not None
@@ -170,7 +178,7 @@ account account-name account-password account-theme account-tokens service-pract
 second-step second-step-options sign-in-passkey sign-in-passkey-options team-second-factor
 account-proof account-proof-options account-second-factor account-app account-app-removal account-recovery-codes
 account-passkeys account-passkey-options account-sessions
-teams team team-name team-usage team-invitations
+teams team team-name team-tokens team-usage team-invitations
 pods pod-new pod pod-bar staging pod-settings pod-region pod-engine pod-deletion
 cloudflare cloudflare-purges
 resource-kinds resource-new resource resource-deletion
@@ -206,6 +214,8 @@ ROWS: dict[str, Row] = (
         "invitation": Row(lambda world: {"token": _invitation(world)[1]}),
         "notification-new": Row(lambda world: {"kind": "webhook"}),
         "notification-redelivery": Row(lambda world: {"pk": 10**9}),
+        "git-access-deliveries": Row(lambda world: {"connection": _github_app(world)}),
+        "git-access-hook": Row(lambda world: {"connection": _github_app(world)}),
         "git-access-new": Row(lambda world: {"kind": "token"}),
         "certificate": Row(lambda world: {"host": _certified(world)}),
         "certificate-request": Row(lambda world: {"host": _certified(world)}),
@@ -256,6 +266,7 @@ ROWS: dict[str, Row] = (
         "preview-closing": Row(lambda world: {"preview": 10**9}),
         "preview-deployments": Row(lambda world: {"preview": 10**9}),
         "preview-waking": Row(lambda world: {"preview": 10**9}),
+        "team-token": Row(lambda world: {"pk": 10**9}),
         "team-invitation": Row(lambda world: {"pk": _invitation(world)[0].pk}),
         "member-pods": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
         "team-member": Row(lambda world: {"pk": world.team.memberships.get(user=world.people["viewer"]).pk}),
@@ -268,6 +279,30 @@ api-databases-tables api-databases-tables-data api-databases-tables-schema api-d
 api-databases-delete api-databases-users api-databases-users-by-database api-databases-users-create
 api-databases-users-delete api-databases-privileges-grant api-databases-privileges-revoke api-nothing
 """
+
+
+@dataclass(frozen=True)
+class Socket:
+    """Who is let in to a websocket, and what it takes to ask for it."""
+
+    rule: Rule
+    words: Callable[[World], dict[str, Any]] = lambda world: {}
+    query: str = ""
+
+
+SOCKETS: dict[str, Socket] = {
+    "pods-socket": Socket(Rule("signed_in")),
+    "pod-socket": Socket(Rule("pod", Role.VIEWER), lambda world: {"pod": world.pod.name}),
+    "log-socket": Socket(
+        Rule("pod", Role.VIEWER), lambda world: {"stream": f"deployment:{world.words['deployment']}"}, "after=0"
+    ),
+    "terminal-socket": Socket(
+        Rule("pod", Role.DEVELOPER),
+        lambda world: {"pod": world.pod.name, "workload": world.words["workload"]},
+        "columns=80&rows=24",
+    ),
+}
+"""Each websocket of brainpod/asgi.py. tests/dashboard/test_socket_access.py tries them as everybody."""
 
 API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
     "getCurrentUser": (Role.VIEWER, ()),
@@ -317,6 +352,10 @@ API_V1: dict[str, tuple[Role, tuple[str, ...]]] = {
     "listPreviews": (Role.VIEWER, ("pods:read",)),
     "approvePreview": (Role.DEVELOPER, ("revisions:deploy",)),
     "closePreview": (Role.DEVELOPER, ("revisions:deploy",)),
+    "redeployPreview": (Role.DEVELOPER, ("revisions:deploy",)),
+    "wakePreview": (Role.DEVELOPER, ("revisions:deploy",)),
+    "getPreviewSettings": (Role.VIEWER, ("pods:read",)),
+    "replacePreviewSettings": (Role.DEVELOPER, ("resources:write",)),
     "importFiles": (Role.DEVELOPER, ("resources:write",)),
     "rotateWebhookSecret": (Role.DEVELOPER, ("revisions:deploy",)),
     "endOldWebhookSecret": (Role.DEVELOPER, ("revisions:deploy",)),

@@ -20,7 +20,7 @@ from apps.core.ids import new_id
 from apps.deployments.models import AppControl, AppEvent, Deployment, Duty, Job, JobRun, Workload
 from apps.disks.models import DiskAction, Snapshot
 from apps.disks.models import Restore as DiskRestore
-from apps.hooks.models import Receipt, Tip, Webhook
+from apps.hooks.models import AppReceipt, Receipt, Tip, Webhook
 from apps.infrastructure.models import Allotment, Service, ServiceEvent
 from apps.logs.models import LogChunk, LogStream
 from apps.metrics.models import Bucket, DiskUsage, Reading, Statements
@@ -65,6 +65,7 @@ def plant_access(team: Team, owner: User) -> None:
     application = OAuthApplication.objects.create(
         provider="github", host=f"{new_id()}.example.org", client_id="us", path=PLANTED
     )
+    AppReceipt.objects.create(connection=connection, provider="GitHub", outcome="nothing", verdict="Nothing to do.")
     Grant.objects.create(connection=connection, application=application, account="octo")
     Handshake.objects.create(id=new_id(), session=PLANTED, user=owner, team=team, application=application)
     AppHandshake.objects.create(id=new_id(), session=PLANTED, user=owner, team=team, host="github.com")

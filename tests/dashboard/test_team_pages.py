@@ -8,8 +8,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.accounts.models import Invitation, SignIn, Team, User
+from apps.accounts import tokens
+from apps.accounts.models import ApiToken, Invitation, SignIn, Team, User
 from apps.accounts.roles import Role
+from apps.audit.models import AuditEntry
 from apps.pods.models import Pod
 from tests.people import join, make_team
 
@@ -111,3 +113,32 @@ def test_the_palette_finds_what_was_registered(alice: User, client_of: Browser) 
     assert "Boats" in text
     assert "<html" not in text
     assert "Nothing found" in client_of(alice).get(page("search") + "?q=zzzz").content.decode()
+
+
+def test_owners_see_and_revoke_the_tokens_of_members(
+    team: Team, alice: User, bob: User, charlie: User, client_of: Browser
+) -> None:
+    policy = {"sid": "s", "effect": "allow", "actions": ["pods:read"], "resources": ["urn:brain:pod:shop"]}
+    row, value = tokens.make(
+        user=bob, name="<i>ci", team=team, days=30, policy={"version": "1", "statements": [policy]}
+    )
+    theirs, _ = tokens.make(user=charlie, name="theirs", team=charlie.teams.get())
+    elsewhere, _ = tokens.make(user=bob, name="elsewhere", team=join(make_team("other"), bob, Role.OWNER).teams.last())
+    client, address = client_of(alice), page("team-tokens", team=team.slug)
+    text = client.get(address).content.decode()
+    for shown in ("&lt;i&gt;ci", bob.email, row.start, "allow pods:read on urn:brain:pod:shop", "never"):
+        assert shown in text
+    assert value not in text
+    assert "theirs" not in text
+    assert elsewhere.name not in text
+    assert address in client.get(page("team", team=team.slug)).content.decode()
+
+    for token in (theirs, elsewhere):
+        assert client.delete(page("team-token", team=team.slug, pk=token.pk)).status_code == 404
+    assert client_of(bob).delete(page("team-token", team=team.slug, pk=row.pk)).status_code == 403
+    assert ApiToken.objects.count() == 3
+    client.delete(page("team-token", team=team.slug, pk=row.pk))
+    assert not ApiToken.objects.filter(pk=row.pk).exists()
+    entry = AuditEntry.objects.get(verb="token.revoke")
+    assert (entry.user, entry.details["holder"]) == (alice, bob.email)
+    assert "No tokens yet" in client.get(address).content.decode()

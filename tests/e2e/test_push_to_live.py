@@ -132,10 +132,10 @@ def newest(visitor, pod):
     return re.search(rf"/pods/{pod}/deployments/\w+/", visitor.get(f"/pods/{pod}/deployments/").text)[0]
 
 
-def ended(visitor, page):
+def ended(visitor, page, seconds=180):
     """How the deployment at `page` ended: one of ready, failed, cancelled."""
     state = ""
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + seconds
     while state not in ("ready", "failed", "cancelled"):
         assert time.monotonic() < deadline, f"{page} is {state} still"
         time.sleep(0.1)

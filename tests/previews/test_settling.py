@@ -7,14 +7,18 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from apps.accounts import gate
 from apps.accounts.models import User
+from apps.accounts.roles import Role
 from apps.core.errors import Conflict, Invalid, NotFound
+from apps.dashboard.search.asked import Asked
 from apps.deployments import actions as deployments
 from apps.deployments import teardown
 from apps.deployments.models import AppControl, Deployment
 from apps.pods import actions as pods
 from apps.pods.environment import KEY, secret_path, secret_paths
 from apps.pods.models import HostName, Pod, PodRole
+from apps.pods.roles import give_role
 from apps.previews import actions, settling, tending
 from apps.previews.models import Preview, PreviewSettings
 from apps.secretstore.vault import Vault
@@ -227,7 +231,20 @@ def test_roles_in_the_parent_hold_in_the_preview(shop: Shop, bob: User) -> None:
     membership = shop.pod.team.memberships.get(user=bob)
     PodRole.objects.create(membership=membership, pod=shop.pod, role="viewer")
     shop.told()
-    assert PodRole.objects.get(pod=shop.child()).role == "viewer"
+    assert gate.role_in(bob, shop.child()) == Role.VIEWER
+
+
+def test_a_role_that_is_changed_in_the_parent_is_changed_in_its_previews(shop: Shop, alice: User, bob: User) -> None:
+    shop.told()
+    membership = shop.pod.team.memberships.get(user=bob)
+    assert gate.role_in(bob, shop.child()) == Role.DEVELOPER
+    give_role(membership=membership, pod=shop.pod, role=Role.VIEWER, by=alice)
+    assert gate.role_in(bob, shop.child()) == Role.VIEWER
+    assert {one.role for one in Asked(bob, "shop").pods.values()} == {Role.VIEWER}
+    with pytest.raises(Conflict, match=f"said in {shop.pod.name}"):
+        give_role(membership=membership, pod=shop.child(), role=Role.DEVELOPER, by=alice)
+    give_role(membership=membership, pod=shop.pod, role=None, by=alice)
+    assert gate.role_in(bob, shop.child()) == Role.DEVELOPER
 
 
 def test_what_people_do(shop: Shop, alice: User) -> None:

@@ -21,10 +21,12 @@ from apps.accounts.models import ApiToken, Team, User
 from apps.accounts.policies import DEPLOY_ONLY, READ_ONLY
 from apps.accounts.roles import Role
 from apps.audit import trail
-from apps.deployments.models import Deployment
+from apps.deployments import actions as deployments
+from apps.deployments.models import Deployment, Trigger
 from apps.hooks.models import Receipt
 from apps.pods import actions as pods
-from apps.pods.models import Pod
+from apps.pods.children import DatabasePolicy, branch_off
+from apps.pods.models import Lineage, Pod
 from apps.pods.roles import give_role
 from tests.hooks.conftest import finish
 from tests.people import make_user
@@ -116,6 +118,65 @@ def test_pushes_are_followed_as_those_of_any_host(work: Work, state: Path, name:
     back = work.push(f"{name}/web.git", f"+{first}:main")
     assert f"Deploying web at {first[:7]}" in back.stderr, "a forced push is a wish like any other"
     assert commits(pod) == [first, second, first]
+
+
+def staging_of(pod: Pod, by: User) -> Pod:
+    """A child that is live as its parent is."""
+    name = f"{pod.name}-st"
+    given: dict[str, Any] = {"with_secrets": True, "databases": DatabasePolicy.NONE}
+    child = branch_off(pod, lineage=Lineage.STAGING, name=name, by=by, **given)
+    revision = pods.seal(pod=child, summary="first", by=by)
+    deployments.start(pod=child, revision=revision, trigger=Trigger.MANUAL, by=by)
+    return live(name)
+
+
+def test_staging_pods_follow_the_branch_as_with_any_host(
+    work: Work, alice: User, bob: User, team: Team, name: str
+) -> None:
+    assert work.push(f"{name}.git").returncode == 0
+    pod = live(name)
+    child = staging_of(pod, alice)
+    second = work.commit("second")
+    told = work.push(f"{name}.git").stderr
+    assert f"Deploying web at {second[:7]}. {child.name}: Deploying web at {second[:7]}." in told, told
+    assert commits(pod)[-1] == commits(child)[-1] == second
+    assert child.deployments.latest("id").actor == alice
+    assert Receipt.objects.get(pod=child).provider == "brainpod"
+    live(name)
+    child = live(child.name)
+
+    branch_of(child, "next")
+    third = work.commit("third")
+    told = work.push(f"{name}.git", "main:next").stderr
+    assert f"No app watches branch next: web watches main. {child.name}: Deploying web at {third[:7]}." in told, told
+    assert (commits(pod)[-1], commits(child)[-1]) == (second, third)
+    child = live(child.name)
+
+    fourth = work.commit("fourth")
+    assert f"Deploying web at {fourth[:7]}" in work.push(f"{child.name}.git", "main:next").stderr
+    assert commits(pod)[-1] == second, "pushed to the address of the staging pod: for that one alone"
+
+
+def test_a_staging_pod_that_the_one_who_pushes_may_not_deploy(
+    work: Work, alice: User, bob: User, team: Team, name: str
+) -> None:
+    assert work.push(f"{name}.git").returncode == 0
+    pod = live(name)
+    child = staging_of(pod, alice)
+    bobs = tokens.make(user=bob, name="laptop", team=team)[1]
+    give_role(membership=team.memberships.get(user=bob), pod=child, role=Role.VIEWER, by=alice)
+    second = work.commit("second")
+    told = work.push(f"{name}.git", token=bobs)
+    assert told.returncode == 0
+    assert f"Deploying web at {second[:7]}. {child.name}: This needs the role developer" in told.stderr
+    live(name)
+    statement = {"sid": "s", "effect": "allow", "actions": ["revisions:deploy"], "resources": [f"urn:brain:pod:{name}"]}
+    narrow = {"version": "1", "statements": [statement]}
+    here = tokens.make(user=alice, name="here", team=team, policy=narrow)[1]
+    third = work.commit("third")
+    told = work.push(f"{name}.git", token=here)
+    assert f"Deploying web at {third[:7]}. {child.name}: The policy of this token does not allow" in told.stderr
+    assert child.deployments.count() == 1
 
 
 def test_whoever_may_not_is_told_so_and_nothing_is_made(

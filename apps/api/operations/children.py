@@ -19,7 +19,8 @@ from apps.deployments import promotion
 from apps.pods.children import DatabasePolicy, branch_off, outline
 from apps.pods.models import Lineage, Pod
 from apps.previews import actions as previews
-from apps.previews.models import Preview, PreviewState
+from apps.previews.models import Preview, PreviewSettings, PreviewState
+from apps.previews.places import settings_of as held
 
 router = Router(tags=["children"])
 CLOSED_SHOWN = 50  # previews that are closed, the newest
@@ -117,6 +118,41 @@ def close_preview(request: Request, pod: str, preview: Number) -> Any:
     return 202, _preview(previews.close(parent=request.auth.pod(pod), pk=preview, by=request.auth.user))
 
 
+@operation(
+    router, "POST", f"{PREVIEWS}/{{preview}}/redeploy", "revisions:deploy", role=Role.DEVELOPER,
+    answers={202: shapes.Preview},
+)  # fmt: skip
+def redeploy_preview(request: Request, pod: str, preview: Number) -> Any:
+    """Try again what was refused, deploy once more what is there, or open what was closed while its pull request is
+    not. Not in the public API."""
+    return 202, _preview(previews.redeploy(parent=request.auth.pod(pod), pk=preview, by=request.auth.user))
+
+
+@operation(
+    router, "POST", f"{PREVIEWS}/{{preview}}/wake", "revisions:deploy", role=Role.DEVELOPER,
+    answers={202: shapes.Preview},
+)  # fmt: skip
+def wake_preview(request: Request, pod: str, preview: Number) -> Any:
+    """Start the apps of a preview that sleep or are stopped. Not in the public API."""
+    return 202, _preview(previews.wake(parent=request.auth.pod(pod), pk=preview, by=request.auth.user))
+
+
+@operation(router, "GET", "/pods/{pod}/preview-settings", "pods:read", answers={200: shapes.PreviewSettings})
+def get_preview_settings(request: Request, pod: str) -> Any:
+    """What holds for the previews of a pod; those of one where nobody has decided are off. Not in the public API."""
+    return _settings(held(request.auth.pod(pod)))
+
+
+@operation(
+    router, "PUT", "/pods/{pod}/preview-settings", "resources:write", role=Role.DEVELOPER,
+    answers={200: shapes.PreviewSettings},
+)  # fmt: skip
+def replace_preview_settings(request: Request, pod: str, payload: shapes.PreviewSettingsInput) -> Any:
+    """Decide what holds for the previews of a pod from now on. Switching them off closes those there are. Not in the
+    public API."""
+    return _settings(previews.set_settings(pod=request.auth.pod(pod), by=request.auth.user, **payload.model_dump()))
+
+
 def _staging(caller: Caller, name: str, *actions: str) -> Pod:
     """The staging pod, whose parent its person and its policy let be changed as well."""
     child = caller.pod(name)
@@ -155,4 +191,17 @@ def _preview(row: Preview) -> dict[str, Any]:
         "ended": row.ended,
         "activeAt": row.active_at,
         "_links": {"pod": places.pod(row.pod.name) if row.pod else None},
+    }
+
+
+def _settings(row: PreviewSettings) -> dict[str, Any]:
+    return {
+        "enabled": row.enabled,
+        "limit": row.limit,
+        "days": row.days,
+        "sleep": row.sleep,
+        "databases": row.databases,
+        "bases": row.bases,
+        "variables": row.variables,
+        "_links": {"pod": places.pod(row.pod.name)},
     }

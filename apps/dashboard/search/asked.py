@@ -53,14 +53,14 @@ class Asked:
             Pod.objects.filter(team__in=self.teams, deleting_at=None)
             .annotate(draft_id=Subquery(draft))
             .order_by("name")
-            .values_list("id", "name", "team_id", "live_id", "head_id", "draft_id")
+            .only("name", "team_id", "live_id", "head_id", "lineage", "parent_id")
         )
         found = {}
-        for id, name, team_id, live, head, draft_id in rows:
-            team = self.teams[team_id]
-            own = Role(roles[id]) if id in roles and team.role < Role.ADMIN else team.role
-            now = tuple({one for one in (draft_id, head, live) if one})
-            found[id] = OnePod(id, name, team, own, live, now, draft_id is not None)
+        for pod in rows:
+            team = self.teams[pod.team_id]
+            own = Role(roles[pod.roles_from]) if pod.roles_from in roles and team.role < Role.ADMIN else team.role
+            now = tuple({one for one in (pod.draft_id, pod.head_id, pod.live_id) if one})
+            found[pod.pk] = OnePod(pod.pk, pod.name, team, own, pod.live_id, now, pod.draft_id is not None)
         return found
 
     @functools.cached_property

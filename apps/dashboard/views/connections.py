@@ -21,9 +21,10 @@ from apps.dashboard.connection_pages import PASTE, removal, served
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.connections import FORMS, SECRET_FORMS, CheckForm, ConnectionNameForm
 from apps.dashboard.render import render
+from apps.hooks.models import AppReceipt
 from apps.reporting.models import Report
 
-REPORTS = 5  # the newest that are shown
+REPORTS = RECEIPTS = 5  # the newest that are shown
 REFUSED = {"name_taken": "name", "source_unreachable": None}
 _MAKE: dict[str, Callable[..., Connection]] = {
     Kind.GITHUB_APP: actions.connect_github_app,
@@ -70,6 +71,7 @@ def _page(request: Request, connection: Connection, *, status: int = 200, **give
         "team": connection.team,
         "connection": connection,
         "served": uses,
+        "receipts": AppReceipt.objects.filter(connection=connection)[:RECEIPTS],
         "reports": Report.objects.filter(connection=connection.pk).select_related("pod")[:REPORTS],
         "removal": removal(connection, uses),
         "paste": PASTE[connection.provider],  # type: ignore[index]

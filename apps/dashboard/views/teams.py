@@ -20,6 +20,8 @@ from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.people import InviteForm, NewPasswordForm, PodRoleForm, RoleForm, TeamForm
 from apps.dashboard.render import render
 from apps.dashboard.views.entering import enter
+from apps.notify import invitations, mail
+from apps.pods.models import Lineage
 from apps.pods.roles import OFFERED, give_role
 
 
@@ -47,6 +49,7 @@ def _page(request: Request, team: Team, *, status: int = 200, **given: object) -
         "roles": Role.choices,
         "invitations": Invitation.objects.open().filter(team=team) if request.access.may(Role.ADMIN) else [],
         "invite_form": InviteForm(),
+        "mails": mail.ready(),
         "name_form": TeamForm(initial={"name": team.name}),
         "may_manage": request.access.may(Role.ADMIN),
         "may_own": request.access.may(Role.OWNER),
@@ -88,7 +91,7 @@ def team_invitations(request: Request, team: Team) -> HttpResponse:
     form = InviteForm(request.POST)
     if form.is_valid():
         with errors_into(form):
-            invitation, token = actions.invite(team=team, by=request.user, **form.cleaned_data)
+            invitation, token = invitations.invite(team=team, by=request.user, **form.cleaned_data)
             link = settings.BRAINPOD.public_address + reverse("invitation", kwargs={"token": token})
             return _page(request, team, invited=invitation, link=link)
     return _page(request, team, status=422, invite_form=form)
@@ -137,11 +140,12 @@ def member_pods(request: Request, team: Team, pk: int) -> HttpResponse:
         give_role(membership=membership, pod=pod, role=form.cleaned_data["role"], by=request.user)
         messages.success(request, f"The role of {membership.user.name} in {pod.name} was changed.")
         return redirect("member-pods", team=team.slug, pk=pk)
+    pods = team.pods.filter(deleting_at=None).exclude(lineage=Lineage.PREVIEW)  # they have their parents' roles
     given = dict(membership.pod_roles.values_list("pod_id", "role"))
     context = {
         "team": team,
         "member": membership,
-        "rows": [(pod, given.get(pod.pk, "")) for pod in team.pods.filter(deleting_at=None)],
+        "rows": [(pod, given.get(pod.pk, "")) for pod in pods],
         "everywhere": Role(membership.role) >= Role.ADMIN,
         "offered": [role for role in OFFERED if role < Role.ADMIN or request.access.may(Role.OWNER)],
         "refused": form is not None,

@@ -1,15 +1,17 @@
-"""One's own tokens for programs: made, shown once, revoked."""
+"""Tokens for programs: one's own made, shown once, revoked; those of members seen and revoked by owners."""
 
 from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts import tokens as actions
+from apps.accounts.models import Team
+from apps.accounts.roles import Role
 from apps.core.errors import NotFound
-from apps.dashboard.access import Request, signed_in
+from apps.dashboard.access import Request, signed_in, team_page
 from apps.dashboard.forms import errors_into
 from apps.dashboard.forms.tokens import TokenForm
 from apps.dashboard.render import render
@@ -38,6 +40,23 @@ def token(request: Request, pk: int) -> HttpResponse:
     actions.revoke(token=found)
     messages.success(request, "That token counts no longer.")
     return redirect("account-tokens")
+
+
+@team_page(needs=Role.OWNER)
+@require_safe
+def team_tokens(request: Request, team: Team) -> HttpResponse:
+    return render(request, "teams/tokens.html", {"team": team, "rows": team.api_tokens.select_related("user")})
+
+
+@team_page(needs=Role.OWNER)
+@require_http_methods(["DELETE"])
+def team_token(request: Request, team: Team, pk: int) -> HttpResponse:
+    found = team.api_tokens.select_related("team", "user").filter(pk=pk).first()
+    if found is None:
+        raise NotFound("such token of this team")
+    actions.revoke_of_member(token=found, by=request.user)
+    messages.success(request, f"The token {found.name} of {found.user} counts no longer.")
+    return redirect("team-tokens", team=team.slug)
 
 
 def _page(request: Request, form: TokenForm, *, made: str = "", status: int = 200) -> HttpResponse:
