@@ -5,7 +5,7 @@ from __future__ import annotations
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -41,7 +41,9 @@ def teams(request: Request) -> HttpResponse:
 
 def _page(request: Request, team: Team, *, status: int = 200, **given: object) -> HttpResponse:
     factors = Authenticator.objects.filter(user_id=OuterRef("user_id"), type__in=FACTORS)
-    found = team.memberships.select_related("user").annotate(elsewhere=Count("pod_roles"), factor=Exists(factors))
+    # Earlier versions gave previews roles of their own, which count for nothing.
+    elsewhere = Count("pod_roles", filter=~Q(pod_roles__pod__lineage=Lineage.PREVIEW))
+    found = team.memberships.select_related("user").annotate(elsewhere=elsewhere, factor=Exists(factors))
     members = sorted(found, key=lambda m: (-Role(m.role).rank, m.user.name))
     context = {
         "team": team,
