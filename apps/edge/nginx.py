@@ -94,12 +94,7 @@ class NginxEdge:
         A stored state that nginx no longer accepts is left out: the edge comes up and answers "not connected".
         An nginx outside is told, if it runs; what it refuses is taken back, and what it had stays.
         """
-        self.layout.make()
-        if self.layout.outside:
-            applied.replace(self.layout.sizes, "\n".join(SIZES) + "\n")
-        pages.write(self.layout.home / "pages")
-        guesses.prepare(self.layout)
-        certificates.ensure_default(self.layout, self.names)
+        self._lay_out()
         with self._locked():
             state = applied.read(self._applied)
             number = self._count()
@@ -116,6 +111,22 @@ class NginxEdge:
                 self._publish(number)
             else:
                 self._beside.replace(self.layout.configuration)
+
+    def refresh(self) -> None:
+        """Have the nginx that runs serve what was applied last as this version, with its settings, writes it.
+
+        Raises as `apply` does, with what it had still serving.
+        """
+        self._lay_out()
+        self.apply(lambda: applied.read(self._applied))
+
+    def _lay_out(self) -> None:
+        self.layout.make()
+        if self.layout.outside:
+            applied.replace(self.layout.sizes, "\n".join(SIZES) + "\n")
+        pages.write(self.layout.home / "pages")
+        guesses.prepare(self.layout)
+        certificates.ensure_default(self.layout, self.names)
 
     def _publish(self, number: int) -> None:
         current = self._read()

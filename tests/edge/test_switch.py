@@ -135,6 +135,19 @@ def test_a_port_conflict_restores_the_old(stand: Stand) -> None:
     assert stand.apply(app("shop.test", upstream.address), app("b.test")).generation > first.generation
 
 
+def test_another_version_is_taken_by_the_nginx_that_runs(stand: Stand) -> None:
+    """Whatever is refused, it goes on with what it had."""
+    first = stand.apply(app("shop.test", stand.upstream().address))
+    stand.another().refresh()
+    assert stand.edge.generation() == first.generation, "nothing is new"
+    with pytest.raises(Unavailable):
+        stand.another(push_mb=7, binary=Path(shutil.which("false") or "/bin/false"), dashboard_git="/git").refresh()
+    assert stand.edge.generation() == first.generation
+    stand.another(push_mb=7, dashboard_git="/git").refresh()
+    assert stand.edge.generation() > first.generation
+    assert stand.ask("shop.test").json()["name"] == "app"
+
+
 @pytest.mark.skipif(
     int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= LOW, reason="anybody may listen there"
 )

@@ -15,12 +15,17 @@ from tests.infrastructure.supervised import FAKE, Start, Started, fake, forked
 from tests.stack.components import wait_for
 
 
+def told(pid: int) -> bool:
+    os.kill(pid, signal.SIGHUP)
+    return True
+
+
 def tiers(state: Path) -> list[Tier]:
     engine = fake(state, "engine", leave=signal.SIGUSR2)
     return [
         Tier((engine, fake(state, "store"))),
         Tier((forked(state, "pages"),)),
-        Tier((fake(state, "edge", reload=signal.SIGHUP, leftovers=()),)),
+        Tier((fake(state, "edge", reload=told, leftovers=()),)),
     ]
 
 
@@ -44,11 +49,11 @@ def test_what_apps_need_goes_on(short_state: Path, start: Start) -> None:
     assert after["edge"] == before["edge"]
     assert not {after[name] for name in ("engine", "store", "pages")} & set(before.values())
     wait_for(lambda: "reload edge" in story(short_state), 20, "the edge to be told")
-    told = story(short_state)
-    assert "leave engine" in told
-    assert "stop engine" not in told
-    assert {"stop store", "stop pages"} <= set(told)
-    assert "stop edge" not in told
+    said = story(short_state)
+    assert "leave engine" in said
+    assert "stop engine" not in said
+    assert {"stop store", "stop pages"} <= set(said)
+    assert "stop edge" not in said
     again(supervisor)
     assert supervisor.pid_of("edge") == before["edge"]
     os.kill(supervisor.pid, signal.SIGTERM)
@@ -72,15 +77,7 @@ def test_another_program_is_started_in_its_place(short_state: Path, start: Start
     """What goes on has to be what would be started now: an upgrade may have brought another nginx."""
     plan = tiers(short_state)
     (edge,) = plan[-1].services
-    asked: list[int] = []
-    other = ["/bin/sh", "-c", f"echo $$ > {short_state / 'edge.up'}; sleep 600"]
-
-    def command() -> list[str]:
-        """Another one from the second time it is asked."""
-        asked.append(os.getpid())
-        return edge.command() if len(asked) == 1 else other
-
-    plan[-1] = Tier((dataclasses.replace(edge, command=command),))
+    plan[-1] = Tier((dataclasses.replace(edge, reload=lambda pid: False),))
     supervisor = start(plan).up()
     before = supervisor.pid_of("edge")
     again(supervisor)
@@ -109,7 +106,7 @@ def test_a_start_that_fails_afterwards_ends_no_app(short_state: Path, start: Sta
 
 def test_a_signal_during_the_stop_ends_everything(short_state: Path, start: Start) -> None:
     slow = FAKE.replace("def stop(*_):", "def stop(*_):\n    time.sleep(20)")
-    plan = [Tier((fake(short_state, "store", slow),)), Tier((fake(short_state, "edge", reload=signal.SIGHUP),))]
+    plan = [Tier((fake(short_state, "store", slow),)), Tier((fake(short_state, "edge", reload=told),))]
     supervisor = start(plan).up()
     edge = supervisor.pid_of("edge")
     wait_for((short_state / UP).exists, 60, "all to be ready")

@@ -15,11 +15,12 @@ class Service:
     `command` is asked before each start and may prepare files; `ready` may block for some seconds (it runs in a
     thread). `stop` is the signal that ends it in order, within `grace` seconds; `orphan` is what it gets when the
     supervisor itself is gone. When the supervisor takes its own place, `leave` ends it instead of `stop`, and what it
-    runs is left for its successor; one with `reload` goes on: it is prepared again by asking for `command`, and sent
-    that. `leftovers` are files (sockets) taken away before each start. `forked`: the command is `python -m module …`
-    and may be forked out of the nursery, where most of what it imports is loaded. `pulse` is something that changes for
-    as long as the process works, even when there is nothing to do (it runs in a thread): one whose pulse stays the same
-    hangs, and is killed and started again.
+    runs is left for its successor; one with `reload` goes on, and `reload` is given its pid and has it take up what is
+    there now: False if another has to be started in its place (it runs in a thread). `leftovers` are files (sockets)
+    taken away before each start. `forked`: the command is `python -m module …` and may be forked out of the nursery,
+    where most of what it imports is loaded. `pulse` is something that changes for as long as the process works, even
+    when there is nothing to do (it runs in a thread): one whose pulse stays the same hangs, and is killed and started
+    again.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Service:
     stop: signal.Signals = signal.SIGTERM
     orphan: signal.Signals = signal.SIGTERM
     leave: signal.Signals | None = None
-    reload: signal.Signals | None = None
+    reload: Callable[[int], bool] | None = None
     grace: float = 10.0
     leftovers: tuple[Path, ...] = ()
     start_seconds: float = 90.0

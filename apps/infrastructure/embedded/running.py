@@ -45,14 +45,12 @@ class Running:
         files.write(self._pid_file, f"{pid} {self.service.orphan.name} {process.identity(pid)}\n")
 
     async def _inherit(self) -> Child | None:
-        """The one that went on while a supervisor took its own place, if it is still the program it should be."""
-        how = self.service.reload
-        if how is None or self._child is not None or not (pid := inherited(self._pid_file)):
+        """The one that went on while a supervisor took its own place, if it is still what it should be."""
+        reload = self.service.reload
+        if reload is None or self._child is not None or not (pid := inherited(self._pid_file)):
             return None
         child = Child(pid)
-        command = await asyncio.to_thread(self.service.command)
-        if process.program(pid) in map(os.path.realpath, command):
-            child.send_signal(how)
+        if await asyncio.to_thread(reload, pid):
             return child
         child.send_signal(self.service.stop)
         with suppress(TimeoutError):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
+import functools
 import importlib
 import os
 import signal
-import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -17,11 +16,11 @@ from django.conf import settings
 
 from apps import engines
 from apps.core import downloads
-from apps.core.errors import PlatformError
+from apps.core.errors import PlatformError, UserError
 from apps.edge import edge
 from apps.edge.nginx import NginxEdge
 from apps.engines import builder
-from apps.infrastructure.embedded import binaries, files, openbao, steps, valkey
+from apps.infrastructure.embedded import binaries, files, openbao, process, readiness, steps, valkey
 from apps.infrastructure.embedded.plan import Service, Step, Tier
 
 # What only the platform's own Python processes may know; valkey, nginx and what builds and runs apps do not.
@@ -233,7 +232,7 @@ def _watcher(config: Any, env: Mapping[str, str], name: str) -> Service:
         return [*python, "--state", str(config.state), form, f"--host={config.docker_host}", *allowed, *joined]
 
     needed = config.engine == "docker"
-    ready = _answers(lambda: engines.named("docker").check())
+    ready = readiness.answering(lambda: engines.named("docker").check())
     return Service(name, command, ready if needed else lambda: True, env, orphan=signal.SIGKILL, grace=60)
 
 
@@ -270,7 +269,8 @@ def _gunicorn(name: str, config: Any, env: Mapping[str, str], *, workers: int, t
         *("--timeout", "60", "--graceful-timeout", "5", "--keep-alive", "75", "--no-control-socket"),
         *("--logger-class", "brainpod.gunicorn.Logger"),
     ]
-    return Service(name, lambda: command, lambda: _http(address), env, leftovers=(address,), forked=True)
+    ready = functools.partial(readiness.speaks_http, address)
+    return Service(name, lambda: command, ready, env, leftovers=(address,), forked=True)
 
 
 def _sockets(config: Any, env: Mapping[str, str]) -> Service:
@@ -324,7 +324,7 @@ def _celery_worker(
 
     def pulse() -> object:
         # It moves nothing while it waits for the broker, and has to: what it began goes on.
-        return _moved(marker) if valkey.answers(settings.VALKEY_URL) else object()
+        return readiness.moved(marker) if valkey.answers(settings.VALKEY_URL) else object()
 
     command = [
         *(sys.executable, "-m", "celery", "-q", "-A", "brainpod.celery", "worker"),
@@ -362,37 +362,12 @@ def _nginx(env: Mapping[str, str]) -> Service:
         nginx.prepare()
         return nginx.command()
 
-    return Service("nginx", command, _answers(lambda: edge().generation()), env, reload=signal.SIGHUP)
-
-
-def _moved(marker: Path) -> int | None:
-    """When a process last said that it is there; None if it has not yet."""
-    try:
-        return marker.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None
-
-
-def _answers(ask: Callable[[], object]) -> Callable[[], bool]:
-    def ready() -> bool:
-        try:
-            ask()
-        except PlatformError:
+    def reload(pid: int) -> bool:
+        nginx = cast(NginxEdge, edge())
+        if process.program(pid) != os.path.realpath(nginx.binary):
             return False
+        with suppress(PlatformError, UserError):  # what it refuses stands on the operators' page; what it had stays
+            nginx.refresh()
         return True
 
-    return ready
-
-
-def _http(address: Path) -> bool:
-    """Whether an HTTP server answers on the unix socket, whatever it says."""
-    connection = http.client.HTTPConnection("localhost", timeout=10)
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection.sock:
-            connection.sock.settimeout(10)
-            connection.sock.connect(str(address))
-            connection.request("GET", "/healthz")
-            connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
-        return False
-    return True
+    return Service("nginx", command, readiness.answering(lambda: edge().generation()), env, reload=reload)
