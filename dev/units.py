@@ -111,9 +111,10 @@ def _service(name: str, command: str, home: str) -> str:
         after += [f"brainpod-{one}.service" for one in ("pages", "sockets", "git") if name == "nginx"]
     unit = ["# Made by dev/units.py from the Procfile.", "[Unit]", f"Description=Brainpod: {name}"]
     unit += ["Wants=network-online.target", f"After={' '.join(after)}"]
-    unit += (
-        [] if release else ["Requires=brainpod-release.service", "PartOf=brainpod.target", "StartLimitIntervalSec=0"]
-    )
+    if name == "nginx":  # not restarted with the others: apps answer meanwhile, and the release gives it what is new
+        unit += ["Wants=brainpod-release.service", "StartLimitIntervalSec=0"]
+    elif not release:
+        unit += ["Requires=brainpod-release.service", "PartOf=brainpod.target", "StartLimitIntervalSec=0"]
     service = ["", "[Service]", "Type=oneshot" if release else "Type=exec"]
     service += ["RemainAfterExit=yes", "TimeoutStartSec=600"] if release else ["Restart=always", "RestartSec=1"]
     service += ["User=brainpod", "Group=brainpod", f"WorkingDirectory={home}", f"EnvironmentFile={ENVIRONMENT}"]

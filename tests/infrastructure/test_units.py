@@ -26,6 +26,7 @@ def test_a_restart_leaves_the_apps_and_a_stop_does_not() -> None:
     made = units.files()
     assert "RestartKillSignal=SIGUSR2\nKillMode=process\n" in made["systemd/brainpod-engine.service"]
     assert "\nKillSignal" not in made["systemd/brainpod-engine.service"]
+    assert "PartOf" not in made["systemd/brainpod-nginx.service"]
     assert "ExecReload=/bin/kill -USR2 $MAINPID\n" in made["systemd-one/brainpod.service"]
 
 

@@ -17,7 +17,7 @@ from django.db import OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
 from apps.core.components import component
-from apps.core.errors import Unavailable
+from apps.core.errors import PlatformError, Unavailable, UserError
 from apps.edge import edge
 from apps.infrastructure.embedded import files, openbao
 
@@ -77,6 +77,20 @@ def publish() -> bool:
     """Give an nginx outside its configuration. What it refuses is taken back, and told by the doctor and the pages."""
     cast("NginxEdge", edge()).prepare()
     return True
+
+
+def refresh() -> bool:
+    """Have our own nginx take the configuration as this version writes it, if it runs while all else is started anew.
+
+    What it refuses stands on the operators' page, and what it had stays.
+    """
+    nginx = cast("NginxEdge", edge())
+    try:
+        before = nginx.generation()
+        nginx.refresh()
+        return nginx.generation() != before
+    except (PlatformError, UserError):
+        return False
 
 
 def collect_static() -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from apps.infrastructure.embedded.steps import collect_static, migrate, set_store_up
+from apps.infrastructure.embedded.steps import collect_static, migrate, refresh, set_store_up
 
 
 class Command(BaseCommand):
@@ -16,5 +17,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         os.umask(0o077)
-        for name, act in (("database", migrate), ("static files", collect_static), ("secret store", set_store_up)):
+        steps = {"database": migrate, "static files": collect_static, "secret store": set_store_up}
+        if settings.BRAINPOD.outside is None:
+            steps["nginx"] = refresh
+        for name, act in steps.items():
             self.stdout.write(f"{name}: {'done' if act() else 'nothing to do'}")

@@ -27,7 +27,10 @@ class Command(BaseCommand):
         state: Path = settings.BRAINPOD.state
         pid = supervisor_pid(state)
         if pid is None:
-            raise CommandError(f"Nothing runs out of {state}. make up starts it.")
+            raise CommandError(
+                f"No make up runs out of {state}. Services of systemd are restarted by"
+                " systemctl restart brainpod-release brainpod.target."
+            )
         marker = state / UP
         if not marker.exists():
             raise CommandError(
