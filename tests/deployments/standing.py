@@ -86,7 +86,7 @@ class Shop:
         self.pod.refresh_from_db()
 
     def deploy(
-        self, *, env: dict[str, str] | None = None, code: str = SERVER, release: str = "", **spec: Any
+        self, *, env: dict[str, str] | None = None, code: str = "", release: str = "", **spec: Any
     ) -> Deployment:
         """The app `web` with `spec`, its build there already; everything else as it was saved.
 
@@ -98,7 +98,7 @@ class Shop:
             self.save("Route", "front", rules=[{"path": "/", "app": "web"}])
         revision = pods.seal(pod=self.pod, summary="", by=self.by)
         deployment = actions.start(pod=self.pod, revision=revision, trigger=Trigger.MANUAL, by=self.by)
-        manifest = {**self.built(deployment, code), "release": release}
+        manifest = {**self.built(deployment, code or SERVER), "release": release}
         made = Artifact.objects.create(team=self.pod.team, kind=manifest["kind"], manifest=manifest)
         Build.objects.filter(revision=revision).update(artifact=made)
         return self.run(deployment)
