@@ -114,4 +114,4 @@ def test_a_signal_during_the_stop_ends_everything(short_state: Path, start: Star
     wait_for(lambda: "starting anew" in supervisor.lines.read_text(), 20, "it to begin")
     os.kill(supervisor.pid, signal.SIGINT)
     assert supervisor.wait() == 0
-    assert not process.identity(edge)
+    wait_for(lambda: not process.identity(edge), 20, "its end: nobody waits for it any more but the system")
