@@ -95,8 +95,7 @@ def address(name: str) -> str:
 def errors(unreached: str = "502") -> Iterator[str]:
     """The lines that give nginx's own errors their pages; `unreached`: the one where nobody listens behind it."""
     for code in ERRORS:
-        if code == "502" != unreached:
-            yield f"error_page 502 ={PAGES[unreached].status} {address(unreached)};"
-        else:
-            yield f"error_page {code} {address(code)};"
+        page = unreached if code == "502" else code
+        status = "" if page == code else f" ={PAGES[page].status}"
+        yield f"error_page {code}{status} {address(page)};"
     yield f"error_page 494 =431 {address('431')}; {TO_TLS}"

@@ -7,14 +7,12 @@ and outlives the nursery. Linux only; without a nursery services are started as 
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import os
 import runpy
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -96,37 +94,6 @@ class Nursery:
         self._connection.close()
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
-
-
-class Child:
-    """A child of this process, however it became one, with the manners of asyncio's own: those are waited for by a
-    thread that outlives its loop, and killed when they are forgotten."""
-
-    def __init__(self, pid: int, popen: subprocess.Popen[bytes] | None = None) -> None:
-        """`popen`: what started it, which is not to wait for it. Raises ProcessLookupError if it is no child."""
-        self.pid = pid
-        self.returncode: int | None = None
-        self._popen = popen
-        self._ended = asyncio.Event()
-        self._fd = os.pidfd_open(pid)
-        asyncio.get_running_loop().add_reader(self._fd, self._reap)
-
-    def _reap(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._fd)
-        os.close(self._fd)
-        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        if self._popen:
-            self._popen.returncode = self.returncode
-        self._ended.set()
-
-    async def wait(self) -> int:
-        await self._ended.wait()
-        assert self.returncode is not None
-        return self.returncode
-
-    def send_signal(self, how: int) -> None:
-        if self.returncode is None:
-            os.kill(self.pid, how)
 
 
 def _serve(connection: socket.socket, known: dict[str, Service | Step]) -> tuple[Service | Step, Path]:

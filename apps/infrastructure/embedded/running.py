@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from apps.infrastructure.embedded import files, process
-from apps.infrastructure.embedded.nursery import Child, Gone, Nursery
+from apps.infrastructure.embedded.child import Child
+from apps.infrastructure.embedded.nursery import Gone, Nursery
 from apps.infrastructure.embedded.plan import Service
 
 LOG_BYTES = 5 * 1024 * 1024

@@ -16,7 +16,7 @@ from django.conf import settings
 
 from apps import engines
 from apps.core import downloads
-from apps.core.errors import PlatformError, UserError
+from apps.core.errors import PlatformError
 from apps.edge import edge
 from apps.edge.nginx import NginxEdge
 from apps.engines import builder
@@ -363,11 +363,9 @@ def _nginx(env: Mapping[str, str]) -> Service:
         return nginx.command()
 
     def reload(pid: int) -> bool:
-        nginx = cast(NginxEdge, edge())
-        if process.program(pid) != os.path.realpath(nginx.binary):
+        if process.program(pid) != os.path.realpath(cast(NginxEdge, edge()).binary):
             return False
-        with suppress(PlatformError, UserError):  # what it refuses stands on the operators' page; what it had stays
-            nginx.refresh()
+        steps.refresh()
         return True
 
     return Service("nginx", command, readiness.answering(lambda: edge().generation()), env, reload=reload)

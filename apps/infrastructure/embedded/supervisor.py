@@ -19,7 +19,8 @@ from typing import NoReturn
 
 from apps.core.errors import PlatformError, UserError
 from apps.infrastructure.embedded import files
-from apps.infrastructure.embedded.nursery import NOTHING, Child, Gone, Nursery
+from apps.infrastructure.embedded.child import Child
+from apps.infrastructure.embedded.nursery import NOTHING, Gone, Nursery
 from apps.infrastructure.embedded.plan import Step, Tier
 from apps.infrastructure.embedded.running import Running, end_leftovers, tail
 

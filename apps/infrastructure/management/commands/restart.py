@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.infrastructure.embedded import process
 from apps.infrastructure.embedded.supervisor import UP, supervisor_pid
 
 PATIENCE = 900.0  # seconds; an upgrade may have much to migrate
@@ -46,7 +47,7 @@ class Command(BaseCommand):
     def _await(self, done: Callable[[], bool], pid: int) -> None:
         deadline = time.monotonic() + PATIENCE
         while not done():
-            if not _runs(pid):
+            if not process.identity(pid):
                 raise CommandError(
                     "The start failed; the output of make up, or log/ in the state directory, says why. Apps still run:"
                     " mend it, then make up. docs/upgrade.md has the way back."
@@ -54,11 +55,3 @@ class Command(BaseCommand):
             if time.monotonic() > deadline:
                 raise CommandError(f"Not up after {PATIENCE:.0f} s. The output of make up says what it is at.")
             time.sleep(LOOK)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -64,7 +64,7 @@ class Command(BaseCommand):
         return f" (not {usual}: others may not enter {first_closed(usual)})" if moved else ""
 
     def _check(self) -> None:
-        if not inherited(settings.BRAINPOD.run / "nginx.pid"):
+        if not inherited(settings.BRAINPOD.run / "nginx.pid"):  # else it is our own that listens, and goes on
             check_port(settings.BRAINPOD)
 
     def _say(self, line: str) -> None:
