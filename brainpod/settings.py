@@ -106,7 +106,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         # Writers queue for the lock at BEGIN instead of failing at the first write (a read lock cannot be upgraded).
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        # Seconds. While a build fills the disk's queue, one write was seen to wait for 40 s, and all others for it.
+        "timeout": 60,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728;",
     }
 else:

@@ -5,8 +5,8 @@ cores idle. What needs a Docker daemon is in one lane: two daemons on one machin
 tests are not beside that one, because Chromium drops its connections when networks come and go. Arguments are passed to
 pytest, in one lane of everything.
 
-Few tests that fail in a lane are run again when the machine is free: what passes then failed of the load of the other
-lane, or of the tests before it. Each is named as unsteady, to be mended; what fails again fails the suite.
+The tests of few files that fail in a lane are run again when the machine is free: what passes then failed of the load
+of the other lane, or of the tests before it. Each is named as unsteady, to be mended; what fails again fails the suite.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PYTEST = [sys.executable, "-m", "pytest"]
 POSTGRES = [sys.executable, "-m", "tests.stack.postgres", *PYTEST, "--reuse-db", "--database", "-m", "not browser"]
 AT_ONCE = 3
 APART = {"with Docker", "browser"}  # never beside each other
-AGAIN = 5  # failing tests of a lane that are run again; more than that is no accident
+AGAIN = 5  # files whose failing tests are run again, since those of one share what they need; more is no accident
 
 
 def lanes() -> dict[str, list[str]]:
@@ -131,7 +131,7 @@ class Lane:
     def passes_again(self) -> bool:
         """Run what failed once more, alone. Only if it was few tests, and nothing worse than tests."""
         names = self._failing()
-        if self.code != 1 or not 0 < len(names) <= AGAIN:
+        if self.code != 1 or not 0 < len({name.partition("::")[0] for name in names}) <= AGAIN:
             return False
         self.run("--last-failed", "--last-failed-no-failures=none")
         if self.code:

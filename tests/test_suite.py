@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from apps.accounts.models import Membership, User
-from dev.suite import APART, AT_ONCE, DOCKER, Lane, lanes, run_all
+from dev.suite import AGAIN, APART, AT_ONCE, DOCKER, Lane, lanes, run_all
 from tests.stack import template
 
 SECOND_TIME = """
@@ -25,7 +25,20 @@ def test_second_time():
 def test_good(): pass
 """
 NEVER = "def test_never(): assert False\n"
-MANY = "import pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_never(n): assert False\n"
+SHARED = """
+import pytest
+from pathlib import Path
+
+@pytest.fixture(scope="module")
+def shared():
+    seen = Path({seen!r})
+    first = not seen.exists()
+    seen.touch()
+    assert not first
+
+@pytest.mark.parametrize("n", range(9))
+def test_shared(shared, n): pass
+"""
 BROKEN = "import nothing_of_that_name\n"
 
 
@@ -97,7 +110,14 @@ def test_of_a_test_with_real_transactions_no_row_is_left(turn: str, request: pyt
     request.getfixturevalue("alice")
 
 
-@pytest.mark.parametrize("modules", [(NEVER,), (MANY,), (BROKEN,), (SECOND_TIME, NEVER)])
+def test_tests_that_share_what_failed_are_few(tmp_path: Path) -> None:
+    assert lane(tmp_path, SHARED.format(seen=str(tmp_path / "seen"))).passes_again()
+
+
+@pytest.mark.parametrize("modules", [(NEVER,), (SECOND_TIME,) * (AGAIN + 1), (BROKEN,), (SECOND_TIME, NEVER)])
 def test_what_fails_fails_the_suite(tmp_path: Path, modules: tuple[str, ...]) -> None:
-    filled = [text.format(seen=str(tmp_path / "seen")) if text is SECOND_TIME else text for text in modules]
+    filled = [
+        text.format(seen=str(tmp_path / f"seen-{at}")) if text is SECOND_TIME else text
+        for at, text in enumerate(modules)
+    ]
     assert not lane(tmp_path, *filled).passes_again()

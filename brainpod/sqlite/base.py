@@ -12,11 +12,16 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from typing import Any
 
+import structlog
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
 LOOK_MS = 1  # between two looks of who is first in the queue
+LONG = 5.0  # seconds; who waited or wrote for longer is in the log, since one of them is why others wait
+
+log = structlog.get_logger(__name__)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -26,19 +31,43 @@ class DatabaseWrapper(base.DatabaseWrapper):
     nobody, and who is first for as long as the option `timeout` says, with SQLite's own error after it.
     """
 
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._begun = 0.0  # when the transaction began; 0 outside of one
+
     def _start_transaction_under_autocommit(self) -> None:
+        asked = time.monotonic()
         with self._first_in_queue():
-            until = time.monotonic() + self._patience
+            first = time.monotonic()
+            until = first + self._patience
             try:
                 self._sleep_at_most(LOOK_MS)
                 while True:
                     try:
-                        return super()._start_transaction_under_autocommit()  # type: ignore[misc]  # the stubs lack it
+                        super()._start_transaction_under_autocommit()  # type: ignore[misc]  # the stubs lack it
+                        break
                     except OperationalError as error:
                         if not _is_busy(error) or time.monotonic() > until:
+                            log.warning("database_locked", queued=first - asked, first=time.monotonic() - first)
                             raise
             finally:
                 self._sleep_at_most(round(self._patience * 1000))
+        self._begun = time.monotonic()
+        if self._begun - asked > LONG:
+            log.warning("database_waited", queued=first - asked, first=self._begun - first)
+
+    def _commit(self) -> None:
+        super()._commit()  # type: ignore[misc]
+        self._ended()
+
+    def _rollback(self) -> None:
+        super()._rollback()  # type: ignore[misc]
+        self._ended()
+
+    def _ended(self) -> None:
+        if self._begun and (took := time.monotonic() - self._begun) > LONG:
+            log.warning("database_held", seconds=took)
+        self._begun = 0.0
 
     @property
     def _patience(self) -> float:

@@ -13,6 +13,7 @@ from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 from pytest_django.plugin import DjangoDbBlocker
+from structlog.testing import capture_logs
 
 from tests.stack.components import wait_for
 
@@ -93,6 +94,26 @@ def test_who_waits_too_long_is_told_and_gives_up_its_place(database: Opened, tmp
     waiting.close()
     begin(waiting)
     waiting.commit()
+
+
+def test_the_log_names_who_waited_and_who_was_waited_for(database: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brainpod.sqlite.base.LONG", 0.3)
+    holder, hasty, waiting = database(20)["default"], database(0.1)["default"], database(20)["default"]
+    with capture_logs() as told:
+        begin(holder)
+        with pytest.raises(OperationalError, match="locked"):
+            begin(hasty)
+        late = threading.Timer(0.4, lambda: begin(waiting))
+        waiting.inc_thread_sharing()
+        late.start()
+        time.sleep(0.8)
+        holder.inc_thread_sharing()
+        holder.commit()
+        late.join(30)
+        waiting.commit()
+    assert [one["event"] for one in told] == ["database_locked", "database_held", "database_waited"]
+    assert told[1]["seconds"] > 0.8
+    assert told[2]["first"] > 0.3
 
 
 def test_single_writes_wait_as_long_as_before(database: Opened) -> None:
