@@ -113,7 +113,8 @@ class Checker:
         marks = {mark[0]: mark for mark in rows.values_list(*MARKS)}
         fresh = [pk for pk, mark in marks.items() if self._marks.get(pk) != mark]
         self._rows_now = {pk: row for pk, row in self._rows_now.items() if pk in marks}
-        self._rows_now |= {row.pk: row for row in Workload.objects.filter(pk__in=fresh).select_related("pod")}
+        if fresh:
+            self._rows_now |= {row.pk: row for row in Workload.objects.filter(pk__in=fresh).select_related("pod")}
         self._marks = marks
         serving = [row for row in self._rows_now.values() if row.handle]
         wanted = {(row.revision_id, row.app): row.pod.name for row in serving}

@@ -60,7 +60,9 @@ class Errands(Generic[Row]):
 
     def tend(self) -> list[Row]:
         """End what is past its deadline, have what nobody works on worked on, and return what was ended."""
-        now, ended = timezone.now(), []
+        now, ended = timezone.now(), list[Row]()
+        if not self.rows._default_manager.filter(state__in=tuple(self.rows.moves)).exists():
+            return ended  # nearly always
         for row in self.open().filter(deadline__lt=now):
             if move(
                 row, "failed", table=row.moves, where={"fence": row.fence}, fence=F("fence") + 1, leased_until=None,

@@ -45,6 +45,23 @@ def test_what_comes_later_is_added() -> None:
 
 
 @pytest.mark.django_db
+def test_numbers_alone_are_added_to_whatever_is_there() -> None:
+    """And the other way round: the database adds up the ones, this process the others."""
+    pod, row = new_id(), store.reading(new_id())
+    for megabytes in (30, 50, 20):
+        idle = Batch()
+        idle.at(pod, "web", T).look(memory_mb=megabytes)
+        store.write(row, {}, idle.buckets())
+        store.write(row, {}, batch(pod, T).buckets())
+    assert store.between(pod, "web", FINE, T - 60, T + 60) == {
+        T - T % FINE: Sums(
+            succeeded=3, received=30, sent=300, timed=3, took_ms=36, latencies={15: 3},
+            looks=3, memory_mb=100, memory_most=50,
+        )
+    }  # fmt: skip
+
+
+@pytest.mark.django_db
 def test_who_was_overtaken_writes_nothing() -> None:
     pod, source = new_id(), new_id()
     one, other = store.reading(source), store.reading(source)
