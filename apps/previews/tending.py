@@ -16,6 +16,8 @@ FORGOTTEN = timedelta(hours=1)  # a copy whose preview has not been written down
 
 
 def tend() -> None:
+    if not Preview.objects.exists() and not Pod.objects.filter(lineage=Lineage.PREVIEW).exists():
+        return  # few have previews, and what follows is most of what an idle worker would do
     for pk in Preview.objects.exclude(state=PreviewState.CLOSED).order_by("id").values_list("pk", flat=True):
         _look(pk)
     for pk in Preview.objects.due().values_list("pk", flat=True):
