@@ -25,6 +25,7 @@ pytest_plugins: list[str] = [
     "tests.stack.components",
     "tests.stack.docker",
     "tests.stack.docker_engine",
+    "tests.stack.server_images",
     "tests.stack.registry",
     "tests.stack.nomad",
     "tests.stack.s3",

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.backups import actions, announcing, gone, lacking, pinned, places, remote, restoring, retention, run, wake
 from apps.backups.models import OPEN, Backup, BackupPlan, Purpose, Restore, State, Trigger
-from apps.backups.platform import kept, restored
+from apps.backups.platform import kept, restored, telling
 from apps.core.errors import PlatformError, UserError
 from apps.deployments.duties import duty
 
@@ -43,6 +43,7 @@ def tend() -> None:
         _interrupted()
         if kept.due(now):
             wake.wake(wake.PLATFORM)
+        telling.tend(now)
         _wake(now)
         remote.tend(now)
         lacking.tend(now)

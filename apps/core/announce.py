@@ -13,6 +13,7 @@ import structlog
 from django.db import transaction
 
 log = structlog.get_logger(__name__)
+ACCOUNT = "account"  # the page of what is about a person's own account
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,12 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What one person is told, about their own account. `words`: sentences without secrets."""
+    """What one person is told. `words`: sentences without secrets. `page`: the name of the address that shows more."""
 
     email: str
     title: str
     words: str
+    page: str = ACCOUNT
 
 
 Listener = Callable[[Announcement], None]
@@ -64,11 +66,11 @@ def carry(carrier: Callable[[Letter], None]) -> None:
         _carriers.append(carrier)
 
 
-def write_to(email: str, *, title: str, words: str) -> None:
+def write_to(email: str, *, title: str, words: str, page: str = ACCOUNT) -> None:
     """Tell one person, as far as there is a way to. Called in the transaction of the change, which it cannot undo."""
     for carrier in _carriers:
         try:
             with transaction.atomic():
-                carrier(Letter(email, title, words))
+                carrier(Letter(email, title, words, page))
         except Exception:
             log.exception("letter_lost", title=title)

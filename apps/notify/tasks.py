@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.db import close_old_connections
 
+from apps.core.announce import ACCOUNT
 from apps.notify import invitations, letters, outbox, sending, tidying
 from apps.notify.mail import NotSent
 
@@ -35,5 +36,5 @@ def tidy() -> None:
     retry_backoff=60,
     retry_backoff_max=3600,
 )
-def letter(email: str, title: str, words: str, at: str, number: str) -> None:
-    letters.send(email, title, words, at, number)
+def letter(email: str, title: str, words: str, at: str, number: str, page: str = ACCOUNT) -> None:
+    letters.send(email, title, words, at, number, page)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
+import threading
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +14,7 @@ import psycopg
 import redis
 
 from apps.engines.base import Handle
+from tests.engines.workloads import until
 
 WAIT = 20  # seconds for anything
 
@@ -22,6 +26,8 @@ def address(handle: Handle) -> tuple[str, int]:
 
 
 class Client(Protocol):
+    def __init__(self, host: str, port: int, password: str = "first") -> None: ...
+
     def prepare(self) -> None: ...
     def write(self, number: int) -> None:
         """Returns once it is committed."""
@@ -31,9 +37,9 @@ class Client(Protocol):
 
 
 class Postgres:
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, password: str = "first") -> None:
         self._made = psycopg.connect(
-            host=host, port=port, user="brainpod", password="first", dbname="brainpod", autocommit=True,
+            host=host, port=port, user="brainpod", password=password, dbname="brainpod", autocommit=True,
             connect_timeout=WAIT,
         )  # fmt: skip
 
@@ -50,11 +56,11 @@ class Postgres:
 class Maria:
     """Its own client, which answers line by line."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, password: str = "first") -> None:
         words = ("--no-defaults", "-h", host, "-P", str(port), "-u", "brainpod", "--skip-ssl", "-N", "--unbuffered")
         self._made = subprocess.Popen(
             ["mariadb", *words, f"--connect-timeout={WAIT}", "brainpod"], text=True, bufsize=1,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"MYSQL_PWD": "first"},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"MYSQL_PWD": password},
         )  # fmt: skip
 
     def _ask(self, statement: str) -> str:
@@ -82,9 +88,9 @@ class Maria:
 
 
 class Keys:
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, password: str = "first") -> None:
         self._made = redis.Redis(
-            host=host, port=port, password="first", socket_timeout=WAIT, socket_connect_timeout=WAIT, retry=None
+            host=host, port=port, password=password, socket_timeout=WAIT, socket_connect_timeout=WAIT, retry=None
         )
 
     def prepare(self) -> None:
@@ -97,7 +103,40 @@ class Keys:
         return {int(word) for word in self._made.lrange("numbers", 0, -1)}  # type: ignore[union-attr]
 
 
-CONNECT: dict[str, type[Client]] = {"PostgresDB": Postgres, "MariaDB": Maria, "Valkey": Keys}  # type: ignore[dict-item]
+CONNECT: dict[str, type[Client]] = {"PostgresDB": Postgres, "MariaDB": Maria, "Valkey": Keys}
+
+
+def rows_of(kind: str, handle: Handle, password: str = "first") -> set[int]:
+    """Everything that was written; nothing while it does not answer or lets nobody in."""
+    try:
+        return CONNECT[kind](*address(handle), password).read()
+    except Exception:
+        return set()
+
+
+def written_until_killed(kind: str, handle: Handle, disk: Path, password: str = "first") -> set[int]:
+    """The numbers it said were committed before SIGKILL ended it and whatever belongs to it."""
+    client = CONNECT[kind](*address(handle), password)
+    client.prepare()
+    kept: list[int] = []
+
+    def write() -> None:
+        with contextlib.suppress(Exception):  # it ends with the server
+            while True:
+                client.write(len(kept))
+                kept.append(len(kept))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    until(lambda: len(kept) >= 100, "rows")
+    victims = working_on(disk)
+    assert victims
+    for pid in victims:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    writer.join(60)
+    assert not writer.is_alive()
+    return set(kept)
 
 
 def working_on(disk: Path) -> list[int]:

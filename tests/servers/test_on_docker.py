@@ -1,21 +1,17 @@
-"""PostgreSQL in a container, in an image as the official ones are: started as root, its own user among others.
+"""Every server in a container, in images as the official ones are.
 
-Of a pod, and as an infrastructure service that pods share in the network that infrastructure.yml names.
+Of a pod, and PostgreSQL as an infrastructure service that pods share in the network that infrastructure.yml names.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import tarfile
-import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from django.test import Client
 
@@ -30,95 +26,106 @@ from apps.pods import actions as pods
 from apps.pods.databases import shared_name
 from apps.pods.models import Pod
 from apps.secretstore.vault import Vault
-from apps.servers.postgres import DEBIAN, POSTGRES
+from apps.servers.catalogue import SERVERS
 from apps.servers.run import Credentials, launch_spec
+from tests.engines.workloads import connect, run, shell, texts, until
 from tests.engines.workloads import name as fresh
-from tests.engines.workloads import run, shell, texts, until
 from tests.infrastructure.services.conftest import healthy
 from tests.people import make_user
-from tests.servers.clients import Postgres, address
-from tests.stack.docker import DockerDaemon
-from tests.stack.docker_engine import ImageEngine, add_file, fill_with_python, libraries
+from tests.servers.clients import CONNECT, address, rows_of, working_on, written_until_killed
+from tests.stack.docker_engine import ImageEngine
+from tests.stack.server_images import Images, ServerImage
 
-IMAGE = "brainpod-test/postgres:1"
-USERS = {
-    "passwd": "root:x:0:0::/:/bin/sh\npostgres:x:999:999::/data:/bin/sh\n",
-    "group": "root:x:0:\npostgres:x:999:\n",
-}
-GOSU = b"""#!/bin/sh
-user=$1
-shift
-exec /usr/local/bin/setpriv --reuid="$(id -u "$user")" --regid="$(id -g "$user")" --clear-groups -- "$@"
-"""
-REACH = "import socket; socket.create_connection(('{}', 5432), 5).close(); print('reached')"
+KINDS = pytest.mark.parametrize("kind", list(SERVERS))
+REACH = "import socket; socket.create_connection(('{}', {}), 5).close(); print('reached')"
 
 
-@pytest.fixture(scope="session")
-def version(docker_daemon: DockerDaemon) -> str:
-    """That of Debian's PostgreSQL, once there is an image of it."""
-    there = sorted(DEBIAN.glob("*/bin/postgres"))
-    setpriv = shutil.which("setpriv")
-    if not there or not setpriv:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("this host has no PostgreSQL of Debian's, or no setpriv")
-    home = there[-1].parents[1]
-    programs = [Path(setpriv), *(home / "bin").iterdir(), *(home / "lib").glob("*.so")]
-    repository, _, tag = IMAGE.partition(":")
-    with tempfile.TemporaryFile() as held:
-        with tarfile.open(fileobj=held, mode="w", dereference=False) as archive:
-            fill_with_python(archive, USERS)
-            archive.add(setpriv, "usr/local/bin/setpriv")
-            add_file(archive, "usr/local/bin/gosu", GOSU, 0o755)
-            for name in (home, Path("/usr/share/postgresql") / home.name, Path("/usr/share/zoneinfo/Etc")):
-                archive.add(name, str(name).lstrip("/"))
-            for name in (*Path("/usr/lib/locale").glob("C.*"), Path("/usr/share/zoneinfo/UTC")):
-                archive.add(name.resolve(), str(name).lstrip("/"))
-            there_already = {f"/{name}" for name in archive.getnames()}
-            for path in libraries(programs) - there_already:
-                add_file(archive, path.lstrip("/"), Path(path).read_bytes(), 0o755)
-        held.seek(0)
-        path = f"ENV PATH={home}/bin:/usr/local/bin:/usr/bin:/bin"
-        docker_daemon.client().api.import_image_from_data(held, repository=repository, tag=tag, changes=[path])
-    return home.name
+@pytest.fixture
+def pod() -> str:
+    return f"pod-{uuid.uuid4()}"
 
 
-def launched(engine: ImageEngine, version: str, pod: str, disk: Path) -> Handle:
+def launched(engine: ImageEngine, image: ServerImage, pod: str, disk: Path, password: str = "first") -> Handle:
+    server = SERVERS[image.kind]
     spec = launch_spec(
-        POSTGRES, version, id=f"db-{uuid.uuid4()}", pod=pod, name="db", disk=str(disk),
-        limits=Limits(cpu=1, memory=512), credentials=Credentials("first", "admin"), image=IMAGE,
+        server, image.version, id=f"db-{uuid.uuid4()}", pod=pod, name="db", disk=str(disk),
+        limits=Limits(cpu=1, memory=512), credentials=Credentials(password, "admin"), image=image.reference,
     )  # fmt: skip
     handle = engine.launch(spec)
 
     def ready() -> bool:
         assert engine.status(handle).restarts == 0, texts(engine, handle)
+        if not server.ready:
+            return engine.probe(handle) is None
         try:
-            return engine.exec(handle, ("sh", "-c", POSTGRES.ready))[0] == 0
+            return engine.exec(handle, ("sh", "-c", server.ready))[0] == 0
         except PlatformError:  # it does not run yet
             return False
 
-    until(ready, "PostgreSQL", seconds=120)
+    until(ready, server.title, seconds=120)
     return handle
 
 
+@KINDS
 def test_it_keeps_what_was_committed_and_answers_its_pod_alone(
-    docker_engine: ImageEngine, version: str, disk: Path
+    docker_engine: ImageEngine, server_image: Images, kind: str, pod: str, disk: Path
 ) -> None:
-    pod, stranger = f"pod-{uuid.uuid4()}", f"pod-{uuid.uuid4()}"
-    handle = launched(docker_engine, version, pod, disk)
-    client = Postgres(*address(handle))
+    image, port = server_image(kind), SERVERS[kind].port
+    handle = launched(docker_engine, image, pod, disk)
+    client = CONNECT[kind](*address(handle))
     client.prepare()
     for number in range(50):
         client.write(number)
     docker_engine.stop(handle, 0)
-    handle = launched(docker_engine, version, pod, disk)
-    host, port = address(handle)
-    assert Postgres(host, port).read() == set(range(50))
-    with pytest.raises(psycopg.OperationalError, match="password"):
-        psycopg.connect(host=host, port=port, user="brainpod", password="other", dbname="brainpod")
+    handle = launched(docker_engine, image, pod, disk)
+    host = address(handle)[0]
+    assert CONNECT[kind](*address(handle)).read() == set(range(50))
+    stranger = f"pod-{uuid.uuid4()}"
     for who, name, reached in ((pod, "db", True), (stranger, "db", False), (stranger, host, False)):
-        words = ("python3", "-c", REACH.format(name))
-        _, lines = run(docker_engine, shell("", pod=who, command=words, peers=(Peer("db", 5432),)))
+        words = ("python3", "-c", REACH.format(name, port))
+        _, lines = run(docker_engine, shell("", pod=who, command=words, peers=(Peer("db", port),)))
         assert (lines == ["reached"]) == reached, (name, lines)
     docker_engine.stop(handle, 30)
+
+
+@KINDS
+def test_no_row_that_was_committed_is_lost_to_a_kill_under_load(
+    docker_engine: ImageEngine, server_image: Images, kind: str, pod: str, disk: Path
+) -> None:
+    handle = launched(docker_engine, server_image(kind), pod, disk)
+    kept = written_until_killed(kind, handle, disk)
+    rows = until(lambda: rows_of(kind, handle), "the server that was started again")
+    assert not kept - rows
+    assert docker_engine.status(handle).restarts >= 1
+    docker_engine.stop(handle, 30)
+
+
+@KINDS
+def test_only_the_newest_password_counts(
+    docker_engine: ImageEngine, server_image: Images, kind: str, pod: str, disk: Path
+) -> None:
+    handle = launched(docker_engine, server_image(kind), pod, disk)
+    client = CONNECT[kind](*address(handle))
+    client.prepare()
+    client.write(7351)
+    docker_engine.stop(handle, 30)
+    handle = launched(docker_engine, server_image(kind), pod, disk, password="second")
+    assert rows_of(kind, handle, "second") == {7351}
+    assert rows_of(kind, handle, "first") == set(), "nobody is let in with it"
+    docker_engine.stop(handle, 30)
+
+
+@KINDS
+def test_it_ends_in_order_with_clients_connected(
+    docker_engine: ImageEngine, server_image: Images, kind: str, pod: str, disk: Path
+) -> None:
+    handle = launched(docker_engine, server_image(kind), pod, disk)
+    CONNECT[kind](*address(handle)).prepare()
+    with connect(handle):
+        began = time.monotonic()
+        docker_engine.stop(handle, 60)
+        assert time.monotonic() - began < 50
+    assert not working_on(disk)
 
 
 @pytest.fixture
@@ -159,20 +166,22 @@ def pod_of(team: Team, by: User, service: Service) -> Pod:
     return pod
 
 
-def asked(engine: ImageEngine, service: Service, pod: Pod, *, peer: bool = True) -> list[str]:
+def asked(engine: ImageEngine, image: ServerImage, service: Service, pod: Pod, *, peer: bool = True) -> list[str]:
     """What an app of `pod` is answered by its database."""
     own = shared_name(pod.pk, "db")
     host = engine.peer_host(SERVICES, service.name)
     words = ("psql", "-h", host, "-U", own, "-d", own, "-tAc", "SELECT current_user")
     peers = (Peer(service.name, 5432, SERVICES),) if peer else ()
     env = {"PGPASSWORD": "the-password-of-the-pod", "PGCONNECT_TIMEOUT": "5"}
-    return run(engine, shell("", pod=pod.pk, image=IMAGE, command=words, peers=peers, env=env, workdir="/tmp"))[1]
+    return run(
+        engine, shell("", pod=pod.pk, image=image.reference, command=words, peers=peers, env=env, workdir="/tmp")
+    )[1]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_apps_reach_their_databases_at_a_shared_server(
     engine: ImageEngine,
-    version: str,
+    server_image: Images,
     file: Path,
     team: Team,
     alice: User,
@@ -180,7 +189,7 @@ def test_apps_reach_their_databases_at_a_shared_server(
 ) -> None:
     if engine.starter.egress.impossible(True) or not meeting.asks_firewall():
         pytest.skip("no rules can be made here")
-    database = fresh("data")
+    database, image = fresh("data"), server_image("PostgresDB")
     file.write_text(f"infrastructure:\n  default_database_network: {database}\n")
     networks.tend()
     shown = {one.purpose: one for one in networks.every()}
@@ -188,12 +197,12 @@ def test_apps_reach_their_databases_at_a_shared_server(
     assert shown[PROXY].name == PROXY
     called = f"main-{uuid.uuid4().hex[:6]}"
     service = actions.add_managed(
-        name=called, type="postgresql", version=version, image=IMAGE, memory=256, shared=True, by=None
+        name=called, type="postgresql", version=image.version, image=image.reference, memory=256, shared=True, by=None
     )
     healthy(service)
     pod = pod_of(team, alice, service)
-    assert asked(engine, service, pod) == [shared_name(pod.pk, "db")]
-    assert asked(engine, service, pod, peer=False) != [shared_name(pod.pk, "db")]
+    assert asked(engine, image, service, pod) == [shared_name(pod.pk, "db")]
+    assert asked(engine, image, service, pod, peer=False) != [shared_name(pod.pk, "db")]
     browser = client_of(make_user("operator", is_staff=True, is_superuser=True))
     text = browser.get("/operators/services/").content.decode()
     assert database in text

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import threading
 import time
 import uuid
 from pathlib import Path
@@ -19,7 +16,7 @@ from apps.servers.base import Server
 from apps.servers.catalogue import SERVERS
 from apps.servers.run import Credentials, launch_spec
 from tests.engines.workloads import connect, run, shell, texts, until
-from tests.servers.clients import CONNECT, address, working_on
+from tests.servers.clients import address, rows_of, working_on, written_until_killed
 
 LIMITS = Limits(cpu=1, memory=512)
 HERE = [(server, version) for server in SERVERS.values() for version in sorted(server.installed())]
@@ -153,35 +150,9 @@ def test_no_row_that_was_committed_is_lost_to_a_kill_under_load(
     engine: Engine, server: Server, version: str, pod: str, disk: Path
 ) -> None:
     handle = launched(engine, server, version, pod, disk)
-    client = CONNECT[server.kind](*address(handle))
-    client.prepare()
-    kept: list[int] = []
-
-    def write() -> None:
-        with contextlib.suppress(Exception):  # it ends with the server
-            while True:
-                client.write(len(kept))
-                kept.append(len(kept))
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    until(lambda: len(kept) >= 100, "rows")
-    victims = working_on(disk)
-    assert victims
-    for pid in victims:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    writer.join(60)
-    assert not writer.is_alive()
-
-    def found() -> set[int]:
-        try:
-            return CONNECT[server.kind](*address(handle)).read()
-        except Exception:
-            return set()
-
-    rows = until(found, "the server that was started again")
-    assert not set(kept) - rows
+    kept = written_until_killed(server.kind, handle, disk)
+    rows = until(lambda: rows_of(server.kind, handle), "the server that was started again")
+    assert not kept - rows
     assert engine.status(handle).restarts >= 1
     engine.stop(handle, 30)
 
