@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task, bootsteps
+from celery.exceptions import SecurityWarning
 from celery.signals import (
     beat_init,
     before_task_publish,
@@ -127,6 +129,7 @@ def _set_logging_up(**_: Any) -> None:
     from celery.apps import worker  # here: everything imports this module, and nothing but Celery needs that one
 
     worker.safe_say = _say
+    warnings.simplefilter("ignore", SecurityWarning)  # of root: what is run here are wake-ups by ids, never a pickle
     logging.apply()
 
 
