@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from mmap import mmap
 from pathlib import Path
 from typing import Any
 
 import structlog
 from celery import Celery, Task, bootsteps
+from celery.exceptions import SecurityWarning
 from celery.signals import (
     beat_init,
     before_task_publish,
@@ -107,10 +112,24 @@ SUBJECTS = {  # what a task's first argument is
 }
 
 
+def _say(words: str, *_: Any) -> None:
+    """A worker's words on being stopped, in the form of its other lines. It is called by a handler of a signal, which
+    may have come while a line was being written: so past the handlers, in one piece."""
+    about = {"timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"), "level": "info"}
+    json_form = settings.BRAINPOD.log_form == "json"
+    line = json.dumps({**about, "logger": "celery.worker", "message": words}) if json_form else words
+    with suppress(OSError):
+        os.write(2, f"{line}\n".encode())
+
+
 @celeryd_init.connect
 @setup_logging.connect
 def _set_logging_up(**_: Any) -> None:
     """In Celery's place, which would have a form of its own; and before a worker warns of anything."""
+    from celery.apps import worker  # here: everything imports this module, and nothing but Celery needs that one
+
+    worker.safe_say = _say
+    warnings.simplefilter("ignore", SecurityWarning)  # of root: what is run here are wake-ups by ids, never a pickle
     logging.apply()
 
 

@@ -51,7 +51,7 @@ def configure(form: str) -> dict[str, Any]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    if form == "json" and not sys.stderr.isatty():
+    if form == "json":
         _speak_last_words()
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
@@ -73,22 +73,32 @@ def configure(form: str) -> dict[str, Any]:
 
 
 def _speak_last_words() -> None:
-    """What ends a process or a thread is a line too: Python itself would write a traceback past all of this."""
+    """What Python itself would write past all of this is a line too: how a process or a thread ends, what goes wrong
+    where nobody can catch it, and warnings. Whether anybody looks on is asked then: services are forked out of a
+    process that may have a terminal, and have none."""
+    log = logging.getLogger("brainpod")
 
     def of_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            return
-        logging.getLogger("brainpod").critical("ended by an error", exc_info=(kind, error, trace))
+        if sys.stderr.isatty():
+            sys.__excepthook__(kind, error, trace)
+        elif not issubclass(kind, KeyboardInterrupt):
+            log.critical("ended by an error", exc_info=(kind, error, trace))
 
     def of_thread(ended: threading.ExceptHookArgs) -> None:
         if ended.exc_value is None or isinstance(ended.exc_value, SystemExit):
             return
         name = ended.thread.name if ended.thread else "a thread"
         about = (ended.exc_type, ended.exc_value, ended.exc_traceback)
-        logging.getLogger("brainpod").error("%s ended by an error", name, exc_info=about)
+        log.error("%s ended by an error", name, exc_info=about)
+
+    def of_nobody(gone: Any) -> None:  # of __del__, of what runs while the interpreter ends
+        about = (gone.exc_type, gone.exc_value, gone.exc_traceback) if gone.exc_value else None
+        log.error("%s: %r", gone.err_msg or "an error that nobody could catch, in", gone.object, exc_info=about)
 
     sys.excepthook = of_process
     threading.excepthook = of_thread
+    sys.unraisablehook = of_nobody
+    logging.captureWarnings(True)
 
 
 def _rendering(form: str) -> list[Processor]:

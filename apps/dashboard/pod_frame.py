@@ -15,6 +15,7 @@ from apps.dashboard.changes import changes_of
 from apps.dashboard.pod_states import pod_state, resting, running
 from apps.deployments.models import OPEN_STATES, Deployment
 from apps.dns.names import shown
+from apps.pods.contents import routes_of
 from apps.pods.models import Pod, Revision
 
 
@@ -47,16 +48,23 @@ def bar(pod: Pod) -> Bar:
         state="deleting" if pod.deleting_at else state,
         seen=instances.seen if state == "unknown" else None,
         version=pod.live.version if pod.live else None,
-        addresses=tuple(
-            (shown(host), settings.BRAINPOD.url(host))
-            for host in pod.hosts.owned().exclude(route="").exclude(state="misdirected").values_list("host", flat=True)
-        ),
+        addresses=tuple((shown(host), settings.BRAINPOD.url(host)) for host in _hosts(pod)),
         under_way=under_way,
         last=last,
         draft=draft,
         changes=len(changes_of(pod, draft)) if draft else 0,
         alarms=alarms(pod),
     )
+
+
+def _hosts(pod: Pod) -> list[str]:
+    """Those that lead here; of a live pod those that answer, not what only the draft has."""
+    owned = pod.hosts.owned().exclude(route="").exclude(state="misdirected").values_list("host", "route", "custom")
+    if not pod.live:
+        return [host for host, _, _ in owned]
+    routes = routes_of(pod.live.snapshot())
+    domains = {domain for route in routes.values() for domain in route.domains}
+    return [host for host, route, custom in owned if (host in domains if custom else route in routes)]
 
 
 def frame(pod: Pod, access: Access) -> dict[str, Any]:

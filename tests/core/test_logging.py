@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import structlog
 from celery.signals import before_task_publish, task_prerun
 
@@ -75,6 +76,45 @@ raise ValueError("/invitations/{TOKEN}/")
     assert "KeyError: 'in a thread'" in thread["exception"]
     assert (process["level"], process["message"]) == ("critical", "ended by an error")
     assert "ValueError: /invitations/…/" in process["exception"]
+
+
+def test_what_python_would_say_past_all_handlers_is_a_line_too() -> None:
+    code = """
+import logging.config, warnings
+from brainpod import logging as ours
+logging.config.dictConfig(ours.configure("json"))
+warnings.warn("old", stacklevel=1)
+class Broken:
+    def __del__(self): raise ValueError("too late")
+del (broken := [Broken()])[0]
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    warned, uncaught = (json.loads(line) for line in done.stderr.splitlines())
+    assert (warned["level"], warned["logger"]) == ("warning", "py.warnings")
+    assert (uncaught["level"], uncaught["logger"]) == ("error", "brainpod")
+    assert "Broken.__del__" in uncaught["message"]
+    assert "ValueError: too late" in uncaught["exception"]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_worker_s_words_on_being_stopped_have_the_form_of_its_lines(form: str) -> None:
+    code = """
+import django
+django.setup()
+from celery.apps import worker
+from celery.signals import celeryd_init
+from brainpod import celery
+celeryd_init.send("worker", instance=None, conf=None, options={})
+worker.safe_say("Cold shutdown", None)
+"""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "brainpod.settings", "BRAINPOD_LOG_FORMAT": form}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    said = json.loads(done.stderr)["message"] if form == "json" else done.stderr.strip()
+    assert said == "Cold shutdown"
 
 
 def test_for_people() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -213,6 +214,22 @@ def nursery_of(supervisor: Started) -> int:
 
 
 needs_nursery = pytest.mark.skipif(not process.can_adopt(), reason="no process can be adopted here")
+
+
+@needs_nursery
+def test_how_a_forked_service_ends_by_an_error_is_said_as_the_platform_says_all(
+    short_state: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the hook that makes a line of it, and whatever stands in it: a name of a file may be no text."""
+    monkeypatch.setattr(sys, "excepthook", lambda kind, *_: print(f"{kind.__name__} \udcff", file=sys.stderr))
+    command = [sys.executable, "-m", "tests.infrastructure.not_there"]
+    broken = dataclasses.replace(forked(short_state, "a"), command=lambda: command)
+    supervisor = start([Tier((broken,))])
+    log = short_state / "log" / "a.log"
+    wait_for(lambda: log.exists() and "\n" in log.read_text(), 60, "what it said")
+    os.kill(supervisor.pid, signal.SIGTERM)
+    supervisor.wait()
+    assert set(log.read_text().splitlines()) == {"ImportError \\udcff"}
 
 
 @needs_nursery

@@ -103,7 +103,7 @@ def test_files_of_other_tools_are_converted(tmp_path: Path, capsys: Any) -> None
     call_command("convert", str(tmp_path / "docker-compose.yml"), repo="https://github.com/example/app.git", pod="shop")
     said = capsys.readouterr()
     assert said.out.startswith("version: 1\npod: shop\nresources:\n  App:\n    web:\n")
-    assert "left: docker-compose.yml line 2: services.web.labels" in said.err
+    assert "not carried: docker-compose.yml line 2: services.web.labels" in said.err
     for name in ("other.yml", "compose.yaml"):
         (tmp_path / name).write_text("services: {}" if name == "other.yml" else "nothing: here")
         with pytest.raises(CommandError):

@@ -16,7 +16,6 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -130,7 +129,7 @@ def _become(wanted: Service | Step, log: Path, supervisor: int) -> None:
     try:
         code = _take(wanted) if isinstance(wanted, Step) else _execute(wanted)
     except Exception:  # noqa: BLE001 - as the interpreter itself would end
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         code = 1
     sys.exit(code)
 
@@ -169,5 +168,6 @@ def _redirect(log: Path) -> None:
         os.dup2(fd, target)
     os.close(nothing)
     os.close(out)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115 - as long as the process lives
-    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    # Names of files may be no text: they are not to cost the line that has them, as Python's own stderr knows.
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        setattr(sys, name, open(fd, "w", buffering=1, errors="backslashreplace", closefd=False))  # noqa: SIM115

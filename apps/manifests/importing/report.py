@@ -32,7 +32,8 @@ class Item:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.file} line {self.line}: {self.subject}: {self.message}"
+        kind = "not carried" if self.severity == "left" else self.severity
+        return f"{kind}: {self.file} line {self.line}: {self.subject}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,22 @@ def test_none_yet(live_pod: Pod, front: str, alices: Client, veras: Client) -> N
     assert 'id="route_domains"' not in text(alices.get(front.replace("front", "web")))
 
 
+def test_the_head_of_a_live_pod_has_the_addresses_that_answer(live_pod: Pod, alices: Client) -> None:
+    """A proven domain that only the draft has is none of them yet."""
+    proven = {"state": "verified", "verified_at": timezone.now()}
+    HostName.objects.create(pod=live_pod, host=WWW, custom=True, route="front", **proven)
+    live = live_pod.revisions.get(version=1)
+    link = f'<a class="pod-address" href="http://{WWW}:'
+    page = f"/pods/{live_pod.name}/"
+    shown = text(alices.get(page))
+    assert f'<a class="pod-address" href="http://{live_pod.name}.localhost:' in shown
+    assert link not in shown
+    route = live.resources.get(name="front")
+    route.spec["domains"] = [WWW]
+    route.save()
+    assert link in text(alices.get(page))
+
+
 def test_added_to_the_draft_with_the_records_to_make(live_pod: Pod, front: str, alices: Client) -> None:
     assert alices.post(f"{front}domains/", {"domain": " Bücher.Example.com. "}).status_code == 302
     host = "xn--bcher-kva.example.com"
