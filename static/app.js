@@ -28,6 +28,20 @@
     dialog.showModal();
   });
 
+  // --- focus: where what had it is gone after a swap (Cancel of what has ended), the place around it has it, or else the
+  // content; never a button that came there instead, which the next press would be meant for by nobody
+  let had = [];
+  document.addEventListener("htmx:beforeSwap", () => {
+    had = [];
+    for (let node = document.activeElement; node && node !== document.body; node = node.parentElement) had.push(node);
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    if (!had.length || document.activeElement !== document.body) return;
+    const left = had.map((node) => (node.isConnected ? node : node.id && $(`#${CSS.escape(node.id)}`))).find(Boolean);
+    (left?.closest("[tabindex]") ?? $("#content"))?.focus({ preventScroll: true });
+    had = [];
+  });
+
   // --- toasts: good news leaves by itself, bad news stays until it was read
   const LEAVES_AFTER = 6000;
   const tend = (toast) => {

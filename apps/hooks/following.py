@@ -51,16 +51,16 @@ def built_from(snapshot: Snapshot, urls: Iterable[str]) -> list[Resource]:
     return [r for r in apps if repository(r.spec["source"]["repo"]) in named]
 
 
-def followers(apps: Iterable[Resource], push: Push, commits: Mapping[str, str]) -> list[Follower]:
-    """Those of `apps` whose branch was pushed. `commits`: where apps without a pinned commit stand."""
-    found = []
-    for app in apps:
-        source = app.spec["source"]
-        if push.branch and push.branch == (source.get("branch") or push.default_branch):
-            stands = source.get("commit") or commits.get(app.name, "")
-            watch = tuple(source.get("watchPaths", ()))
-            found.append(Follower(app.name, repository(source["repo"]), push.branch, watch, stands))
-    return found
+def follows(app: Resource, push: Push) -> bool:
+    """Whether the branch of `app` was pushed."""
+    return bool(push.branch) and push.branch == (app.spec["source"].get("branch") or push.default_branch)
+
+
+def follower(app: Resource, push: Push, commits: Mapping[str, str]) -> Follower:
+    """`app`, whose branch was pushed. `commits`: where apps without a pinned commit stand."""
+    source = app.spec["source"]
+    stands = source.get("commit") or commits.get(app.name, "")
+    return Follower(app.name, repository(source["repo"]), push.branch, tuple(source.get("watchPaths", ())), stands)
 
 
 def is_skipped(push: Push) -> bool:

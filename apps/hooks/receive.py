@@ -1,7 +1,8 @@
 """A delivery whose signature was right: judged, acted on, and written down, in one transaction.
 
 Nothing here waits for anything but the database, so the answer is the verdict and no queue can lose it. The pod's row
-is locked: of a hundred identical deliveries at once the first deploys, the others find its mark.
+is locked: of a hundred identical deliveries at once the first deploys, the others find its mark. What asks for nothing
+is judged without the lock and only written down with it: most deliveries are such, and those who write wait in a queue.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from apps.core.errors import Conflict, UserError
 from apps.deployments import actions as deployments
 from apps.deployments.models import Deployment, Trigger
 from apps.hooks import events
-from apps.hooks.following import Follower, News, built_from, followers, is_older, is_skipped, news
+from apps.hooks.following import Follower, News, built_from, follower, follows, is_older, is_skipped, news
 from apps.hooks.keys import POD
 from apps.hooks.models import Outcome, Receipt, Tip, Webhook
 from apps.hooks.providers.base import Event, Other, Ping, Push
@@ -43,7 +44,6 @@ class Verdict:
     status: int = 200
 
 
-@transaction.atomic
 def receive(
     *, pod_id: str, provider: str, delivery: str, told: Sequence[Event], by: User | None = None, app: str = ""
 ) -> Verdict:
@@ -51,15 +51,18 @@ def receive(
 
     `by`: who pushed, where the platform knows. `app`: the only one that is judged; empty: every one.
     """
-    pod = Pod.objects.select_for_update().filter(pk=pod_id, deleting_at=None).first()
-    if pod is None:
-        return Verdict("This pod is being deleted: nothing is deployed any more.", Outcome.REFUSED, status=409)
-    verdicts = []
-    for event in told or (Other("a delivery that tells of nothing"),):
-        verdict = _judged(pod, event, app, by=by)
-        keep(pod, provider, delivery, event, verdict, app=app)
-        verdicts.append(verdict)
-    return together(verdicts)
+    told = told or (Other("a delivery that tells of nothing"),)
+    seen = Pod.objects.select_related("live", "head").filter(pk=pod_id, deleting_at=None).first()
+    idle = [_idle(seen, event, app) for event in told] if seen else []
+    with transaction.atomic():
+        pod = seen if all(idle) else Pod.objects.select_for_update().filter(pk=pod_id, deleting_at=None).first()
+        if pod is None:
+            return Verdict("This pod is being deleted: nothing is deployed any more.", Outcome.REFUSED, status=409)
+        verdicts = []
+        for event, verdict in zip(told, idle, strict=True):
+            verdicts.append(verdict if verdict and pod is seen else _judged(pod, event, app, by=by))
+            keep(pod, provider, delivery, event, verdicts[-1], app=app)
+        return together(verdicts)
 
 
 @transaction.atomic
@@ -108,14 +111,28 @@ def together(verdicts: list[Verdict]) -> Verdict:
 
 def _judge(pod: Pod, event: Event, only: str, again: bool, by: User | None) -> Verdict:
     match event:
-        case Ping():
-            return Verdict(_greeting(pod, event, only))
-        case Other():
-            return Verdict(f"Nothing to do: {event.what}. Only pushes deploy, and pull requests have previews.")
-        case PullRequest():
-            return _preview(pod, event, only, again)
         case Push():
             return _dismissed(event) or _follow(pod, event, only, again, by)
+        case PullRequest():
+            return _preview(pod, event, only, again)
+    return _said(pod, event, only)
+
+
+def _idle(pod: Pod, event: Event, only: str) -> Verdict | None:
+    """The verdict on what changes nothing, by reading alone; None for what has to be judged with the pod locked."""
+    match event:
+        case Push():
+            found = _dismissed(event) or _following(pod, event, only)
+            return found if isinstance(found, Verdict) else None
+        case PullRequest():
+            return None
+    return _said(pod, event, only)
+
+
+def _said(pod: Pod, event: Ping | Other, only: str) -> Verdict:
+    if isinstance(event, Ping):
+        return Verdict(_greeting(pod, event, only))
+    return Verdict(f"Nothing to do: {event.what}. Only pushes deploy, and pull requests have previews.")
 
 
 def _preview(pod: Pod, pull: PullRequest, only: str, again: bool) -> Verdict:
@@ -157,7 +174,8 @@ def _dismissed(push: Push) -> Verdict | None:
     return None
 
 
-def _follow(pod: Pod, push: Push, only: str, again: bool, by: User | None) -> Verdict:
+def _following(pod: Pod, push: Push, only: str) -> Verdict | tuple[Revision, list[Resource]]:
+    """What the push is compared with and the apps that follow its branch; or why none does."""
     base = base_of(pod)
     if base is None:
         return Verdict(f"Nothing of {pod.name} was deployed yet: deploy its draft first.")
@@ -166,20 +184,29 @@ def _follow(pod: Pod, push: Push, only: str, again: bool, by: User | None) -> Ve
         named = repositories(push.repository_urls)
         where = named[0] if named else "the pushed repository"
         return Verdict(f"{only or 'No app'} of {pod.name} is {'not ' if only else ''}built from {where}.")
-    on_branch = followers(apps, push, dict(base.builds.values_list("app", "commit")))
-    if not on_branch:
-        watched = sorted({a.spec["source"].get("branch") or "the default branch" for a in apps})
-        who = f"{_names([a.name for a in apps])} {'watches' if len(apps) == 1 else 'watch'}"
-        words = f"No app watches branch {push.branch}: {who} {_names(watched)}."
-        if not push.default_branch and not all(a.spec["source"].get("branch") for a in apps):
-            words += " Which branch is the default one was not said: name it in the app's source."
-        return Verdict(words)
+    if on_branch := [app for app in apps if follows(app, push)]:
+        return base, on_branch
+    watched = sorted({a.spec["source"].get("branch") or "the default branch" for a in apps})
+    who = f"{_names([a.name for a in apps])} {'watches' if len(apps) == 1 else 'watch'}"
+    words = f"No app watches branch {push.branch}: {who} {_names(watched)}."
+    if not push.default_branch and not all(a.spec["source"].get("branch") for a in apps):
+        words += " Which branch is the default one was not said: name it in the app's source."
+    return Verdict(words)
+
+
+def _follow(pod: Pod, push: Push, only: str, again: bool, by: User | None) -> Verdict:
+    found = _following(pod, push, only)
+    if isinstance(found, Verdict):
+        return found
+    base, apps = found
     tips = {tip.app: tip for tip in Tip.objects.filter(pod=pod)}
+    commits = dict(base.builds.values_list("app", "commit"))
+    on_branch = [follower(app, push, commits) for app in apps]
     judged = [(app, news(app, push, tips.get(app.app), again=again)) for app in on_branch]
-    for app, found in judged:
-        if found is not News.OLD and not (found is News.REPEATED and is_older(push, tips[app.app])):
+    for app, what in judged:
+        if what is not News.OLD and not (what is News.REPEATED and is_older(push, tips[app.app])):
             _mark(pod, app, push)
-    due = [app.app for app, found in judged if found is News.DUE]
+    due = [app.app for app, what in judged if what is News.DUE]
     if not due:
         return Verdict(_reasons(judged))
     deployment = _deploy(pod, base, due, push, by)
@@ -255,10 +282,9 @@ def about(event: Event) -> tuple[str, str]:
 
 
 def forget(receipts: QuerySet[Any], most: int) -> None:
-    """All but the newest `most`."""
-    last = receipts.order_by("-id").values_list("pk", flat=True)[most - 1 : most].first()
-    if last:
-        receipts.filter(pk__lt=last).delete()
+    """All but the newest `most`, in one statement."""
+    newest = receipts.order_by("-id").values("pk")[most - 1 : most]
+    receipts.filter(pk__lt=newest).delete()
 
 
 def plain(text: str, longest: int) -> str:

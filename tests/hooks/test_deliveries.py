@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import Team, User
 from apps.core.ports import free_port
@@ -352,6 +354,19 @@ def test_the_last_receipts_are_kept(hook: Hook, make_hook: Make, monkeypatch: py
         hook.send(ping_payload(), event="ping", delivery=str(number))
     assert list(Receipt.objects.filter(pod=hook.pod).values_list("delivery", flat=True)) == ["4", "3", "2"]
     assert Receipt.objects.filter(pod=other.pod).count() == 1
+
+
+@pytest.mark.parametrize("told", ["ping", "push"])
+def test_what_asks_for_nothing_is_judged_before_others_have_to_wait(hook: Hook, told: str) -> None:
+    """SQLite has one writer: what is looked up in its turn, every other delivery and deployment waits for."""
+    with CaptureQueriesContext(connection) as asked:
+        answer = hook.send(ping_payload(), event="ping") if told == "ping" else hook.push(B, branch="dev")
+    assert answer.status_code == 200
+    statements = [query["sql"] for query in asked.captured_queries]
+    turn = [number for number, sql in enumerate(statements) if "SAVEPOINT" in sql]  # the test's own transaction is open
+    kept = [sql.split()[0] for sql in statements[turn[0] : turn[-1] + 1]]
+    assert kept == ["SAVEPOINT", "INSERT", "DELETE", "RELEASE"]
+    assert turn[-1] == len(statements) - 1
 
 
 def test_the_answers_come_without_many_queries(make_hook: Make, django_assert_max_num_queries: Any) -> None:
