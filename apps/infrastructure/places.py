@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from apps.core.errors import Detail, Invalid
 from apps.infrastructure import builtin
 
 LONGEST = 253
+SOON = 1.0  # seconds in which this machine has answered itself
 METADATA = frozenset({"169.254.169.254", "fd00:ec2::254", "100.100.100.200"})
 
 
@@ -63,6 +65,25 @@ def addresses(host: str, port: int) -> set[str]:
         return {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
         return set()
+
+
+def outside() -> list[str]:
+    """The addresses by which others reach this machine: those it would go out from. Nothing is sent for it."""
+    found = []
+    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((far, 9))
+            found.append(probe.getsockname()[0])
+    return found
+
+
+def answers(address: str, port: int) -> bool:
+    """Whether anything takes connections there."""
+    try:
+        with socket.create_connection((address, port), timeout=SOON):
+            return True
+    except OSError:
+        return False
 
 
 def _is_here(address: str) -> bool:

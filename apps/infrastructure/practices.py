@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from apps.core.addresses import is_public
 from apps.core.errors import PlatformError, UserError
 from apps.core.programs import numbers
-from apps.infrastructure import credentials, lifecycle, places, workloads
+from apps.engines.base import DATABASE
+from apps.infrastructure import credentials, lifecycle, networks, places, workloads
 from apps.infrastructure.models import Service
 
 STRONG = 72  # bits: out of reach of whoever gets hold of a server's own digest of it
@@ -88,9 +89,7 @@ def _passwords(services: list[Service]) -> Iterable[Finding]:
 def _network(services: list[Service]) -> Iterable[Finding]:
     for service in services:
         if service.managed:
-            words = "Reached only from this host and by the pods that use it"
-            besides = ", and by containers of yours in the network of databases" if service.engine == "docker" else ""
-            yield Finding(service.name, True, words + besides)
+            yield _in_network(service) if service.engine == "docker" else _on_host(service)
             continue
         addresses = places.addresses(service.host, service.port)
         if not addresses:
@@ -100,6 +99,36 @@ def _network(services: list[Service]) -> Iterable[Finding]:
             yield Finding(service.name, False, words, "Reach it by a private network, and close its port to the rest.")
         else:
             yield Finding(service.name, True, "In a private network")
+
+
+def _in_network(service: Service) -> Finding:
+    try:
+        problems = [
+            f"The network {one.name}: {one.problem}"
+            for one in networks.every()
+            if one.purpose == DATABASE and one.problem
+        ]
+    except PlatformError as error:
+        return Finding(service.name, None, error.message, "Look again later.")
+    if problems:
+        return Finding(service.name, False, problems[0], "The list of services says more.", "services")
+    words = (
+        "Reached only from this host, by the pods that use it, and by containers of yours in the network of databases"
+    )
+    return Finding(service.name, True, words)
+
+
+def _on_host(service: Service) -> Finding:
+    """It listens on an address that only this host has. Tried, since what forwards to it is nothing Brainpod knows."""
+    try:
+        _, port = workloads.endpoint(service)
+    except PlatformError:
+        return Finding(service.name, True, "It does not run: nothing reaches it")
+    for address in places.outside():
+        if places.answers(address, port):
+            words = f"{address}:{port} answers, which others can reach"
+            return Finding(service.name, False, words, "End what forwards to it, or close that port.")
+    return Finding(service.name, True, "Reached only from this host and by the pods that use it")
 
 
 def _resources(services: list[Service]) -> Iterable[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from django.test import Client
 
 from apps.core.errors import Unavailable
-from apps.infrastructure import credentials, practices, workloads
+from apps.infrastructure import credentials, places, practices, workloads
 from apps.infrastructure.models import Service, Type
 from apps.secretstore.vault import Vault
 
@@ -49,6 +51,21 @@ def test_what_is_found_and_said(
     assert "1.1.1.1 is an address of the internet" in text
     assert "/operators/services/weak/" in text
     assert "password-123" not in text
+
+
+def test_a_server_that_others_can_reach_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own address is tried nowhere but there: what is forwarded is the port of another address of this machine."""
+    monkeypatch.setattr(places, "outside", lambda: ["127.0.0.77"])
+    with socket.create_server(("127.0.0.77", 0)) as forwarder:
+        port = forwarder.getsockname()[1]
+        handle = {"tcp": f"127.0.0.78:{port}"}
+        Service.objects.create(name="open", type=Type.VALKEY, managed=True, engine="process", run="r", handle=handle)
+        assert found("Network isolation") == {"open": False}
+    assert found("Network isolation") == {"open": True}
+
+
+def test_where_this_machine_is_reached_is_no_loopback() -> None:
+    assert not any(ipaddress.ip_address(address).is_loopback for address in places.outside())
 
 
 def test_without_the_secret_store_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
