@@ -22,7 +22,7 @@ from apps.dashboard.environment import in_words
 from apps.dashboard.pod_states import Running, pod_state, resting
 from apps.dashboard.prepared import Prepared, moment
 from apps.deployments.models import OPEN_STATES, AppControl, Deployment, Workload
-from apps.pods.models import HostName, Pod, Revision
+from apps.pods.models import HostName, Pod, Resource, Revision
 
 LATELY = datetime.timedelta(days=7)
 
@@ -212,7 +212,11 @@ _RUNNING = Prepared(
 _HOSTS = Prepared(
     lambda user: (
         HostName.objects.owned()
-        .filter(pod__team__memberships__user_id=user)
+        .filter(
+            Q(pod__live=None)
+            | Exists(Resource.objects.filter(revision=OuterRef("pod__live"), kind="Route", name=OuterRef("route"))),
+            pod__team__memberships__user_id=user,
+        )
         .exclude(route="")
         .order_by("host")
         .values_list("pod_id", "host")

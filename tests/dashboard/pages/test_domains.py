@@ -55,6 +55,15 @@ def test_the_head_of_a_live_pod_has_the_addresses_that_answer(live_pod: Pod, ali
     assert link in text(alices.get(page))
 
 
+def test_the_card_of_a_live_pod_has_no_address_of_a_route_that_only_the_draft_has(
+    live_pod: Pod, alices: Client
+) -> None:
+    HostName.objects.create(pod=live_pod, host=f"news.{live_pod.name}.localhost", route="news")
+    home = text(alices.get("/"))
+    assert f'href="http://{live_pod.name}.localhost:' in home
+    assert "news." not in home
+
+
 def test_added_to_the_draft_with_the_records_to_make(live_pod: Pod, front: str, alices: Client) -> None:
     assert alices.post(f"{front}domains/", {"domain": " Bücher.Example.com. "}).status_code == 302
     host = "xn--bcher-kva.example.com"
