@@ -23,8 +23,10 @@ from apps.pods import kinds
 from apps.pods.environment import environment
 from apps.pods.kinds.app import listens
 from apps.pods.sizes import SIZES
+from apps.servers import run as servers
 
 PORT = 8080
+GRACE = 30.0  # seconds between TERM and KILL
 
 
 def spec_of(release: Release, workload: Workload) -> LaunchSpec:
@@ -101,16 +103,24 @@ def start(release: Release, workload: Workload) -> None:
     workload.refresh_from_db()
 
 
-def stop(workload: Workload, grace: float) -> None:
+def stop(workload: Workload, grace: float = GRACE) -> None:
     """End `workload` for good. Raises Unavailable when the engine does not answer; it is then tried again later."""
     move(workload, "draining", table=WORKLOAD_MOVES, serving=False)
-    workload.runner.stop(workload.handle or {"id": workload.id}, grace)
+    _end(workload, grace)
     failpoint("workload.stopped", workload.pod_id)
     move(workload, "stopped", table=WORKLOAD_MOVES, stopped_at=timezone.now(), reason="")
 
 
-def pause(workload: Workload, grace: float) -> None:
+def pause(workload: Workload) -> None:
     """End the process of `workload` and keep its row: it is started again if what it yields to fails."""
+    _end(workload, GRACE)
+
+
+def _end(workload: Workload, grace: float) -> None:
+    """A database has as long as it takes to write everything down, whoever it makes room for."""
+    runs = workload.revision.resources.filter(name=workload.app).first()
+    if runs is not None and kinds.get(runs.kind).server:
+        grace = max(grace, servers.GRACE)
     workload.runner.stop(workload.handle or {"id": workload.id}, grace)
 
 

@@ -26,7 +26,6 @@ from apps.engines.base import Handle
 from apps.pods.models import Pod
 
 log = structlog.get_logger(__name__)
-GRACE = 30.0  # seconds between TERM and KILL
 LEAST = 1.0  # seconds after the switch in which the edge may pass on what it had begun to
 PATIENCE = 5.0  # seconds after the switch that a worker waits here; longer requests are the reconciler's to look after
 
@@ -112,7 +111,7 @@ def _since(moment: datetime.datetime) -> float:
 
 def _stop(workload: Workload) -> None:
     try:
-        launch.stop(workload, GRACE)
+        launch.stop(workload)
     finally:
         connection.close()
 

@@ -96,7 +96,7 @@ def _make_room(recorder: Recorder, release: Release, wanted: Wanted) -> None:
         Workload.objects.filter(pk=holder.pk).update(yielded_to=recorder.deployment)
         failpoint("room.asked", pod.pk)
         recorder.write(f"Stopping {holder}: its disk has one writer")
-        recorder.patiently(lambda holder=holder: launch.pause(holder, 30.0), "the engine")  # type: ignore[misc]
+        recorder.patiently(lambda holder=holder: launch.pause(holder), "the engine")  # type: ignore[misc]
         failpoint("room.made", pod.pk)
 
 

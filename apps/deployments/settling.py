@@ -37,8 +37,7 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 3  # apps; the worker has a process for each (apps/infrastructure/embedded/services.py)
 ROUNDS = 20  # changes of mind followed in one go; the reconciler goes on after that
 LOOK_EVERY = 0.5  # seconds between two looks at whether something else is wanted by now
-STOP_GRACE = 30.0  # seconds between TERM and KILL
-GRACE = 5.0  # the same for something that never had traffic
+GRACE = 5.0  # seconds between TERM and KILL for something that never had traffic
 
 
 class Changed(Exception):
@@ -151,7 +150,7 @@ def _in_place(control: AppControl, release: Release, wanted: Wanted) -> Workload
     row = serving.first()
     if row is None:
         return None
-    launch.pause(row, STOP_GRACE)
+    launch.pause(row)
     failpoint("settling.paused", control.pod_id)
     serving.filter(pk=row.pk).update(fingerprint=wanted.fingerprint, revision=release.revision)
     launch.start(release, row)

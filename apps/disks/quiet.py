@@ -20,7 +20,6 @@ from apps.disks.places import Disk
 from apps.engines.base import State
 from apps.pods.contents import disks_used
 
-GRACE = 60.0  # seconds between TERM and KILL: a database writes everything down
 PATIENCE = 900.0  # seconds a deployment or a job is waited for
 LOOK_EVERY = 0.5
 
@@ -79,7 +78,7 @@ def _is_stopped_now(workload: Workload) -> bool:
     handle = workload.handle or {"id": workload.pk}
     if workload.runner.status(handle).state is State.GONE:
         return False
-    launch.pause(workload, GRACE)
+    launch.pause(workload)
     left = workload.runner.status(handle)
     if left.state not in (State.GONE, State.EXITED):
         raise PlatformError("disk_still_written", f"{workload} was not stopped: {left.reason or left.state}.")

@@ -9,7 +9,7 @@ from apps.engines.base import LaunchSpec, Limits, Mount
 from apps.servers.base import DATA, Installed, Server
 
 IN_IMAGE = Server.script_of("image")
-GRACE = 60.0  # seconds to write everything down when the engine goes down in order
+GRACE = 60.0  # seconds to write everything down, whoever ends it
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def test_a_worker_that_dies_leaves_nothing_stopped(writer: Shop) -> None:
     """It holds the disk no more, and the reconciler finds what should run."""
     disk = disk_of(writer.pod, "data")
     (row,) = writer.serving()
-    launch.pause(row, 5.0)
+    launch.pause(row)
     reconcile.reconcile()
     grows(disk)
 
