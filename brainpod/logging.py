@@ -32,6 +32,15 @@ QUIET = (
 )
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Git asks without credentials first, each time, and is told to show some: a 401 that says nothing to anybody."""
+    request = getattr(record, "request", None)
+    if getattr(record, "status_code", 0) != 401 or request is None:
+        return True
+    asked_first = request.path.startswith("/git/") and request.path.endswith("/info/refs")
+    return not asked_first or "Authorization" in request.headers
+
+
 def configure(form: str) -> dict[str, Any]:
     """Set structlog up; Django's LOGGING for the standard library's loggers. `form`: "json" or "console"."""
     shared: list[Processor] = [
@@ -62,10 +71,12 @@ def configure(form: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": formatter},
+        "filters": {"news": {"()": "django.utils.log.CallbackFilter", "callback": _is_news}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
             "django": {"handlers": [], "level": "INFO", "propagate": True},
+            "django.request": {"filters": ["news"]},
             "django.server": {"handlers": [], "level": "INFO", "propagate": True},
             **{name: {"level": "WARNING"} for name in QUIET},
         },

@@ -80,3 +80,8 @@ def lines(name: str, after: int) -> Iterator[Line]:
 def state(name: str) -> LogStream:
     """The stream's row; one that was never written has nothing in it."""
     return LogStream.objects.filter(name=name).first() or LogStream(name=name)
+
+
+def is_there(name: str) -> bool:
+    """Whether it was written at least once, and not deleted since."""
+    return LogStream.objects.filter(name=name).exists()

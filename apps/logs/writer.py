@@ -246,8 +246,9 @@ class LogWriter:
             return True
 
     def _lose(self) -> None:
-        """Somebody else writes the stream now: keep nothing, take nothing."""
-        logger.warning("log_writer_replaced", stream=self.stream)
+        """Somebody else writes the stream now, or it is gone with its pod: keep nothing, take nothing."""
+        if store.is_there(self.stream):
+            logger.warning("log_writer_replaced", stream=self.stream)
         with self._state:
             self.fenced = True
             self._unstored.clear()

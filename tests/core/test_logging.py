@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import structlog
 from celery.signals import before_task_publish, task_prerun
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.utils.log import log_response
 
 from apps.deployments import tasks
 
@@ -54,6 +57,26 @@ def test_json() -> None:
     }  # fmt: skip
     assert third["message"] == "broke"
     assert "ValueError: /invitations/…/" in third["exception"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "sent", "logged"),
+    [
+        ("/git/shop.git/info/refs", 401, {}, False),
+        ("/git/shop.git/info/refs", 401, {"authorization": "Basic eDp5"}, True),
+        ("/git/shop.git/info/refs", 404, {}, True),
+        ("/git/shop.git/git-receive-pack", 401, {}, True),
+        ("/api/v1/pods/", 401, {}, True),
+    ],
+)
+def test_only_what_git_asks_first_is_no_news(
+    path: str, status: int, sent: dict[str, str], logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = HttpResponse(status=status)
+    log_response(
+        "%s: %s", response.reason_phrase, path, response=response, request=RequestFactory().get(path, headers=sent)
+    )
+    assert (path in caplog.text) == logged
 
 
 def test_what_ends_a_process_or_a_thread_is_a_line_too() -> None:

@@ -7,7 +7,7 @@ from django.test import override_settings
 
 from apps.core.masking import MASK, Mask
 from apps.logs import live, reader, store
-from apps.logs.models import LogChunk
+from apps.logs.models import LogChunk, LogStream
 from apps.logs.writer import BATCH, LogWriter
 from tests.stack.components import wait_for
 
@@ -94,6 +94,22 @@ def test_a_writer_that_was_replaced_neither_publishes_nor_stores(stream: str) ->
     assert old.fenced
     assert not new.fenced
     assert [(line.seq, line.text) for line in reader.read(stream)] == [(1, "of the old one"), (2, "of the new one")]
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_only_a_writer_that_was_replaced_is_warned_of(
+    stream: str, replaced: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not one whose stream went with its pod: instances say their last words while it is deleted."""
+    old = LogWriter.open(stream, mask=Mask([]))
+    old.line("last words")
+    if replaced:
+        store.take(stream)
+    else:
+        LogStream.objects.filter(name=stream).delete()
+    old.close()
+    assert old.fenced
+    assert ("log_writer_replaced" in caplog.text) == replaced
 
 
 def test_a_level_that_does_not_exist_is_refused(stream: str) -> None:

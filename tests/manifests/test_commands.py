@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def test_a_pod_is_made_planned_deployed_and_exported(team: Team, files: tuple[st
     Pod.objects.update(live=pod.head)
     assert code_of("apply", file, plan=True) == 0
     assert "hunter2" not in capsys.readouterr().out
+
+
+def test_the_platforms_log_is_not_what_one_reads_at_the_terminal(
+    team: Team, files: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    file, secrets = files
+    assert code_of("apply", file, deploy=True, team=team.slug, secrets=Path(secrets)) == 0
+    assert Deployment.objects.exists()
+    assert "deployment_made" not in caplog.text
+    assert logging.getLogger().level == logging.INFO, "what the process does next is logged again"
 
 
 def test_destroying_needs_a_yes(team: Team, files: tuple[str, str], tmp_path: Path, capsys: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from apps.core.quiet import only_warnings
 from apps.deployments import demo
 from apps.deployments.models import STAGE_TITLES
 
@@ -20,9 +21,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         began = time.monotonic()
-        deployment = demo.make(
-            repositories=settings.BRAINPOD.state / "repositories", example=settings.ROOT / "examples" / "hello"
-        )
+        with only_warnings():
+            deployment = demo.make(
+                repositories=settings.BRAINPOD.state / "repositories", example=settings.ROOT / "examples" / "hello"
+            )
         told: set[str] = set()
         while deployment.is_open:
             for stage in deployment.stages.exclude(state="pending").values_list("stage", flat=True):

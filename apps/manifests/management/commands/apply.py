@@ -17,6 +17,7 @@ from django.db import transaction
 
 from apps.accounts.models import Team
 from apps.core.errors import PlatformError, UserError
+from apps.core.quiet import only_warnings
 from apps.deployments.models import Deployment
 from apps.manifests import actions
 from apps.manifests.nodes import LARGEST, read
@@ -44,7 +45,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            self._apply(options)
+            with only_warnings():
+                self._apply(options)
         except (UserError, PlatformError, OSError) as error:
             raise CommandError(_words(error), returncode=REFUSED) from None
 
