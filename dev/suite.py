@@ -7,10 +7,14 @@ pytest, in one lane of everything.
 
 The tests of few files that fail in a lane are run again when the machine is free: what passes then failed of the load
 of the other lane, or of the tests before it. Each is named as unsteady, to be mended; what fails again fails the suite.
+
+Where the suite may mount (root), temporary files are in memory: three lanes, one of them Docker's, keep a disk so busy
+that a single fsync takes more than half a minute, and no promise of a platform's holds on such a disk.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
@@ -29,6 +33,7 @@ PYTEST = [sys.executable, "-m", "pytest"]
 POSTGRES = [sys.executable, "-m", "tests.stack.postgres", *PYTEST, "--reuse-db", "--database", "-m", "not browser"]
 AT_ONCE = 3
 APART = {"with Docker", "browser"}  # never beside each other
+CLONE_NEWNS = 0x20000  # unshare(2): mounts of one's own
 AGAIN = 5  # files whose failing tests are run again, since those of one share what they need; more is no accident
 
 
@@ -58,6 +63,8 @@ def _paths(names: tuple[str, ...] | list[str]) -> list[str]:
 def main(arguments: list[str]) -> int:
     if arguments:
         return subprocess.run([*PYTEST, *arguments], cwd=ROOT, check=False).returncode
+    if not stay_in_memory():
+        print("Temporary files are on disk: only root may mount.", flush=True)
     with tempfile.TemporaryDirectory(prefix="bp-s-") as folder:
         make_template(Path(folder, "template"))
         every = [Lane(name, command, Path(folder)) for name, command in lanes().items()]
@@ -68,6 +75,21 @@ def main(arguments: list[str]) -> int:
         failed = [lane for lane in failed if not lane.passes_again()]
     print(f"Failed: {', '.join(lane.name for lane in failed)}." if failed else "All lanes passed.", flush=True)
     return 1 if failed else 0
+
+
+def stay_in_memory() -> bool:
+    """Put the temporary files of this process, and of what it starts, onto a tmpfs that ends with them; whether that
+    was to be had. Its path is short since sockets are made in it, whose paths end at 107 characters."""
+    if os.geteuid() or ctypes.CDLL(None).unshare(CLONE_NEWNS):
+        return False
+    at = Path(tempfile.gettempdir(), "m")
+    at.mkdir(exist_ok=True)
+    private = ["mount", "--make-rprivate", "/"]
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=50%,mode=1777", "tmpfs", str(at)]
+    if any(subprocess.run(command, check=False).returncode for command in (private, mounted)):
+        return False
+    os.environ["TMPDIR"] = tempfile.tempdir = str(at)
+    return True
 
 
 def make_template(state: Path) -> None:

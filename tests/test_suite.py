@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -121,3 +123,25 @@ def test_what_fails_fails_the_suite(tmp_path: Path, modules: tuple[str, ...]) ->
         for at, text in enumerate(modules)
     ]
     assert not lane(tmp_path, *filled).passes_again()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_temporary_files_stay_in_memory_and_end_with_the_suite() -> None:
+    code = """
+import subprocess, sys, tempfile
+from dev.suite import stay_in_memory
+assert stay_in_memory()
+made = tempfile.mkdtemp()
+for command in (["stat", "-f", "-c", "%T", made], ["mktemp"]):
+    made += " " + subprocess.check_output(command, text=True)
+print(made)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent.parent, env=environment, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    made, kind, of_a_child = said.stdout.split()
+    assert kind == "tmpfs"
+    assert Path(of_a_child).parent == Path(made).parent
+    assert not Path(made).exists(), "the mount is the suite's own"
