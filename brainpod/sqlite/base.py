@@ -19,6 +19,10 @@ from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
 LOOK_MS = 1  # between two looks of who is first in the queue
+# What this connection reads was written over since. Somebody may have come between, just then; where it still has a
+# reading to finish, no waiting helps, and all that write would wait behind it.
+STALE = "SQLITE_BUSY_SNAPSHOT"
+STALE_SECONDS = 0.5
 LONG = 5.0  # seconds; who waited or wrote for longer is in the log, since one of them is why others wait
 
 log = structlog.get_logger(__name__)
@@ -39,7 +43,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         asked = time.monotonic()
         with self._first_in_queue():
             first = time.monotonic()
-            until = first + self._patience
+            until, stale = first + self._patience, first
             try:
                 self._sleep_at_most(LOOK_MS)
                 while True:
@@ -47,8 +51,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
                         super()._start_transaction_under_autocommit()  # type: ignore[misc]  # the stubs lack it
                         break
                     except OperationalError as error:
-                        if not _is_busy(error) or time.monotonic() > until:
-                            log.warning("database_locked", queued=first - asked, first=time.monotonic() - first)
+                        now, why = time.monotonic(), getattr(error.__cause__, "sqlite_errorname", "")
+                        stale = stale if why == STALE else now
+                        if not _is_busy(error) or now > until or now - stale > STALE_SECONDS:
+                            log.warning("database_locked", why=why, queued=first - asked, first=now - first)
                             raise
             finally:
                 self._sleep_at_most(round(self._patience * 1000))
@@ -91,6 +97,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             fcntl.flock(queue, fcntl.LOCK_EX)
             yield
         finally:
+            fcntl.flock(queue, fcntl.LOCK_UN)  # closing does not, where another thread forked meanwhile
             os.close(queue)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -123,3 +125,40 @@ def test_single_writes_wait_as_long_as_before(database: Opened) -> None:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout")
         assert cursor.fetchone() == (7000,)
+
+
+def test_who_still_reads_what_was_written_over_holds_up_nobody(database: Opened, tmp_path: Path) -> None:
+    """No waiting helps it, and for as long as it stood first in the queue nobody would write."""
+    reading, writing = database(20)["default"], database(20)["default"]
+    with writing.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("CREATE TABLE row (n)")
+        cursor.execute("INSERT INTO row VALUES (1), (2)")
+    with reading.cursor() as unfinished:
+        unfinished.execute("SELECT n FROM row")
+        unfinished.fetchone()
+        begin(writing)
+        with writing.cursor() as cursor:
+            cursor.execute("INSERT INTO row VALUES (3)")
+        writing.commit()
+        began = time.monotonic()
+        with capture_logs() as told, pytest.raises(OperationalError, match="locked"):
+            begin(reading)
+    assert time.monotonic() - began < 10
+    assert [one["why"] for one in told] == ["SQLITE_BUSY_SNAPSHOT"]
+    assert not is_queued(tmp_path)
+
+
+def test_a_process_forked_meanwhile_keeps_no_place_in_the_queue(database: Opened, tmp_path: Path) -> None:
+    """A worker's pool forks whenever it grows, whatever its other threads are at."""
+    connection = database(20)["default"]
+    connection.ensure_connection()
+    with connection._first_in_queue():
+        if not (child := os.fork()):
+            time.sleep(60)
+            os._exit(0)
+    try:
+        assert not is_queued(tmp_path)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
