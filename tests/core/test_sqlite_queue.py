@@ -17,6 +17,7 @@ from django.db.utils import ConnectionHandler
 from pytest_django.plugin import DjangoDbBlocker
 from structlog.testing import capture_logs
 
+from brainpod.sqlite.base import DatabaseWrapper
 from tests.stack.components import wait_for
 
 Opened = Callable[[float], ConnectionHandler]
@@ -118,22 +119,74 @@ def test_the_log_names_who_waited_and_who_was_waited_for(database: Opened, monke
     assert told[2]["first"] > 0.3
 
 
-def test_single_writes_wait_as_long_as_before(database: Opened) -> None:
-    connection = database(7)["default"]
-    begin(connection)
-    connection.commit()
+def written(connection: BaseDatabaseWrapper, sql: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout")
-        assert cursor.fetchone() == (7000,)
+        cursor.execute(sql)
 
 
+@pytest.fixture
+def rows(database: Opened) -> None:
+    """A table with two of them."""
+    connection = database(20)["default"]
+    written(connection, "PRAGMA journal_mode=WAL")
+    written(connection, "CREATE TABLE row (n)")
+    written(connection, "INSERT INTO row VALUES (1), (2)")
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_single_write_waits_for_its_turn_too(database: Opened, tmp_path: Path) -> None:
+    holder, handler, hasty = database(20)["default"], database(20), database(0.2)["default"]
+    begin(holder)
+    with pytest.raises(OperationalError, match="locked"):
+        written(hasty, "UPDATE row SET n = 5")
+
+    def write() -> None:
+        written(handler["default"], "UPDATE row SET n = 7")
+        handler["default"].close()
+
+    waiting = threading.Thread(target=write)
+    waiting.start()
+    wait_for(lambda: is_queued(tmp_path))
+    holder.commit()
+    waiting.join(30)
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT n FROM row")
+        assert cursor.fetchall() == [(7,), (7,)]
+
+
+@pytest.mark.usefixtures("rows")
+def test_who_writes_may_collect_what_was_of_one_that_waits(database: Opened) -> None:
+    """Garbage is collected by whichever thread comes by; who sleeps inside SQLite keeps its connection's mutex."""
+    waiting, writer, left = database(20), database(20)["default"], list[object]()
+
+    def write() -> None:
+        connection = waiting["default"]
+        connection.ensure_connection()
+        cursor = connection.connection.execute("SELECT n FROM row")
+        cursor.fetchone()  # and does not finish
+        left.append(cursor)
+        del cursor
+        started.set()
+        written(connection, "UPDATE row SET n = 9")
+        connection.close()
+
+    started = threading.Event()
+    begin(writer)
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert started.wait(10)
+    time.sleep(0.3)  # it waits by now
+    began = time.monotonic()
+    left.clear()
+    writer.commit()
+    assert time.monotonic() - began < 5
+    thread.join(30)
+
+
+@pytest.mark.usefixtures("rows")
 def test_who_still_reads_what_was_written_over_holds_up_nobody(database: Opened, tmp_path: Path) -> None:
     """No waiting helps it, and for as long as it stood first in the queue nobody would write."""
     reading, writing = database(20)["default"], database(20)["default"]
-    with writing.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("CREATE TABLE row (n)")
-        cursor.execute("INSERT INTO row VALUES (1), (2)")
     with reading.cursor() as unfinished:
         unfinished.execute("SELECT n FROM row")
         unfinished.fetchone()
@@ -152,7 +205,7 @@ def test_who_still_reads_what_was_written_over_holds_up_nobody(database: Opened,
 def test_a_process_forked_meanwhile_keeps_no_place_in_the_queue(database: Opened, tmp_path: Path) -> None:
     """A worker's pool forks whenever it grows, whatever its other threads are at."""
     connection = database(20)["default"]
-    connection.ensure_connection()
+    assert isinstance(connection, DatabaseWrapper)
     with connection._first_in_queue():
         if not (child := os.fork()):
             time.sleep(60)
