@@ -1,4 +1,4 @@
-"""Who waits to write is not overtaken, and waits outside of SQLite.
+"""Who waits to write is not overtaken, and waits outside of SQLite (docs/adr/0020-writing-to-sqlite.md).
 
 SQLite itself has no queue: one that finds the database locked sleeps, for longer each time, and whoever comes just when
 the lock is free has it. With four at once one in a hundred waits for most of a second so, and some for three.
