@@ -88,6 +88,11 @@ def test_every_target_has_its_plain_commands() -> None:
     assert shown == helped - {"help"}
 
 
+def test_every_page_is_in_the_table_of_contents() -> None:
+    named = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]))
+    assert named == {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+
+
 def test_records_are_numbered_and_short() -> None:
     assert [record.name[:4] for record in RECORDS] == [f"{n:04}" for n in range(1, len(RECORDS) + 1)]
     for record in RECORDS:
