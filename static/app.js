@@ -32,14 +32,16 @@
   // content; never a button that came there instead, which the next press would be meant for by nobody
   let had = [];
   document.addEventListener("htmx:beforeSwap", () => {
+    if (document.activeElement === document.body) return; // maybe taken by a swap that is still settling
     had = [];
     for (let node = document.activeElement; node && node !== document.body; node = node.parentElement) had.push(node);
   });
   document.addEventListener("htmx:afterSettle", () => {
-    if (!had.length || document.activeElement !== document.body) return;
-    const left = had.map((node) => (node.isConnected ? node : node.id && $(`#${CSS.escape(node.id)}`))).find(Boolean);
-    (left?.closest("[tabindex]") ?? $("#content"))?.focus({ preventScroll: true });
+    const [path, lost] = [had, document.activeElement === document.body];
     had = [];
+    if (!path.length || !lost) return;
+    const left = path.map((node) => (node.isConnected ? node : node.id && $(`#${CSS.escape(node.id)}`))).find(Boolean);
+    (left?.closest("[tabindex]") ?? $("#content"))?.focus({ preventScroll: true });
   });
 
   // --- toasts: good news leaves by itself, bad news stays until it was read

@@ -1,8 +1,15 @@
 // What the pods' pages do beyond plain HTML: refreshing live, rows in forms, the map's lines, dialogs.
 // Everything works without this file, only less comfortably.
 
-// A refresh leaves alone what somebody is typing.
-if (globalThis.Idiomorph) globalThis.Idiomorph.defaults.ignoreActiveValue = true;
+// A refresh leaves alone what somebody is typing, and nothing else that has the focus: Idiomorph would leave out all that
+// is in it, and a region one has tabbed to would never change again. Asked at each refresh.
+const TYPED_INTO = "input, textarea, select, [contenteditable]";
+if (globalThis.Idiomorph) {
+  Object.defineProperty(globalThis.Idiomorph.defaults, "ignoreActiveValue", {
+    enumerable: true,
+    get: () => Boolean(document.activeElement?.matches(TYPED_INTO)),
+  });
+}
 
 const THROTTLE = 300;
 const POLL = 10_000;

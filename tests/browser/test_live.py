@@ -66,6 +66,19 @@ def test_badges_follow_a_deployment_everywhere(
         assert page.evaluate("window.stayed") is True
 
 
+def test_what_has_the_focus_is_refreshed_too(
+    window: Window, pod: MadePod, repository: Repository, platform: Platform
+) -> None:
+    page, deployment = window.page, window.page.locator("#deployment")
+    repository.commit("Build while somebody stands at the deployment", lines=30, pause=0.1)
+    made = run(platform, _DEPLOY % pod.name)
+    page.goto(f"{pod.address}deployments/{made}/")
+    deployment.focus()
+    expect(deployment.locator(".status").first).to_have_text("In progress", timeout=PATIENCE)
+    expect(deployment.locator(".status").first).to_have_text("Ready", timeout=PATIENCE)
+    expect(deployment).to_be_focused()
+
+
 def test_stages_head_the_sections_of_a_log(
     window: Window, pod: MadePod, repository: Repository, platform: Platform
 ) -> None:

@@ -19,6 +19,7 @@ AUTHENTICATOR = {
 
 
 def sign_out(page: Page) -> None:
+    page.goto("about:blank")  # a page whose socket is refused loads itself again, amid what is gone to here
     page.context.clear_cookies()
     page.goto("/sign-in/")
 
