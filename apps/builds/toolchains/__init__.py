@@ -49,7 +49,10 @@ def _part(tool: str, plan: Plan, tools: Path) -> Part:
         case "python":
             return python.find(wanted, origin, tools)
         case "node":
-            return node.find(wanted, origin)
+            return node.find(wanted, origin, tools)
+        case "npm":
+            runtime = node.find(*plan.versions.get("node", ("", "default")), tools)
+            return node.npm(wanted, origin, tools, runtime)
         case "pnpm" | "yarn" | "bun" | "deno" | "hugo":
             return fetched.find(tool, wanted, origin, tools)
         case "java":

@@ -29,7 +29,6 @@ class Program:
 
 _QUIET_GO = (("GOTOOLCHAIN", "local"), ("GOFLAGS", "-buildvcs=false -modcacherw"))
 PROGRAMS = {
-    "npm": Program("npm", "install npm (Debian: apt install npm)"),
     "go": Program(
         "Go", "install Go (Debian: apt install golang-go; or go.dev/dl)", ask=("version",), env=_QUIET_GO, runs=False
     ),
