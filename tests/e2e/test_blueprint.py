@@ -102,7 +102,7 @@ BUILT: dict[str, tuple[dict[str, str], Callable[[Site], None]]] = {
 
 
 def test_every_blueprint_that_ships_is_deployed_here() -> None:
-    assert {path.stem for path in (ROOT / "blueprints").glob("*.yaml")} == {"static-site", *BUILT}
+    assert {path.stem for path in (ROOT / "blueprints").glob("*.yaml")} == {"static-site", "wordpress-mariadb", *BUILT}
 
 
 @pytest.mark.heavy

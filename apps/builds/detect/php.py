@@ -41,7 +41,8 @@ def _plan(project: Project, overrides: Overrides) -> Plan:
     kind, start = started(project, overrides, lambda kind: _start(project, requires, framework, kind))
     locked = project.has("composer.lock")
     installs = locked or any("/" in name for name in requires) or "autoload" in project.composer
-    extensions = sorted(name.removeprefix("ext-") for name in requires if name.startswith("ext-"))
+    named = {name.removeprefix("ext-") for name in requires if name.startswith("ext-")}
+    extensions = sorted(named | ({"mysqli"} if framework == "wordpress" else set()))
     notes = [] if locked or not installs else [_UNLOCKED]
     notes += [_SERVES] if "php -S" in start or "artisan serve" in start else []
     assets = _assets(project, framework)
