@@ -18,6 +18,8 @@ from apps.core.errors import Conflict, Detail, Invalid
 from apps.deployments.models import Deployment
 from apps.manifests import actions as manifests
 from apps.manifests.problems import FileRefused
+from apps.pods.databases import newest_here
+from apps.pods.kinds import DATABASES
 from apps.pods.models import Pod, Revision
 
 if TYPE_CHECKING:
@@ -34,8 +36,9 @@ def install(*, pod: Pod, blueprint: Blueprint, given: Mapping[str, Any], by: Use
     """
     values = blueprint.answers(given)
     repositories = {app: address(pod, one.of or app) for app, one in blueprint.sources.items()}
+    versions = {kind.name: newest_here(kind, pod.draft or pod.head) for kind in DATABASES}
     try:
-        found = blueprint.manifest(values, team=pod.team.slug, address=repositories)
+        found = blueprint.manifest(values, team=pod.team.slug, address=repositories, versions=versions)
         found = replace(found, resources=tuple(replace(one, create=True) for one in found.resources))
         secrets = blueprint.secrets(values)
         with stored(pod, blueprint.sources, f"From the blueprint {blueprint.title}"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from apps.blueprints.filling import filled, named_in, texts, wrong_holes
@@ -41,12 +42,16 @@ class Blueprint:
     sources: Mapping[str, Sources]
     _root: Node = field(repr=False)
 
-    def manifest(self, given: Mapping[str, str], *, team: str | None, address: Mapping[str, str]) -> Manifest:
+    def manifest(
+        self, given: Mapping[str, str], *, team: str | None, address: Mapping[str, str],
+        versions: Mapping[str, str] = MappingProxyType({}),
+    ) -> Manifest:  # fmt: skip
         """Its resources with `given` for its inputs. `address`: of the repository of each app that has sources.
+        `versions`: by kind, of databases for which the blueprint names none; empty: the kind's usual one.
 
         Raises FileRefused.
         """
-        return understood(_resources(self._root, given, address), team=team)
+        return understood(_resources(self._root, given, address, versions), team=team)
 
     def secrets(self, given: Mapping[str, str]) -> dict[tuple[str, str], str]:
         """(resource, secret) → its value; what was left empty is not among them."""
@@ -164,8 +169,11 @@ def _named(root: Node, kind: str) -> dict[str, Node]:
     return dict(found.items()) if found else {}
 
 
-def _resources(root: Node, given: Mapping[str, str], address: Mapping[str, str]) -> Node:
-    """A brainpod.yaml: what is asked filled in, and the repositories of the apps whose sources are brought along."""
+def _resources(
+    root: Node, given: Mapping[str, str], address: Mapping[str, str], versions: Mapping[str, str]
+) -> Node:  # fmt: skip
+    """A brainpod.yaml: what is asked filled in, the repositories of the apps whose sources are brought along, and the
+    versions of databases that are left to where it is installed."""
     found = root.get("resources")
     top: dict[str, Node] = {"version": Node("1", START)}
     if found is not None:
@@ -174,7 +182,20 @@ def _resources(root: Node, given: Mapping[str, str], address: Mapping[str, str])
         if apps is not None and isinstance(apps.value, dict):
             for app, repo in address.items():
                 apps.value[app] = _built_from(apps.value[app], repo)
+        for kind, version in versions.items():
+            named = top["resources"].get(kind)
+            if named is not None and isinstance(named.value, dict) and version:
+                for name, database in named.items():
+                    named.value[name] = _of_version(database, version)
     return Node(top, root.place, keys={key: root.keys.get(key, root.place) for key in top})
+
+
+def _of_version(database: Node, version: str) -> Node:
+    """The database with its version, unless it says one or is at a shared server, which has its own."""
+    if not isinstance(database.value, dict) or {"version", "server"} & database.value.keys():
+        return database
+    said = Node(version, database.place)
+    return replace(database, value=database.value | {"version": said}, keys=database.keys | {"version": database.place})
 
 
 def _built_from(app: Node, repo: str) -> Node:

@@ -31,8 +31,9 @@ from apps.edge import edge
 from apps.hooks.panel import own_hook
 from apps.logs.history import initial
 from apps.metrics import disks
-from apps.pods import kinds, moving
+from apps.pods import kinds
 from apps.pods.contents import size_of
+from apps.pods.databases import newest_here
 from apps.pods.models import Pod, Resource, Snapshot
 from apps.pods.references import referenced
 
@@ -74,15 +75,8 @@ def resource_of(pod: Pod, name: str) -> tuple[Resource, Snapshot]:
 
 
 def new_form(pod: Pod, kind: kinds.Kind[Any]) -> ResourceForm:
-    return ResourceForm(kind, kind.blank() | _installed(pod, kind), shown_snapshot(pod))
-
-
-def _installed(pod: Pod, kind: kinds.Kind[Any]) -> dict[str, Any]:
-    """Of a database that is to run on this host: the newest version that it has."""
-    if kind.server is None or moving.engine_of(pod.draft or pod.head) != "process":
-        return {}
-    there = kind.server.installed()
-    return next(({"version": version} for version in kind.server.versions if version in there), {})
+    version = newest_here(kind, pod.draft or pod.head)
+    return ResourceForm(kind, kind.blank() | ({"version": version} if version else {}), shown_snapshot(pod))
 
 
 def edit_form(pod: Pod, resource: Resource, around: Snapshot) -> ResourceForm:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -13,8 +14,10 @@ from apps import engines
 from apps.core.errors import PlatformError
 from apps.core.ids import short
 from apps.pods.contents import databases_of
+from apps.pods.kinds.base import Kind
 from apps.pods.kinds.database import Spec
 from apps.pods.models import Pod, Resource, Revision, Snapshot
+from apps.pods.moving import engine_of
 from apps.secretstore import secrets as secret_store
 from apps.servers.base import SERVICES, Access
 
@@ -26,6 +29,15 @@ log = structlog.get_logger(__name__)
 def credentials_path(pod_id: str, database: str) -> str:
     """No app or Config has a secret of this name: those of people have no hyphen."""
     return f"pods/{pod_id}/{database}/brainpod-credentials"
+
+
+def newest_here(kind: Kind[Any], revision: Revision | None) -> str:
+    """The newest version of the database that this host has, where `revision` runs its databases on this host; else
+    empty: the kind's usual one will do."""
+    if kind.server is None or engine_of(revision) != "process":
+        return ""
+    there = kind.server.installed()
+    return next((version for version in kind.server.versions if version in there), "")
 
 
 def shared_name(pod_id: str, database: str) -> str:

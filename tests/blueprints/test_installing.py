@@ -22,6 +22,7 @@ from apps.core.errors import Conflict, Invalid
 from apps.deployments.models import Deployment
 from apps.pods import actions as pods
 from apps.pods.models import Pod
+from apps.servers.mariadb import MARIADB
 from tests.api.conftest import ask, program  # noqa: F401
 from tests.blueprints.conftest import EVERY
 from tests.people import join, make_team, make_user
@@ -37,6 +38,29 @@ def files(store: Path, name: str) -> list[str]:
 
 def repositories(store: Path) -> list[str]:
     return sorted("/".join(path.parts[-2:]) for path in store.glob("repositories/*/*/*.git"))
+
+
+DATABASES = """
+version: 1
+blueprint: kept
+title: Kept
+tagline: Two databases.
+description: Two databases.
+category: software
+resources:
+  Disk: {a-data: {size: 5}, b-data: {size: 5}}
+  MariaDB: {a: {disk: a-data}, b: {version: '11.4', disk: b-data}}
+"""
+
+
+HERE = [version for version in MARIADB.versions if version in MARIADB.installed()]
+
+
+def test_a_database_without_a_version_gets_the_one_of_this_host(team: Team, alice: User) -> None:
+    pod = actions.install_new(team=team, name="kept", blueprint=read_blueprint(DATABASES), given={}, by=alice)
+    assert pod.draft is not None
+    found = pod.draft.snapshot()
+    assert (found["a"].spec["version"], found["b"].spec["version"]) == (HERE[0], "11.4")
 
 
 def test_a_new_pod_has_its_code_and_its_secrets(team: Team, alice: User, store: Path) -> None:

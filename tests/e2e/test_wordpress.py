@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from apps.servers import mariadb
 from apps.sources.hosted import Hosted
 from tests.e2e.test_jobs import state, wait_for
 from tests.e2e.test_push_to_live import ended
@@ -62,7 +61,6 @@ def test_it_is_installed_written_in_and_stays(platform: Platform, visitor: Visit
         "input-admin_password": PASSWORD,
         "input-repository": repository,
         "input-branch": wordpress.BRANCH,
-        "input-mariadb": next(iter(mariadb.installed())),
     }
     visitor.fill("/blueprints/wordpress-mariadb/", {"name": "words", "action": "deploy", **given})
     page = visitor.where()
