@@ -10,7 +10,7 @@ from bench.ground import Ground
 from bench.row import Row
 
 CPU, MEMORY = 5.0, 400.0  # % of a core, MB
-SETTLED = 5.0  # seconds after the last deployment
+SETTLED = 75.0  # seconds after the last deployment: the log of an app that is silent for a minute is closed
 
 
 def measure(ground: Ground) -> Row:
