@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from docker.errors import APIError, NotFound
+from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
 from apps.core.errors import PlatformError, Unavailable
@@ -154,16 +154,16 @@ class Meetings:
                     raise
 
     def _join_given(self, container: str, name: str) -> None:
-        try:
-            self._connect(container, name, "")
-        except PlatformError as error:
-            if not isinstance(error.__cause__, NotFound):
-                raise
+        """Looked for beforehand: to what does not run yet Docker connects any name, and then refuses to start it."""
+        with self._daemon.asking() as api:
+            there = find(api, name) is not None
+        if not there:
             purpose = next((purpose for purpose in (DATABASE, PROXY) if self.name(purpose) == name), "")
             if not purpose:
                 hint = f"Make it (docker network create {name}), or take it out of BRAINPOD_DOCKER_NETWORKS."
-                raise PlatformError("network_missing", f"Docker has no network {name}.", hint) from None
-            self._connect(container, self.have(purpose), "")
+                raise PlatformError("network_missing", f"Docker has no network {name}.", hint)
+            name = self.have(purpose)
+        self._connect(container, name, "")
 
     def apart(self, purpose: str) -> None:
         """Raises PlatformError("network_open") where apps of several pods would see each other in it."""

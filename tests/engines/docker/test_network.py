@@ -223,6 +223,25 @@ def test_shared_networks_are_joined(docker_daemon: DockerDaemon, docker_engine: 
         api.remove_network(shared)
 
 
+def test_a_network_that_somebody_removed_is_made_for_whoever_starts(
+    docker_daemon: DockerDaemon, watched: tuple[ImageEngine, Watching]
+) -> None:
+    """Though nothing watches the daemon just then: Docker connects what does not run yet to any name."""
+    engine, watching = watched
+    watching.stop()
+    api = docker_daemon.client().api
+    with contextlib.suppress(NotFound):
+        api.remove_network("database")
+    engine.starter.meetings.joined = ("database",)
+    handle = engine.launch(worker("exec sleep 600"))
+    found = api.inspect_container(f"brainpod-{handle['id']}")["NetworkSettings"]["Networks"]
+    assert found["database"]["NetworkID"] == api.inspect_network("database")["Id"]
+    engine.stop(handle, 0)
+    engine.starter.meetings.joined = (missing := name("nowhere"),)
+    with pytest.raises(PlatformError, match=f"Docker has no network {missing}"):
+        engine.launch(worker("exec sleep 600"))
+
+
 def test_apps_that_meet_in_a_shared_network_see_its_services_and_not_each_other(
     docker_daemon: DockerDaemon, watched: tuple[ImageEngine, Watching]
 ) -> None:
